@@ -1,0 +1,33 @@
+// Package driver is the contract between blobdock and an object store: a small
+// set of verbs, each of which is one request on the wire, plus the optional
+// features that a store may offer.
+//
+// The clauses below bind every implementation. Package drivertest has a test
+// named after each, and runs on every driver and through every wrapper.
+//
+//	delete-absent      Delete of an absent key is nil.
+//	range-edges        A range that starts at the object's size is empty; one that
+//	                   starts beyond it is OutOfRange.
+//	short-body         A body that ends before its announced length is an error,
+//	                   never a plain io.EOF.
+//	list-order         Listings are in byte order of the keys, across pages too.
+//	cond-honoured      A condition is honoured atomically, or refused with
+//	                   Unsupported before a byte is sent.
+//	put-atomic         A failed Put leaves the old object; a reader never sees a
+//	                   mixture of two.
+//	part-replace       A part that is put again replaces the earlier one.
+//	complete-by-etag   CompleteUpload names its parts by ETag and fails with Mismatch
+//	                   when one was changed or is gone.
+//	complete-consumes  After CompleteUpload or AbortUpload the upload is gone: a
+//	                   further part or Complete is NotFound; a further Abort is nil.
+//	ctx-reachable      errors.Is(err, context.Canceled) and DeadlineExceeded hold for
+//	                   calls that their context ended.
+//	bucket-not-key     A missing bucket is NoBucket, never NotFound.
+//	etag-pins          ReadOptions.IfMatch with another version's ETag is Mismatch.
+//	key-bytes          Keys are kept byte for byte; those that no store keeps (empty,
+//	                   NUL, "." or ".." segments, over 1,024 bytes) are Invalid.
+//
+// Bodies are sized and replayable (*io.SectionReader), so that retrying, hashing
+// and signing need no look at the concrete type. An implementation reads a body
+// from its start with ReadAt and leaves its seek position alone.
+package driver

@@ -1,0 +1,110 @@
+package driver
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Features is what a store offers beyond the verbs of Bucket. A nil field is a
+// feature that is not offered. They are functions in a struct rather than further
+// interfaces, so that a wrapper decorates each and can't lose one.
+type Features struct {
+	Name  string // provider and profile, such as "s3/minio"; for logs and metrics
+	Parts PartLimits
+	Conds Conds
+
+	// Sign makes a URL that works without further credentials.
+	Sign func(ctx context.Context, r SignRequest) (SignedURL, error)
+	// Copy copies an object inside the bucket, atomically and by the server.
+	Copy func(ctx context.Context, r CopyRequest) (Object, error)
+	// CopyMax is the largest object in bytes that Copy takes; 0 is no limit.
+	CopyMax int64
+	// CopyPart fills part n of u with bytes of another object, by the server.
+	CopyPart func(ctx context.Context, u Upload, n int, src Source) (Part, error)
+	// Retarget completes u at another key than it was created for, without
+	// copying bytes (GCS compose).
+	Retarget func(ctx context.Context, u Upload, parts []Part, key string, c Cond) (Object, error)
+	// Rename moves an object without copying bytes, atomically.
+	Rename func(ctx context.Context, src Source, dst string, c Cond) (Object, error)
+	// DeleteBatch deletes up to BatchMax keys in one request. Absent keys are no error.
+	DeleteBatch func(ctx context.Context, keys []string) error
+	BatchMax    int
+}
+
+// Conds tells which conditions each write honours.
+type Conds struct {
+	Put, Complete, Copy, Retarget, Rename CondSet
+}
+
+// CondSet is a set of conditions.
+type CondSet uint8
+
+const (
+	CondIfAbsent CondSet = 1 << iota
+	CondIfMatch
+
+	NoCond   CondSet = 0
+	AllConds         = CondIfAbsent | CondIfMatch
+)
+
+// Allows reports whether c is unconditional, or a condition in the set.
+func (s CondSet) Allows(c Cond) bool {
+	if c.IfAbsent && s&CondIfAbsent == 0 {
+		return false
+	}
+	return c.IfMatch == "" || s&CondIfMatch != 0
+}
+
+// Source is an object that a server-side copy reads.
+type Source struct {
+	Key   string
+	ETag  string // when set, the version that must still be there, else Mismatch
+	Range Range  // for CopyPart; must be zero elsewhere
+}
+
+// CopyRequest asks for a server-side copy.
+type CopyRequest struct {
+	Src     Source
+	Dst     string
+	Options WriteOptions // SHA256 is ignored: the store moves the bytes
+}
+
+// SignRequest asks for a signed URL.
+type SignRequest struct {
+	Method string // GET, HEAD, or PUT for a part
+	Key    string
+	// Upload and Part name the part that a PUT may send.
+	Upload Upload
+	Part   int
+	// Expires is how long the URL is to work.
+	Expires time.Duration
+	// What the store is to answer instead of what the object has; "" leaves it.
+	ContentType, CacheControl, ContentDisposition string
+}
+
+// SignedURL gives access to whoever has it: its String hides the signature.
+type SignedURL struct {
+	URL     string
+	Header  http.Header // to be sent along
+	Expires time.Time
+}
+
+// String is the URL without its query, fit for logs.
+func (s SignedURL) String() string { return RedactURL(s.URL) }
+
+// RedactURL cuts the query, fragment and user information off a URL, which is
+// where credentials and signatures are.
+func RedactURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(unparsable URL)"
+	}
+	u.User = nil
+	u.Fragment, u.RawFragment = "", ""
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	return u.String()
+}

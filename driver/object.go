@@ -1,0 +1,93 @@
+package driver
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Object describes a stored object.
+type Object struct {
+	Key  string
+	Size int64 // bytes
+	// ETag is the store's opaque token for this version of the object (an S3 or
+	// Azure ETag, a GCS generation). It changes with every write.
+	ETag        string
+	ModTime     time.Time
+	ContentType string
+	Metadata    map[string]string // keys in lower case
+}
+
+// Range selects bytes of an object. The zero Range is all of it.
+type Range struct {
+	Off int64 // first byte, >= 0
+	Len int64 // number of bytes; 0 is "to the end". Shorter where the object ends.
+}
+
+// Resolve fits r to an object of the given size: the offset and length that a
+// read delivers. OutOfRange when r starts beyond the end, Invalid when negative.
+func (r Range) Resolve(size int64) (Range, error) {
+	switch {
+	case r.Off < 0 || r.Len < 0:
+		return Range{}, fmt.Errorf("range %d+%d: offset and length must not be negative: %w", r.Off, r.Len, Invalid)
+	case r.Off > size:
+		return Range{}, fmt.Errorf("range starts at %d, the object has %d bytes: %w", r.Off, size, OutOfRange)
+	}
+	rest := size - r.Off
+	if r.Len == 0 || r.Len > rest {
+		r.Len = rest
+	}
+	return r, nil
+}
+
+// ReadOptions qualify Open. The zero value reads whatever is there.
+type ReadOptions struct {
+	// IfMatch, when not empty, is the ETag that the object must still have;
+	// otherwise the read fails with Mismatch.
+	IfMatch string
+}
+
+// Reader delivers exactly the bytes of Range and then io.EOF. A body that ends
+// early is io.ErrUnexpectedEOF or the transport's own error.
+type Reader struct {
+	io.ReadCloser
+	// Object is the whole object, whatever part of it is read.
+	Object Object
+	// Range is what this reader delivers, resolved against the object's size.
+	Range Range
+}
+
+// WriteOptions qualify a write. The zero value overwrites unconditionally.
+type WriteOptions struct {
+	Cond        Cond
+	ContentType string
+	Metadata    map[string]string // keys in lower case, letters, digits and "-"
+	// SHA256, when it has 32 bytes, is the content's digest, known beforehand. A
+	// store that can verify it refuses other content with Corrupt; a driver whose
+	// store can't, verifies before it sends. Only for Put.
+	SHA256 []byte
+}
+
+// Cond is a condition on what is at the key at the moment of a write. At most
+// one of its fields is set.
+type Cond struct {
+	IfAbsent bool   // nothing may be there, or the write fails with Exists
+	IfMatch  string // the ETag that must be there, or the write fails with Mismatch
+}
+
+// IsZero reports whether the write is unconditional.
+func (c Cond) IsZero() bool { return c == Cond{} }
+
+// Upload identifies an upload in parts.
+type Upload struct {
+	Key     string
+	ID      string
+	Started time.Time // zero when the store does not tell
+}
+
+// Part is one stored part of an upload.
+type Part struct {
+	Number int
+	Size   int64 // bytes
+	ETag   string
+}

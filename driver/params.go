@@ -1,0 +1,169 @@
+package driver
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Params reads the query of a store's URL. A driver asks for each parameter that
+// it knows; Err then reports the first bad value, or a name nobody asked for, in
+// words that list what is allowed.
+type Params struct {
+	values url.Values
+	known  []string
+	err    error
+}
+
+// NewParams reads q, which it does not change.
+func NewParams(q url.Values) *Params { return &Params{values: q} }
+
+// String is the value of name, or def. When allowed is given, the value must be
+// one of it.
+func (p *Params) String(name, def string, allowed ...string) string {
+	v, ok := p.lookup(name)
+	if !ok {
+		return def
+	}
+	if len(allowed) > 0 && !slices.Contains(allowed, v) {
+		p.fail(name, v, "one of "+strings.Join(allowed, ", "))
+		return def
+	}
+	return v
+}
+
+// Bool accepts what strconv.ParseBool does, and on, off, yes, no.
+func (p *Params) Bool(name string, def bool) bool {
+	v, ok := p.lookup(name)
+	if !ok {
+		return def
+	}
+	switch strings.ToLower(v) {
+	case "on", "yes":
+		return true
+	case "off", "no":
+		return false
+	}
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		p.fail(name, v, "true or false")
+		return def
+	}
+	return b
+}
+
+// Int accepts a whole number from lo to hi.
+func (p *Params) Int(name string, def, lo, hi int) int {
+	v, ok := p.lookup(name)
+	if !ok {
+		return def
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < lo || n > hi {
+		p.fail(name, v, fmt.Sprintf("a whole number from %d to %d", lo, hi))
+		return def
+	}
+	return n
+}
+
+// Duration accepts what time.ParseDuration does, from lo to hi.
+func (p *Params) Duration(name string, def, lo, hi time.Duration) time.Duration {
+	v, ok := p.lookup(name)
+	if !ok {
+		return def
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < lo || d > hi {
+		p.fail(name, v, fmt.Sprintf("a duration from %v to %v, such as 20m", lo, hi))
+		return def
+	}
+	return d
+}
+
+// Bytes accepts a size from lo to hi: bytes, or with a unit as in 16MiB or 16MB.
+func (p *Params) Bytes(name string, def, lo, hi int64) int64 {
+	v, ok := p.lookup(name)
+	if !ok {
+		return def
+	}
+	n, err := ParseBytes(v)
+	if err != nil || n < lo || n > hi {
+		p.fail(name, v, fmt.Sprintf("a size from %s to %s, such as 16MiB", FormatBytes(lo), FormatBytes(hi)))
+		return def
+	}
+	return n
+}
+
+// Err is the first problem: a bad value, a name given twice, or an unknown name.
+func (p *Params) Err() error {
+	if p.err != nil {
+		return p.err
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
+		if !slices.Contains(p.known, name) {
+			slices.Sort(p.known)
+			return fmt.Errorf("unknown parameter %q, valid ones are %s: %w", name, strings.Join(p.known, ", "), Invalid)
+		}
+	}
+	return nil
+}
+
+func (p *Params) lookup(name string) (string, bool) {
+	p.known = append(p.known, name)
+	vs := p.values[name]
+	switch len(vs) {
+	case 0:
+		return "", false
+	case 1:
+		return vs[0], vs[0] != ""
+	}
+	if p.err == nil {
+		p.err = fmt.Errorf("parameter %q is given %d times: %w", name, len(vs), Invalid)
+	}
+	return "", false
+}
+
+func (p *Params) fail(name, value, want string) {
+	if p.err == nil {
+		p.err = fmt.Errorf("parameter %s=%q: want %s: %w", name, value, want, Invalid)
+	}
+}
+
+var byteUnits = []struct {
+	suffix string
+	factor int64
+}{
+	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
+}
+
+// ParseBytes reads a size: a whole number, optionally with a unit from B to TB
+// (powers of 1,000) or KiB to TiB (powers of 1,024), in any case.
+func ParseBytes(s string) (int64, error) {
+	digits, factor := s, int64(1)
+	for _, u := range byteUnits {
+		if len(s) > len(u.suffix) && strings.EqualFold(s[len(s)-len(u.suffix):], u.suffix) {
+			digits, factor = s[:len(s)-len(u.suffix)], u.factor
+			break
+		}
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+	if err != nil || n < 0 || n > (1<<63-1)/factor {
+		return 0, fmt.Errorf("size %q: want a whole number of bytes, or one with a unit such as 16MiB: %w", s, Invalid)
+	}
+	return n * factor, nil
+}
+
+// FormatBytes writes n in the largest binary unit that divides it.
+func FormatBytes(n int64) string {
+	for _, u := range byteUnits[:4] {
+		if n != 0 && n%u.factor == 0 {
+			return fmt.Sprintf("%d%s", n/u.factor, u.suffix)
+		}
+	}
+	return fmt.Sprintf("%dB", n)
+}

@@ -1,0 +1,202 @@
+package driver
+
+import (
+	"context"
+	"io"
+)
+
+// Call is one method call on its way through a wrapper.
+type Call struct {
+	Op   Op
+	Key  string // object or upload key; the destination of a copy; a listing's prefix
+	Src  string // the source of a copy or rename
+	Part int
+	Cond Cond
+	// Body is what is sent, nil when nothing is. A wrapper may put another in its
+	// place before it calls next.
+	Body *io.SectionReader
+	// Reader is what Open delivers, set once next has returned nil. A wrapper may
+	// put another in its place.
+	Reader *Reader
+}
+
+// Around runs around one call: it calls next, any number of times, and returns
+// the call's error. What the last next delivered is what the caller gets when
+// the error is nil.
+type Around func(ctx context.Context, c *Call, next func(context.Context) error) error
+
+// Wrap puts a around every method of b and every feature that it offers.
+func Wrap(b Bucket, a Around) Bucket {
+	w := &wrapped{bucket: b, around: a}
+	w.features = w.wrapFeatures(b.Features())
+	return w
+}
+
+type wrapped struct {
+	bucket   Bucket
+	around   Around
+	features Features
+}
+
+// via runs f inside the wrapper's Around and hands its result out only when
+// there is no error.
+func via[T any](ctx context.Context, w *wrapped, c *Call, f func(context.Context) (T, error)) (T, error) {
+	var got T
+	err := w.around(ctx, c, func(ctx context.Context) (err error) {
+		got, err = f(ctx)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return got, nil
+}
+
+// via0 is via for calls that deliver nothing.
+func via0(ctx context.Context, w *wrapped, c *Call, f func(context.Context) error) error {
+	return w.around(ctx, c, f)
+}
+
+func (w *wrapped) Features() Features { return w.features }
+func (w *wrapped) Close() error       { return w.bucket.Close() }
+
+func (w *wrapped) Stat(ctx context.Context, key string) (Object, error) {
+	return via(ctx, w, &Call{Op: OpStat, Key: key}, func(ctx context.Context) (Object, error) {
+		return w.bucket.Stat(ctx, key)
+	})
+}
+
+func (w *wrapped) Open(ctx context.Context, key string, r Range, o ReadOptions) (*Reader, error) {
+	c := &Call{Op: OpOpen, Key: key}
+	err := w.around(ctx, c, func(ctx context.Context) (err error) {
+		c.Reader, err = w.bucket.Open(ctx, key, r, o)
+		return err
+	})
+	if err != nil {
+		if c.Reader != nil {
+			_ = c.Reader.Close() // the wrapper turned a success into a failure
+		}
+		return nil, err
+	}
+	return c.Reader, nil
+}
+
+func (w *wrapped) Put(ctx context.Context, key string, body *io.SectionReader, o WriteOptions) (Object, error) {
+	c := &Call{Op: OpPut, Key: key, Cond: o.Cond, Body: body}
+	return via(ctx, w, c, func(ctx context.Context) (Object, error) {
+		return w.bucket.Put(ctx, key, c.Body, o)
+	})
+}
+
+func (w *wrapped) Delete(ctx context.Context, key string) error {
+	return via0(ctx, w, &Call{Op: OpDelete, Key: key}, func(ctx context.Context) error {
+		return w.bucket.Delete(ctx, key)
+	})
+}
+
+func (w *wrapped) ListPage(ctx context.Context, q ListRequest) (Page[Entry], error) {
+	return via(ctx, w, &Call{Op: OpList, Key: q.Prefix}, func(ctx context.Context) (Page[Entry], error) {
+		return w.bucket.ListPage(ctx, q)
+	})
+}
+
+func (w *wrapped) CreateUpload(ctx context.Context, key string, o WriteOptions) (Upload, error) {
+	return via(ctx, w, &Call{Op: OpCreateUpload, Key: key}, func(ctx context.Context) (Upload, error) {
+		return w.bucket.CreateUpload(ctx, key, o)
+	})
+}
+
+func (w *wrapped) PutPart(ctx context.Context, u Upload, n int, body *io.SectionReader) (Part, error) {
+	c := &Call{Op: OpPutPart, Key: u.Key, Part: n, Body: body}
+	return via(ctx, w, c, func(ctx context.Context) (Part, error) {
+		return w.bucket.PutPart(ctx, u, n, c.Body)
+	})
+}
+
+func (w *wrapped) CompleteUpload(ctx context.Context, u Upload, parts []Part, cond Cond) (Object, error) {
+	return via(ctx, w, &Call{Op: OpCompleteUpload, Key: u.Key, Cond: cond}, func(ctx context.Context) (Object, error) {
+		return w.bucket.CompleteUpload(ctx, u, parts, cond)
+	})
+}
+
+func (w *wrapped) AbortUpload(ctx context.Context, u Upload) error {
+	return via0(ctx, w, &Call{Op: OpAbortUpload, Key: u.Key}, func(ctx context.Context) error {
+		return w.bucket.AbortUpload(ctx, u)
+	})
+}
+
+func (w *wrapped) UploadsPage(ctx context.Context, q ListRequest) (Page[Upload], error) {
+	return via(ctx, w, &Call{Op: OpListUploads, Key: q.Prefix}, func(ctx context.Context) (Page[Upload], error) {
+		return w.bucket.UploadsPage(ctx, q)
+	})
+}
+
+func (w *wrapped) wrapFeatures(f Features) Features {
+	if sign := f.Sign; sign != nil {
+		f.Sign = func(ctx context.Context, r SignRequest) (SignedURL, error) {
+			return via(ctx, w, &Call{Op: OpSign, Key: r.Key, Part: r.Part}, func(ctx context.Context) (SignedURL, error) {
+				return sign(ctx, r)
+			})
+		}
+	}
+	if copyObject := f.Copy; copyObject != nil {
+		f.Copy = func(ctx context.Context, r CopyRequest) (Object, error) {
+			c := &Call{Op: OpCopy, Key: r.Dst, Src: r.Src.Key, Cond: r.Options.Cond}
+			return via(ctx, w, c, func(ctx context.Context) (Object, error) {
+				return copyObject(ctx, r)
+			})
+		}
+	}
+	if copyPart := f.CopyPart; copyPart != nil {
+		f.CopyPart = func(ctx context.Context, u Upload, n int, src Source) (Part, error) {
+			c := &Call{Op: OpCopyPart, Key: u.Key, Src: src.Key, Part: n}
+			return via(ctx, w, c, func(ctx context.Context) (Part, error) {
+				return copyPart(ctx, u, n, src)
+			})
+		}
+	}
+	if retarget := f.Retarget; retarget != nil {
+		f.Retarget = func(ctx context.Context, u Upload, parts []Part, key string, cond Cond) (Object, error) {
+			c := &Call{Op: OpRetarget, Key: key, Src: u.Key, Cond: cond}
+			return via(ctx, w, c, func(ctx context.Context) (Object, error) {
+				return retarget(ctx, u, parts, key, cond)
+			})
+		}
+	}
+	if rename := f.Rename; rename != nil {
+		f.Rename = func(ctx context.Context, src Source, dst string, cond Cond) (Object, error) {
+			c := &Call{Op: OpRename, Key: dst, Src: src.Key, Cond: cond}
+			return via(ctx, w, c, func(ctx context.Context) (Object, error) {
+				return rename(ctx, src, dst, cond)
+			})
+		}
+	}
+	if deleteBatch := f.DeleteBatch; deleteBatch != nil {
+		f.DeleteBatch = func(ctx context.Context, keys []string) error {
+			c := &Call{Op: OpDeleteBatch}
+			if len(keys) > 0 {
+				c.Key = keys[0]
+			}
+			return via0(ctx, w, c, func(ctx context.Context) error {
+				return deleteBatch(ctx, keys)
+			})
+		}
+	}
+	return f
+}
+
+// With returns b with its features changed by edit: a store without a feature,
+// say, for a test of the path that does without.
+func With(b Bucket, edit func(*Features)) Bucket {
+	f := b.Features()
+	edit(&f)
+	return &edited{Bucket: b, features: f}
+}
+
+type edited struct {
+	Bucket
+	features Features
+}
+
+func (e *edited) Features() Features { return e.features }
