@@ -1,0 +1,68 @@
+package blobstore
+
+import (
+	"context"
+	"errors"
+	"path"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// dropUpload removes an upload: parts, staged object and session. parts is where
+// its writer sent parts to, which sess may not know yet; completed tells that
+// these are an object by now.
+func (s *Store) dropUpload(ctx context.Context, sess *session, parts driver.Upload, completed bool) error {
+	private := s.privateKey(sess)
+	var errs []error
+	if parts.ID != "" && !completed {
+		errs = append(errs, s.bucket.AbortUpload(ctx, parts))
+	}
+	if sess.Stray || (sess.Staged.Key == private && sess.Staged.ID == "" && parts.ID == "") {
+		errs = append(errs, s.abortStrays(ctx, private))
+	}
+	keys := []string{sess.key}
+	if sess.Staged.Key == private {
+		// Commit may have completed it here before it failed.
+		keys = append(keys, private)
+	}
+	if sess.Stray && sess.Staged.Key != private {
+		// Others may upload to the same digest at this moment: their uploads can't
+		// be told from a stray one, except by age. The session stays, so that the
+		// sweeper knows where to look.
+		return errors.Join(errs...)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err // keep the session: it leads the sweeper here
+	}
+	return driver.DeleteAll(ctx, s.bucket, keys)
+}
+
+// abortStrays aborts every upload to a key that only one session uses.
+func (s *Store) abortStrays(ctx context.Context, key string) error {
+	for u, err := range driver.ListUploads(ctx, s.bucket, driver.ListRequest{Prefix: key}) {
+		if err != nil {
+			return err
+		}
+		if u.Key != key {
+			continue
+		}
+		if err := s.bucket.AbortUpload(ctx, u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// privateKey is where an upload's parts go when the digest is not known.
+func (s *Store) privateKey(sess *session) string {
+	return path.Dir(sess.key) + "/" + dataName
+}
+
+// stagingKey is where the parts of an upload go: straight to the digest key when
+// that is known and bytes can't be moved there for free afterwards.
+func (s *Store) stagingKey(sess *session, direct string) string {
+	if direct != "" && s.features.Retarget == nil {
+		return direct
+	}
+	return s.privateKey(sess)
+}

@@ -1,0 +1,292 @@
+package blobstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/distribution/reference"
+	"github.com/google/uuid"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Repository is the blobs that one repository links to. Errors that the
+// distribution package has a value for are returned as that value, unwrapped,
+// because its handlers compare with ==.
+type Repository struct {
+	store *Store
+	name  string
+}
+
+var (
+	_ distribution.BlobStore      = (*Repository)(nil)
+	_ distribution.BlobEnumerator = (*Repository)(nil)
+)
+
+// found is a blob that the repository has.
+type found struct {
+	digest digest.Digest // what the link says; for old buckets not always what was asked for
+	object driver.Object
+}
+
+// lookup reads the link and describes the blob at the same time: one round trip.
+func (r *Repository) lookup(ctx context.Context, d digest.Digest) (found, error) {
+	if err := checkDigest(d); err != nil {
+		// Nothing can be stored under it, so it is simply not there.
+		return found{}, distribution.ErrBlobUnknown
+	}
+	var (
+		target  digest.Digest
+		obj     driver.Object
+		statErr error
+	)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		target, err = r.readLink(gctx, d)
+		return err
+	})
+	g.Go(func() error {
+		obj, statErr = r.store.statBlob(gctx, d)
+		return nil // the link decides first
+	})
+	if err := g.Wait(); err != nil {
+		return found{}, err
+	}
+	if target != d {
+		obj, statErr = r.store.statBlob(ctx, target)
+	}
+	if statErr != nil {
+		return found{}, statErr
+	}
+	return found{target, obj}, nil
+}
+
+// maxLink is more than the longest digest has.
+const maxLink = 1 << 10
+
+func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Digest, error) {
+	key := r.store.layout.layerLink(r.name, d)
+	rd, err := r.store.bucket.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
+	if errors.Is(err, driver.NotFound) {
+		return "", distribution.ErrBlobUnknown
+	}
+	if err != nil {
+		return "", fmt.Errorf("link: %w", err)
+	}
+	defer rd.Close()
+	b, err := io.ReadAll(io.LimitReader(rd, maxLink))
+	if err != nil {
+		return "", fmt.Errorf("link %q: %w", key, err)
+	}
+	target := digest.Digest(b)
+	if err := target.Validate(); err != nil {
+		return "", fmt.Errorf("link %q: %w: %w", key, driver.Corrupt, err)
+	}
+	return target, nil
+}
+
+func (r *Repository) link(ctx context.Context, d digest.Digest) error {
+	_, err := r.store.bucket.Put(ctx, r.store.layout.layerLink(r.name, d), section([]byte(d)), driver.WriteOptions{ContentType: contentType})
+	if err != nil {
+		return fmt.Errorf("link: %w", err)
+	}
+	return nil
+}
+
+// Stat describes the blob d. ErrBlobUnknown when the repository has no link to
+// it, even if the bucket has the blob.
+func (r *Repository) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
+	f, err := r.lookup(ctx, d)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	return descriptor(d, f.object.Size), nil
+}
+
+// Get returns the whole blob d, having compared its digest.
+func (r *Repository) Get(ctx context.Context, d digest.Digest) ([]byte, error) {
+	f, err := r.lookup(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	rd := r.store.open(ctx, f)
+	defer rd.Close()
+	b := make([]byte, f.object.Size)
+	if _, err := io.ReadFull(rd, b); err != nil {
+		return nil, fmt.Errorf("blob %s: %w", d, err)
+	}
+	if got := f.digest.Algorithm().FromBytes(b); got != f.digest {
+		return nil, fmt.Errorf("blob %s has the content of %s: %w", f.digest, got, driver.Corrupt)
+	}
+	return b, nil
+}
+
+// Open returns a reader of the blob d. It fetches lazily from wherever it is
+// read, and survives broken connections. ctx bounds its whole life.
+func (r *Repository) Open(ctx context.Context, d digest.Digest) (io.ReadSeekCloser, error) {
+	f, err := r.lookup(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return r.store.open(ctx, f), nil
+}
+
+// Put stores p as a blob.
+func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (v1.Descriptor, error) {
+	d := digest.FromBytes(p)
+	if err := r.store.putBlob(ctx, d, d, p); err != nil {
+		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
+	}
+	if err := r.link(ctx, d); err != nil {
+		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
+	}
+	desc := descriptor(d, int64(len(p)))
+	if mediaType != "" {
+		desc.MediaType = mediaType
+	}
+	return desc, nil
+}
+
+// Create begins an upload, or mounts a blob from another repository and returns
+// distribution.ErrBlobMounted. A mount that can't be done becomes an upload.
+func (r *Repository) Create(ctx context.Context, options ...distribution.BlobCreateOption) (distribution.BlobWriter, error) {
+	var (
+		o    distribution.CreateOptions
+		hint digest.Digest
+	)
+	for _, opt := range options {
+		if err := opt.Apply(&o); err != nil {
+			return nil, err
+		}
+		if d, ok := opt.(digestOption); ok {
+			hint = digest.Digest(d)
+			if err := checkDigest(hint); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if o.Mount.ShouldMount {
+		desc, err := r.mount(ctx, o.Mount.From, o.Mount.Stat)
+		if err == nil {
+			return nil, distribution.ErrBlobMounted{From: o.Mount.From, Descriptor: desc}
+		}
+		if driver.Ended(err) {
+			return nil, err
+		}
+		r.store.options.Log.DebugContext(ctx, "mount became an upload", "from", o.Mount.From.String(), "repository", r.name, "cause", err)
+	}
+	return r.begin(ctx, hint)
+}
+
+func (r *Repository) begin(ctx context.Context, d digest.Digest) (*Writer, error) {
+	h := hintFrom(ctx)
+	algs := []digest.Algorithm{digest.SHA256}
+	if h.alg == digest.SHA512 || (d != "" && d.Algorithm() == digest.SHA512) {
+		algs = append(algs, digest.SHA512)
+	}
+	id := uuid.NewString()
+	sess := &session{
+		ID: id, Repository: r.name, Started: time.Now().UTC(), Hint: d, Algorithms: algs, Next: 1,
+		key: r.store.layout.uploadDir(r.name, id) + "/" + sessionName,
+	}
+	if err := sess.save(ctx, r.store.bucket, nil); err != nil {
+		return nil, fmt.Errorf("upload: %w", err)
+	}
+	return r.newWriter(ctx, sess, nil)
+}
+
+// Resume continues the upload id, wherever it was begun.
+// distribution.ErrBlobUploadUnknown when there is none, or no longer.
+func (r *Repository) Resume(ctx context.Context, id string) (distribution.BlobWriter, error) {
+	if len(id) != 36 || uuid.Validate(id) != nil {
+		return nil, distribution.ErrBlobUploadUnknown
+	}
+	sess, tail, err := loadSession(ctx, r.store.bucket, r.store.layout.uploadDir(r.name, id)+"/"+sessionName)
+	if errors.Is(err, driver.NotFound) {
+		return nil, distribution.ErrBlobUploadUnknown
+	}
+	if err != nil {
+		return nil, fmt.Errorf("upload %s: %w", id, err)
+	}
+	return r.newWriter(ctx, sess, tail)
+}
+
+func (r *Repository) newWriter(ctx context.Context, sess *session, tail io.ReadCloser) (*Writer, error) {
+	h := hintFrom(ctx)
+	if len(sess.Hashes) == 0 && h.digest.Validate() == nil && h.digest.Algorithm() == digest.SHA512 && sess.Offset() == 0 {
+		sess.Algorithms = []digest.Algorithm{digest.SHA256, digest.SHA512}
+	}
+	st, err := r.store.newStage(sess, tail)
+	if err != nil {
+		if tail != nil {
+			_ = tail.Close()
+		}
+		return nil, err
+	}
+	direct := ""
+	for _, expect := range []digest.Digest{sess.Hint, h.digest} {
+		// Parts at a digest key can only be completed there, so the digest must be
+		// one that is computed on the way.
+		if expect != "" && st.hash.tracks(expect.Algorithm()) {
+			direct = r.store.layout.blob(expect)
+		}
+	}
+	st.target = r.store.stagingKey(sess, direct)
+	return &Writer{ctx: ctx, repo: r, stage: st, hint: h}, nil
+}
+
+// Mount links the blob of another repository into this one.
+// distribution.ErrBlobUnknown when the other does not have it.
+func (r *Repository) Mount(ctx context.Context, from reference.Canonical) (v1.Descriptor, error) {
+	return r.mount(ctx, from, nil)
+}
+
+func (r *Repository) mount(ctx context.Context, from reference.Canonical, known *v1.Descriptor) (v1.Descriptor, error) {
+	d := from.Digest()
+	if known == nil {
+		desc, err := r.store.Repository(from).Stat(ctx, d)
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		known = &desc
+	}
+	if err := r.link(ctx, d); err != nil {
+		return v1.Descriptor{}, err
+	}
+	return descriptor(d, known.Size), nil
+}
+
+// Delete takes the blob d out of this repository. The content stays until
+// garbage collection finds that no repository has it.
+func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
+	if _, err := r.lookup(ctx, d); err != nil {
+		return err
+	}
+	if err := r.store.bucket.Delete(ctx, r.store.layout.layerLink(r.name, d)); err != nil {
+		return fmt.Errorf("link: %w", err)
+	}
+	return nil
+}
+
+// Enumerate calls f with every digest that the repository links to, in order,
+// whether or not the blob is there.
+func (r *Repository) Enumerate(ctx context.Context, f func(digest.Digest) error) error {
+	for e, err := range driver.List(ctx, r.store.bucket, driver.ListRequest{Prefix: r.store.layout.layers(r.name)}) {
+		if err != nil {
+			return fmt.Errorf("layers of %s: %w", r.name, err)
+		}
+		if d, ok := r.store.layout.layerDigest(r.name, e.Key); ok {
+			if err := f(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,440 @@
+package blobstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// stage takes in the bytes of one upload. It cuts them into parts, sends these
+// while more bytes come, hashes everything on the way and keeps the session up
+// to date. It is used by one goroutine.
+//
+// sess is always the image that is persisted; parts, next and buf run ahead of
+// it until persist.
+type stage struct {
+	store *Store
+	sess  *session
+	tail  io.ReadCloser // of the session object, until it is loaded
+
+	plan    driver.Plan
+	planned bool
+	hash    *hashes
+	pipe    hashPipe
+	buf     *buffer // bytes behind the parts; nil before the first
+	hashed  int     // bytes of buf that are hashed or handed to the pipe
+
+	parts   []driver.Part
+	size    int64 // bytes taken in
+	next    int   // number of the next part
+	claimed int   // numbers from next up to here, exclusive, are ours
+	batch   int   // how many numbers the next claim takes when the length is unknown
+
+	upload  driver.Upload // where parts go
+	created bool          // upload was created by this stage and is in no session yet
+	target  string        // key that the parts are sent to, once some are
+	flight  *flight       // parts under way
+	broken  error         // why nothing can be added any more
+}
+
+func (s *Store) newStage(sess *session, tail io.ReadCloser) (*stage, error) {
+	st := &stage{
+		store: s, sess: sess, tail: tail,
+		parts: slices.Clone(sess.Parts), size: sess.Offset(),
+		next: sess.Next, claimed: sess.Next, batch: firstBatch,
+		upload: sess.Staged,
+	}
+	sess.Writer = rand.Uint64()
+	var err error
+	if st.hash, err = resumeHashes(sess.Hashes); err != nil {
+		return nil, fmt.Errorf("session %q: %w", sess.key, err)
+	}
+	if sess.Hashes == nil {
+		st.hash = newHashes(sess.Algorithms...)
+	}
+	st.pipe.hash = st.hash
+	return st, nil
+}
+
+// Part numbers are claimed in batches that double while a body of unknown
+// length goes on: few claims for a long one, few wasted numbers for a short one.
+const (
+	firstBatch = 8
+	lastBatch  = 128
+)
+
+// append takes in r up to its end. length is how many bytes r has, -1 when that
+// is unknown; a body that turns out longer or shorter is refused. It returns how
+// many bytes it took in. Nothing is persisted until settle.
+func (st *stage) append(ctx context.Context, r io.Reader, length int64, last bool) (n int64, err error) {
+	if st.broken != nil {
+		return 0, st.broken
+	}
+	if err := st.begin(ctx, length, last); err != nil {
+		return 0, err
+	}
+	for {
+		if int64(st.buf.n) >= st.plan.Size(st.next) {
+			// Full, but a part only if more bytes follow: the last ones stay in the
+			// buffer, which for a small blob is all there ever is.
+			var probe [1]byte
+			if _, err := io.ReadFull(r, probe[:]); err != nil {
+				return n, st.ended(err, n, length)
+			}
+			if length >= 0 && n+1 > length {
+				return n, st.broke(fmt.Errorf("body is longer than the declared %d bytes: %w", length, driver.Invalid))
+			}
+			if err := st.flush(ctx, remaining(length, n), last); err != nil {
+				return n, st.broke(err)
+			}
+			st.take(copy(st.buf.room(), probe[:]))
+			n++
+			continue
+		}
+		m, err := r.Read(st.room(length, n))
+		if length >= 0 && n+int64(m) > length {
+			return n, st.broke(fmt.Errorf("body is longer than the declared %d bytes: %w", length, driver.Invalid))
+		}
+		st.take(m)
+		n += int64(m)
+		if err != nil {
+			return n, st.ended(err, n, length)
+		}
+	}
+}
+
+// begin loads what the session holds beside the parts and gets the first buffer.
+func (st *stage) begin(ctx context.Context, length int64, last bool) error {
+	if !st.planned {
+		if err := st.makePlan(length, last); err != nil {
+			return err
+		}
+	}
+	want := st.plan.Size(st.next)
+	if length >= 0 {
+		// One byte more than there will be, so that the end is seen by reading.
+		want = min(want, st.pending()+length+1)
+	}
+	if st.buf == nil {
+		return st.load(ctx, max(want, st.sess.Tail))
+	}
+	if int64(st.buf.size()) >= want {
+		return nil
+	}
+	return st.grow(ctx, want)
+}
+
+// pending is how many bytes lie behind the parts.
+func (st *stage) pending() int64 {
+	if st.buf != nil {
+		return int64(st.buf.n)
+	}
+	return st.sess.Tail
+}
+
+func (st *stage) makePlan(length int64, last bool) error {
+	limits := st.store.features.Parts
+	first, total := st.store.options.PartSize, int64(-1)
+	switch {
+	case limits.Uniform && len(st.parts) > 0:
+		first = st.parts[0].Size
+	case length >= 0 && last:
+		total = st.size + length
+	case length >= 0:
+		// At least this much will come; there may be more in further requests.
+		p, err := limits.Plan(first, st.store.options.maxPart(), st.size+length)
+		if err != nil {
+			return err
+		}
+		first = p.Size(1)
+	}
+	var err error
+	st.plan, err = limits.Plan(first, st.store.options.maxPart(), total)
+	st.planned = err == nil
+	return err
+}
+
+// load gets a buffer and puts the session's tail into it.
+func (st *stage) load(ctx context.Context, want int64) error {
+	buf, err := st.store.budget.acquire(ctx, want)
+	if err != nil {
+		return err
+	}
+	if st.tail != nil {
+		buf.n = int(st.sess.Tail)
+		err := st.sess.readTail(st.tail, buf.bytes())
+		_ = st.tail.Close()
+		st.tail = nil
+		if err != nil {
+			buf.done()
+			return st.broke(err)
+		}
+	}
+	st.buf, st.hashed = buf, buf.n
+	return nil
+}
+
+// grow swaps the buffer for a larger one. The bytes wait in the session
+// meanwhile: a writer that waits for the budget holds none of it.
+func (st *stage) grow(ctx context.Context, want int64) error {
+	if err := st.settle(ctx, true); err != nil {
+		return err
+	}
+	st.release()
+	sess, tail, err := loadSession(ctx, st.store.bucket, st.sess.key)
+	if err != nil {
+		return st.broke(err)
+	}
+	if sess.etag != st.sess.etag {
+		_ = tail.Close()
+		return st.broke(fmt.Errorf("session %q: %w", sess.key, ErrUploadConflict))
+	}
+	st.sess, st.tail = sess, tail
+	return st.load(ctx, max(want, sess.Tail))
+}
+
+// room is where the next bytes go: never beyond the part's planned size.
+func (st *stage) room(length, n int64) []byte {
+	p := st.buf.room()
+	if free := st.plan.Size(st.next) - int64(st.buf.n); int64(len(p)) > free {
+		p = p[:free]
+	}
+	if len(p) > hashChunk {
+		p = p[:hashChunk]
+	}
+	if left := length - n; length >= 0 && int64(len(p)) > left+1 {
+		p = p[:left+1]
+	}
+	return p
+}
+
+// take notes that m bytes were put into the buffer.
+func (st *stage) take(m int) {
+	st.buf.n += m
+	st.size += int64(m)
+	if st.buf.n-st.hashed >= hashChunk {
+		st.hashRest()
+	}
+}
+
+func (st *stage) hashRest() {
+	if st.hashed < st.buf.n {
+		st.pipe.add(st.buf, st.buf.bytes()[st.hashed:])
+		st.hashed = st.buf.n
+	}
+}
+
+// ended tells a body's proper end from one that was cut off.
+func (st *stage) ended(err error, n, length int64) error {
+	if !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading the body after %d bytes: %w", n, err)
+	}
+	if length >= 0 && n < length {
+		return fmt.Errorf("body ended after %d of %d bytes: %w", n, length, io.ErrUnexpectedEOF)
+	}
+	return nil
+}
+
+// flush sends the full buffer as a part and makes room for the next. left is how
+// many more bytes are known to come, -1 when that is unknown.
+func (st *stage) flush(ctx context.Context, left int64, last bool) error {
+	st.hashRest()
+	if st.next == st.claimed {
+		if err := st.claim(ctx, left, last, st.buf.bytes()[:st.sess.Tail]); err != nil {
+			return err
+		}
+	}
+	if st.upload.ID == "" {
+		u, err := st.store.bucket.CreateUpload(ctx, st.sess.Staged.Key, driver.WriteOptions{ContentType: contentType})
+		if err != nil {
+			return err
+		}
+		st.upload, st.created = u, true
+	}
+	if st.flight == nil {
+		st.flight = st.store.newFlight(ctx)
+	}
+	slot := len(st.parts)
+	st.parts = append(st.parts, driver.Part{Number: st.next, Size: int64(st.buf.n)})
+	st.flight.send(st.upload, st.next, slot, st.buf)
+	st.buf, st.hashed = nil, 0
+	st.next++
+
+	if st.next == st.claimed {
+		// The numbers of a body of unknown length are used up. Claiming the next
+		// is a good moment to persist everything so far.
+		if err := st.settle(ctx, false); err != nil {
+			return err
+		}
+		if err := st.capture(); err != nil {
+			return err
+		}
+		if err := st.claim(ctx, left, last, nil); err != nil {
+			return err
+		}
+		st.flight = st.store.newFlight(ctx)
+	}
+	var err error
+	st.buf, err = st.flight.buffer(ctx, st.plan.Size(st.next))
+	return err
+}
+
+// claim reserves part numbers for this writer alone, in the session, whose tail
+// it writes again.
+func (st *stage) claim(ctx context.Context, left int64, last bool, tail []byte) error {
+	count := st.batch
+	st.batch = min(2*st.batch, lastBatch)
+	if left >= 0 {
+		// Exactly the parts that will flow: the last bytes stay in the buffer
+		// unless they are a whole part and more.
+		count = 1
+		for rest := left - st.plan.Size(st.next+1); rest > 0; rest -= st.plan.Size(st.next + count) {
+			count++
+		}
+		if last {
+			count++ // the one that Commit sends
+		}
+	}
+	room := st.store.features.Parts.MaxParts - st.next + 1
+	if room < 2 { // this one, and the one that Commit sends
+		return fmt.Errorf("blob exceeds the %d parts of at most %d bytes that fit: raise part_size or memory_budget: %w",
+			st.store.features.Parts.MaxParts, st.plan.Size(st.next), driver.Invalid)
+	}
+	count = min(count, room)
+
+	img := *st.sess
+	img.Stray = img.Stray || (img.Staged.Key != "" && img.Staged.ID == "")
+	if img.Staged.ID == "" && st.upload.ID == "" {
+		img.Staged.Key = st.target
+	}
+	img.Next = st.next + count
+	if err := img.save(ctx, st.store.bucket, tail); err != nil {
+		return err
+	}
+	*st.sess = img
+	st.claimed = img.Next
+	return nil
+}
+
+// settle waits for the parts under way. With persist it then writes the session,
+// so that all bytes taken in are safe. Otherwise they are in the session after
+// the next claim, or published by Commit.
+func (st *stage) settle(ctx context.Context, persist bool) error {
+	if st.buf != nil {
+		st.hashRest()
+	}
+	if f := st.flight; f != nil {
+		st.flight = nil
+		err := f.wait(st.parts)
+		st.pipe.stop() // buffers go back only when hashed, too
+		f.freeAll()
+		if err != nil {
+			return st.broke(err)
+		}
+	}
+	st.pipe.stop()
+	if st.buf != nil {
+		st.buf.flight, st.buf.freed = nil, st.buf.owner.put
+	}
+	if st.broken != nil {
+		return st.broken
+	}
+	if !persist || !st.dirty() {
+		return nil
+	}
+	if err := st.capture(); err != nil {
+		return st.broke(err)
+	}
+	img := *st.sess
+	img.Next = st.next // gives back the numbers that were not needed
+	var tail []byte
+	if st.buf != nil {
+		tail = st.buf.bytes()
+	}
+	if err := img.save(ctx, st.store.bucket, tail); err != nil {
+		return st.broke(err)
+	}
+	*st.sess = img
+	st.claimed, st.created = st.next, false
+	return nil
+}
+
+// capture brings the session's image up to the parts and hashes.
+func (st *stage) capture() error {
+	states, err := st.hash.states()
+	if err != nil {
+		return err
+	}
+	st.sess.Hashes = states
+	st.sess.Parts = slices.Clone(st.parts)
+	if st.upload.ID != "" {
+		st.sess.Staged = st.upload
+	}
+	return nil
+}
+
+// dirty reports whether bytes were taken in that the session does not have.
+func (st *stage) dirty() bool { return st.size != st.sess.Offset() }
+
+// broke makes err the answer to everything that follows.
+func (st *stage) broke(err error) error {
+	if st.broken == nil {
+		st.broken = err
+	}
+	return err
+}
+
+// ensureTail makes the bytes behind the parts available in buf.
+func (st *stage) ensureTail(ctx context.Context) error {
+	if st.buf != nil || st.sess.Tail == 0 {
+		return nil
+	}
+	return st.load(ctx, st.sess.Tail)
+}
+
+// release gives back what the stage holds in this process. Parts under way are
+// given up.
+func (st *stage) release() {
+	if f := st.flight; f != nil {
+		f.cancel(errReleased)
+		_ = st.settle(f.ctx, false)
+	}
+	st.pipe.stop()
+	if st.tail != nil {
+		_ = st.tail.Close()
+		st.tail = nil
+	}
+	if st.buf != nil {
+		st.buf.done()
+		st.buf = nil
+	}
+}
+
+var errReleased = errors.New("upload was closed")
+
+func remaining(length, n int64) int64 {
+	if length < 0 {
+		return -1
+	}
+	return length - n
+}
+
+// contentType is what a blob without a known type has, as in distribution.
+const contentType = "application/octet-stream"
+
+// detach returns a context that outlives ctx by grace: a client that goes away
+// cancels its request, yet what it sent before is to be kept.
+func detach(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+		context.AfterFunc(out, func() { t.Stop() })
+	})
+	return out, func() { stop(); cancel(context.Canceled) }
+}

@@ -1,0 +1,199 @@
+package blobstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/retry"
+)
+
+// Options tune a Store. The zero value of each field is its default.
+type Options struct {
+	// Root is where the registry lies in the bucket; DefaultRoot, as distribution
+	// has it.
+	Root string
+	// MemoryBudget bounds the bytes of all part buffers of the Store; 256 MiB.
+	MemoryBudget int64
+	// PartSize is the size in bytes of an upload's first parts, and the largest
+	// blob that is stored by a single request; what the driver prefers, else 8 MiB.
+	PartSize int64
+	// Concurrency is how many parts of one upload are sent at the same time; what
+	// the driver prefers, else 4.
+	Concurrency int
+	// RedirectExpiry is how long a signed URL works that a pull is sent to; 20
+	// minutes. Negative never redirects.
+	RedirectExpiry time.Duration
+	// DisconnectGrace is how long a request whose client went away may still take
+	// to persist what had arrived; 10 s.
+	DisconnectGrace time.Duration
+	// Retry is how calls are repeated that failed in passing. Attempts 1 turns it off.
+	Retry retry.Policy
+	// Log gets what is worth knowing but fails nothing; slog.Default().
+	Log *slog.Logger
+}
+
+// defaults fills in o, asking f what the store prefers.
+func (o Options) defaults(f driver.Features) Options {
+	set := func(p *int64, vs ...int64) {
+		for _, v := range vs {
+			if *p == 0 {
+				*p = v
+			}
+		}
+	}
+	if o.Root == "" {
+		o.Root = DefaultRoot
+	}
+	set(&o.MemoryBudget, 256<<20)
+	set(&o.PartSize, f.PartSize, max(8<<20, f.Parts.MinSize))
+	if o.Concurrency == 0 {
+		o.Concurrency = f.Concurrency
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 4
+	}
+	if o.RedirectExpiry == 0 {
+		o.RedirectExpiry = 20 * time.Minute
+	}
+	if o.DisconnectGrace == 0 {
+		o.DisconnectGrace = 10 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+// maxPart is the largest part that one upload may buffer: with a quarter of the
+// budget, four large uploads still go on at once.
+func (o Options) maxPart() int64 { return max(o.PartSize, o.MemoryBudget/4) }
+
+// Store keeps blobs in a bucket. It is safe for concurrent use; one per process
+// and bucket is enough, since the memory budget is its own.
+type Store struct {
+	bucket   driver.Bucket
+	features driver.Features
+	options  Options
+	layout   layout
+	budget   *budget
+}
+
+// New makes a Store on b, which it wraps with retries. It sends no request.
+// Invalid when the options contradict each other or the store's limits.
+func New(b driver.Bucket, o Options) (*Store, error) {
+	b = retry.Wrap(b, o.Retry)
+	f := b.Features()
+	o = o.defaults(f)
+	switch {
+	case o.Concurrency < 1:
+		return nil, fmt.Errorf("concurrency %d: want at least 1: %w", o.Concurrency, driver.Invalid)
+	case o.PartSize < f.Parts.MinSize || o.PartSize > f.Parts.MaxSize:
+		return nil, fmt.Errorf("part size %s: %s takes %s to %s: %w", driver.FormatBytes(o.PartSize), f.Name,
+			driver.FormatBytes(f.Parts.MinSize), driver.FormatBytes(f.Parts.MaxSize), driver.Invalid)
+	case o.MemoryBudget < sizeClass(o.PartSize):
+		return nil, fmt.Errorf("memory budget %s: want at least one part of %s: %w",
+			driver.FormatBytes(o.MemoryBudget), driver.FormatBytes(o.PartSize), driver.Invalid)
+	}
+	return &Store{bucket: b, features: f, options: o, layout: layout{o.Root}, budget: newBudget(o.MemoryBudget)}, nil
+}
+
+// Bucket is what the Store works on, retries included.
+func (s *Store) Bucket() driver.Bucket { return s.bucket }
+
+// MemoryInUse is how many bytes of the budget are taken at the moment.
+func (s *Store) MemoryInUse() int64 { return s.budget.used.Load() }
+
+// Close closes the bucket.
+func (s *Store) Close() error { return s.bucket.Close() }
+
+// Repository is the blob store of one repository.
+func (s *Store) Repository(name reference.Named) *Repository {
+	return &Repository{store: s, name: name.Name()}
+}
+
+// grace is how long a call may go on persisting once ctx has ended. A request's
+// client is gone and nobody waits for the call; other callers want it back.
+func (s *Store) grace(ctx context.Context) time.Duration {
+	if hintFrom(ctx).http {
+		return s.options.DisconnectGrace
+	}
+	return min(s.options.DisconnectGrace, 750*time.Millisecond)
+}
+
+// cleanup returns a context for tidying up, which ctx's end does not prevent.
+func (s *Store) cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), s.options.DisconnectGrace)
+}
+
+// Stat describes the blob d, whichever repository it is in. A zero-byte object
+// under another digest than that of nothing is what a broken upload left behind:
+// it counts as absent, so that a client sends it again.
+func (s *Store) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
+	obj, err := s.statBlob(ctx, d)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	return descriptor(d, obj.Size), nil
+}
+
+func (s *Store) statBlob(ctx context.Context, d digest.Digest) (driver.Object, error) {
+	obj, err := s.bucket.Stat(ctx, s.layout.blob(d))
+	switch {
+	case errors.Is(err, driver.NotFound):
+		return driver.Object{}, distribution.ErrBlobUnknown
+	case err != nil:
+		return driver.Object{}, fmt.Errorf("blob %s: %w", d, err)
+	case obj.Size == 0 && d != d.Algorithm().FromBytes(nil):
+		return driver.Object{}, distribution.ErrBlobUnknown
+	}
+	return obj, nil
+}
+
+// Enumerate calls f with the digest of every blob in the bucket, in order.
+func (s *Store) Enumerate(ctx context.Context, f func(digest.Digest) error) error {
+	for e, err := range driver.List(ctx, s.bucket, driver.ListRequest{Prefix: s.layout.blobs()}) {
+		if err != nil {
+			return fmt.Errorf("blobs: %w", err)
+		}
+		if d, ok := s.layout.blobDigest(e.Key); ok {
+			if err := f(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func descriptor(d digest.Digest, size int64) v1.Descriptor {
+	return v1.Descriptor{MediaType: contentType, Digest: d, Size: size}
+}
+
+// checkDigest refuses what is no digest, or one of an algorithm that blobs are
+// not kept by, in distribution's own errors.
+func checkDigest(d digest.Digest) error {
+	if alg, _, ok := cutDigest(d); ok && !supported(alg) {
+		return distribution.ErrBlobDigestUnsupported
+	}
+	if err := d.Validate(); err != nil {
+		return distribution.ErrBlobInvalidDigest{Digest: d, Reason: err}
+	}
+	return nil
+}
+
+func cutDigest(d digest.Digest) (digest.Algorithm, string, bool) {
+	for i := range len(d) {
+		if d[i] == ':' {
+			return digest.Algorithm(d[:i]), string(d[i+1:]), true
+		}
+	}
+	return "", "", false
+}
