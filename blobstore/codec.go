@@ -151,7 +151,7 @@ func (s *session) readTail(r io.Reader, p []byte) error {
 		return fmt.Errorf("session %q: tail: %w", s.key, err)
 	}
 	if crc32.Checksum(p, castagnoli) != s.tailSum {
-		return fmt.Errorf("session %q: tail checksum differs: %w", s.key, driver.Corrupt)
+		return fmt.Errorf("session %q: tail checksum differs: %w", s.key, ErrBadSession)
 	}
 	return nil
 }

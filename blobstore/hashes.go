@@ -9,8 +9,6 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
-
-	"github.com/blobdock/blobdock/driver"
 )
 
 // newHash makes the hash of a supported algorithm: those that the OCI image
@@ -57,10 +55,10 @@ func resumeHashes(states []hashState) (*hashes, error) {
 	for _, st := range states {
 		h := newHash(st.Algorithm)
 		if h == nil {
-			return nil, fmt.Errorf("hash state of algorithm %q: %w", st.Algorithm, driver.Corrupt)
+			return nil, fmt.Errorf("hash state of algorithm %q: %w", st.Algorithm, ErrBadSession)
 		}
 		if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(st.State); err != nil {
-			return nil, fmt.Errorf("hash state of %s: %w: %w", st.Algorithm, driver.Corrupt, err)
+			return nil, fmt.Errorf("hash state of %s: %w: %w", st.Algorithm, ErrBadSession, err)
 		}
 		hs.running = append(hs.running, runningHash{st.Algorithm, h})
 	}

@@ -30,7 +30,10 @@ func hintFrom(ctx context.Context) hint {
 		return h
 	}
 	h.http = true
-	h.length = r.ContentLength
+	switch r.Method {
+	case http.MethodPost, http.MethodPut, http.MethodPatch:
+		h.length = r.ContentLength
+	}
 	q := r.URL.Query()
 	if d := digest.Digest(q.Get("digest")); d.Validate() == nil && supported(d.Algorithm()) {
 		h.digest = d

@@ -103,3 +103,8 @@ const hiddenPrefix = "_session."
 func IsHidden(key string) bool {
 	return strings.HasPrefix(path.Base(key), hiddenPrefix)
 }
+
+// IsSession reports whether key may be that of a session object.
+func IsSession(key string) bool {
+	return IsHidden(key) || (path.Base(key) == sessionName && path.Base(path.Dir(path.Dir(key))) == "_uploads")
+}

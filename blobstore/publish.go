@@ -156,7 +156,7 @@ func (p *publication) copy(ctx context.Context) error {
 	}
 	return p.store.place(ctx, p.key, p.stage.size, conds, func(c driver.Cond) error {
 		_, err := driver.Copy(ctx, p.store.bucket, src, p.stage.size, p.key,
-			driver.WriteOptions{ContentType: contentType, Cond: c}, p.store.copyPlan())
+			driver.WriteOptions{ContentType: contentType, Cond: c}, p.store.CopyPlan())
 		return err
 	})
 }
@@ -288,7 +288,8 @@ func (p *publication) abort(ctx context.Context, u driver.Upload) {
 	}
 }
 
-func (s *Store) copyPlan() driver.CopyPlan {
+// CopyPlan is how large objects are copied by the server.
+func (s *Store) CopyPlan() driver.CopyPlan {
 	plan := s.features.Copying
 	if plan.PartSize == 0 {
 		plan.PartSize = 64 << 20

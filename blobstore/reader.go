@@ -25,8 +25,6 @@ type reader struct {
 // between, one Read gets over.
 const resumes = 3
 
-func (s *Store) open(ctx context.Context, f found) *reader { return s.openObject(ctx, f.object) }
-
 func (s *Store) openObject(ctx context.Context, obj driver.Object) *reader {
 	return &reader{ctx: ctx, bucket: s.bucket, object: obj}
 }
@@ -119,4 +117,14 @@ func (r *reader) Close() error {
 	r.drop()
 	r.closed = true
 	return nil
+}
+
+// OpenKey reads the object at key from the byte off on. Like a blob's reader it
+// gets over broken connections. OutOfRange when off lies beyond the end.
+func (s *Store) OpenKey(ctx context.Context, key string, off int64) (io.ReadSeekCloser, error) {
+	body, err := s.bucket.Open(ctx, key, driver.Range{Off: off}, driver.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &reader{ctx: ctx, bucket: s.bucket, object: body.Object, off: off, body: body}, nil
 }

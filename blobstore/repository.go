@@ -116,7 +116,7 @@ func (r *Repository) Get(ctx context.Context, d digest.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	rd := r.store.open(ctx, f)
+	rd := r.store.openObject(ctx, f.object)
 	defer rd.Close()
 	b := make([]byte, f.object.Size)
 	if _, err := io.ReadFull(rd, b); err != nil {
@@ -135,7 +135,7 @@ func (r *Repository) Open(ctx context.Context, d digest.Digest) (io.ReadSeekClos
 	if err != nil {
 		return nil, err
 	}
-	return r.store.open(ctx, f), nil
+	return r.store.openObject(ctx, f.object), nil
 }
 
 // Put stores p as a blob.

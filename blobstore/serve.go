@@ -15,25 +15,33 @@ import (
 // maxAge is how long a blob may be cached: as long as HTTP knows, it can't change.
 const maxAge = 365 * 24 * time.Hour
 
+// Redirector finds the URL that a GET of obj is sent to, "" to stream it.
+type Redirector func(ctx context.Context, req *http.Request, obj driver.Object) (string, error)
+
 // ServeBlob answers a GET or HEAD of the blob d. A GET is sent to a signed URL
 // where the store signs and redirects are on; else the content is streamed, with
 // ranges and conditional requests. Nothing is written to w when it returns an
 // error.
 func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *http.Request, d digest.Digest) error {
+	return r.ServeBlobVia(ctx, w, req, d, r.store.Redirect)
+}
+
+// ServeBlobVia is ServeBlob with a say in where a GET is sent.
+func (r *Repository) ServeBlobVia(ctx context.Context, w http.ResponseWriter, req *http.Request, d digest.Digest, redirect Redirector) error {
 	f, err := r.lookup(ctx, d)
 	if err != nil {
 		return err
 	}
-	if sign := r.store.features.Sign; sign != nil && req.Method == http.MethodGet && r.store.options.RedirectExpiry > 0 {
-		u, err := sign(ctx, driver.SignRequest{
-			Method: http.MethodGet, Key: f.object.Key, Expires: r.store.options.RedirectExpiry, ContentType: contentType,
-		})
+	if req.Method == http.MethodGet {
+		url, err := redirect(ctx, req, f.object)
 		if err != nil {
 			return fmt.Errorf("blob %s: %w", d, err)
 		}
-		w.Header().Set("Docker-Content-Digest", d.String())
-		http.Redirect(w, req, u.URL, http.StatusTemporaryRedirect)
-		return nil
+		if url != "" {
+			w.Header().Set("Docker-Content-Digest", d.String())
+			http.Redirect(w, req, url, http.StatusTemporaryRedirect)
+			return nil
+		}
 	}
 
 	h := w.Header()
@@ -43,8 +51,20 @@ func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", contentType)
 	}
-	body := r.store.open(ctx, f)
+	body := r.store.openObject(ctx, f.object)
 	defer body.Close()
 	http.ServeContent(w, req, "", time.Time{}, body)
 	return nil
+}
+
+// Redirect signs a URL for req's method on obj, or returns "" when the store
+// does not sign or redirects are off.
+func (s *Store) Redirect(ctx context.Context, req *http.Request, obj driver.Object) (string, error) {
+	if s.features.Sign == nil || s.options.RedirectExpiry < 0 {
+		return "", nil
+	}
+	u, err := s.features.Sign(ctx, driver.SignRequest{
+		Method: req.Method, Key: obj.Key, Expires: s.options.RedirectExpiry, ContentType: contentType,
+	})
+	return u.URL, err
 }

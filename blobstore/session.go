@@ -18,6 +18,13 @@ import (
 // the client asks for the upload's status and goes on from there.
 var ErrUploadConflict = errors.New("upload was changed by another writer")
 
+// ErrBadSession is returned for an upload whose session object is damaged. It
+// can't be resumed; the client begins anew, and the sweeper removes it.
+var ErrBadSession = fmt.Errorf("upload session is damaged: %w", driver.Corrupt)
+
+// ErrBodyLength is returned for a body that is longer or shorter than declared.
+var ErrBodyLength = fmt.Errorf("body does not have the declared length: %w", driver.Invalid)
+
 // session is the persisted state of one upload. Together with the tail bytes
 // that follow it in the same object it is everything that a writer needs.
 type session struct {
@@ -64,6 +71,9 @@ func loadSession(ctx context.Context, b driver.Bucket, key string) (*session, io
 	s, err := decodeSession(r, r.Object.Size)
 	if err != nil {
 		_ = r.Close()
+		if errors.Is(err, driver.Corrupt) {
+			err = fmt.Errorf("%w: %w", ErrBadSession, err)
+		}
 		return nil, nil, fmt.Errorf("session %q: %w", key, err)
 	}
 	s.key, s.etag = key, r.Object.ETag

@@ -88,7 +88,7 @@ func (st *stage) append(ctx context.Context, r io.Reader, length int64, last boo
 				return n, st.ended(err, n, length)
 			}
 			if length >= 0 && n+1 > length {
-				return n, st.broke(fmt.Errorf("body is longer than the declared %d bytes: %w", length, driver.Invalid))
+				return n, st.broke(fmt.Errorf("body is longer than %d bytes: %w", length, ErrBodyLength))
 			}
 			if err := st.flush(ctx, remaining(length, n), last); err != nil {
 				return n, st.broke(err)
@@ -99,7 +99,7 @@ func (st *stage) append(ctx context.Context, r io.Reader, length int64, last boo
 		}
 		m, err := r.Read(st.room(length, n))
 		if length >= 0 && n+int64(m) > length {
-			return n, st.broke(fmt.Errorf("body is longer than the declared %d bytes: %w", length, driver.Invalid))
+			return n, st.broke(fmt.Errorf("body is longer than %d bytes: %w", length, ErrBodyLength))
 		}
 		st.take(m)
 		n += int64(m)
@@ -236,7 +236,7 @@ func (st *stage) ended(err error, n, length int64) error {
 		return fmt.Errorf("reading the body after %d bytes: %w", n, err)
 	}
 	if length >= 0 && n < length {
-		return fmt.Errorf("body ended after %d of %d bytes: %w", n, length, io.ErrUnexpectedEOF)
+		return fmt.Errorf("body ended after %d of %d bytes: %w: %w", n, length, ErrBodyLength, io.ErrUnexpectedEOF)
 	}
 	return nil
 }

@@ -109,6 +109,9 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 // Bucket is what the Store works on, retries included.
 func (s *Store) Bucket() driver.Bucket { return s.bucket }
 
+// Log is where the Store reports to.
+func (s *Store) Log() *slog.Logger { return s.options.Log }
+
 // MemoryInUse is how many bytes of the budget are taken at the moment.
 func (s *Store) MemoryInUse() int64 { return s.budget.used.Load() }
 

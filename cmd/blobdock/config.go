@@ -1,0 +1,126 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/spf13/cobra"
+
+	"github.com/blobdock/blobdock/driver"
+	blobdock "github.com/blobdock/blobdock/registry"
+)
+
+// drainTimeout is how long a stop waits for requests, where the configuration
+// does not say.
+const drainTimeout = 30 * time.Second
+
+// configure makes the configuration from a file or the flags.
+func configure(cmd *cobra.Command, f serveFlags, args []string) (*configuration.Configuration, error) {
+	if f.redirect != "on" && f.redirect != "off" {
+		return nil, fmt.Errorf("--redirect %q: want on or off", f.redirect)
+	}
+	if levels := []string{"error", "warn", "info", "debug"}; !slices.Contains(levels, f.logLevel) {
+		return nil, fmt.Errorf("--log-level %q: want error, warn, info or debug", f.logLevel)
+	}
+	if _, _, err := net.SplitHostPort(f.listen); err != nil {
+		return nil, fmt.Errorf("--listen %q: want host:port, such as 127.0.0.1:5000", f.listen)
+	}
+	path := os.Getenv("REGISTRY_CONFIGURATION_PATH")
+	if len(args) > 0 {
+		path = args[0]
+	}
+	config := new(configuration.Configuration)
+	if path != "" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		if config, err = configuration.Parse(file); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	given := cmd.Flags().Changed
+	if path == "" || given("storage") {
+		config.Storage = configuration.Storage{
+			blobdock.Name: {"url": f.storage},
+			"delete":      {"enabled": true},
+		}
+	}
+	if path == "" || given("listen") {
+		config.HTTP.Addr = f.listen
+	}
+	if path == "" || given("log-level") {
+		config.Log.Level = configuration.Loglevel(f.logLevel)
+		config.Log.AccessLog.Disabled = f.logLevel != "info" && f.logLevel != "debug"
+	}
+	if given("redirect") {
+		config.Storage["redirect"] = configuration.Parameters{"disable": f.redirect == "off"}
+	}
+	if path == "" {
+		config.Health.StorageDriver.Enabled = true
+		// One process needs no secret that others know. Replicas behind one address
+		// do: they have a configuration file.
+		config.HTTP.Secret = rand.Text()
+	}
+	if config.HTTP.DrainTimeout == 0 {
+		config.HTTP.DrainTimeout = drainTimeout
+	}
+	if config.Storage.Type() == blobdock.Name {
+		return config, plug(config)
+	}
+	return config, nil
+}
+
+// plug sets up what belongs to the storage driver blobdock: its middleware, and
+// its sweeper in the place of distribution's purger, with the purger's settings.
+func plug(config *configuration.Configuration) error {
+	if r, ok := config.Storage["redirect"]; ok && r["disable"] == true {
+		config.Storage[blobdock.Name]["redirect"] = false
+	}
+	sweep, err := takePurging(config)
+	if err != nil {
+		return err
+	}
+	for _, m := range config.Middleware["registry"] {
+		if m.Name == blobdock.Name {
+			return nil // set up by hand
+		}
+	}
+	if config.Middleware == nil {
+		config.Middleware = make(map[string][]configuration.Middleware)
+	}
+	ours := configuration.Middleware{Name: blobdock.Name, Options: configuration.Parameters{"sweep": sweep}}
+	// It goes first: others then wrap the blobs that are really served.
+	config.Middleware["registry"] = append([]configuration.Middleware{ours}, config.Middleware["registry"]...)
+	return nil
+}
+
+// takePurging switches distribution's purger off, which leaves parts behind,
+// and returns its settings for the sweeper.
+func takePurging(config *configuration.Configuration) (map[string]any, error) {
+	sweep := map[string]any{"enabled": true}
+	maintenance := config.Storage["maintenance"]
+	if v, ok := maintenance["uploadpurging"]; ok {
+		purging, ok := v.(map[any]any)
+		if !ok {
+			return nil, fmt.Errorf("storage: maintenance: uploadpurging is a %T, want a section: %w", v, driver.Invalid)
+		}
+		for name, value := range purging {
+			sweep[fmt.Sprint(name)] = value
+		}
+	}
+	if maintenance == nil {
+		maintenance = configuration.Parameters{}
+		config.Storage["maintenance"] = maintenance
+	}
+	maintenance["uploadpurging"] = map[any]any{"enabled": false}
+	return sweep, nil
+}
+
+func redact(rawURL string) string { return driver.RedactURL(rawURL) }

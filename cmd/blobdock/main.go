@@ -1,0 +1,48 @@
+// Command blobdock runs a container registry whose blobs lie in object storage.
+//
+//	blobdock serve                     a registry on 127.0.0.1:5000, storing to ./blobdock-data
+//	blobdock serve --storage URL       the same, storing to s3://, file:// or mem://
+//	blobdock serve CONFIG.yml          a CNCF distribution configuration, REGISTRY_* overrides included
+//	blobdock garbage-collect CONFIG    distribution's garbage collection
+//	blobdock version
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/distribution/distribution/v3/registry"
+	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd"
+	_ "github.com/distribution/distribution/v3/registry/auth/silly"
+	_ "github.com/distribution/distribution/v3/registry/auth/token"
+	_ "github.com/distribution/distribution/v3/registry/proxy"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/azure"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/gcs"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/middleware/cloudfront"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/middleware/redirect"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/middleware/rewrite"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
+	"github.com/spf13/cobra"
+
+	_ "github.com/blobdock/blobdock/driver/file"
+	_ "github.com/blobdock/blobdock/driver/mem"
+	_ "github.com/blobdock/blobdock/registry"
+	_ "github.com/blobdock/blobdock/s3"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:           "blobdock",
+		Short:         "A container registry on object storage",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(serveCommand(), versionCommand(), registry.GCCmd)
+	if err := root.ExecuteContext(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "blobdock:", err)
+		os.Exit(1)
+	}
+}

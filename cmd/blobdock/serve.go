@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry"
+	"github.com/spf13/cobra"
+
+	blobdock "github.com/blobdock/blobdock/registry"
+)
+
+// serveFlags are the flags of serve without a configuration file.
+type serveFlags struct {
+	storage, listen, redirect, logLevel string
+}
+
+const (
+	defaultStorage = "file://./blobdock-data"
+	defaultListen  = "127.0.0.1:5000"
+)
+
+func serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve [CONFIG.yml]",
+		Short: "Run a registry",
+		Long: `Run a registry.
+
+Without a file, the flags say where it listens and what it stores to. With a file,
+it is a configuration of CNCF distribution, whose REGISTRY_* variables override it
+as usual; flags that are given override both.`,
+		Example: `  blobdock serve
+  blobdock serve --storage 's3://my-bucket/registry?region=eu-west-1'
+  blobdock serve --storage 's3://bucket?endpoint=http://127.0.0.1:9000&region=us-east-1&path_style=true'
+  blobdock serve /etc/distribution/config.yml`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := configure(cmd, f, args)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cmd.OutOrStdout(), config)
+		},
+	}
+	cmd.Flags().StringVar(&f.storage, "storage", defaultStorage, "store's `URL`: s3://bucket/prefix?options, file://directory, mem://name")
+	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "`address` to listen on")
+	cmd.Flags().StringVar(&f.redirect, "redirect", "on", "send pulls to signed URLs of the store: on or off")
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "warn", "error, warn, info or debug; info adds the access log")
+	return cmd
+}
+
+// checkTimeout bounds the look at the store before serving begins.
+const checkTimeout = 15 * time.Second
+
+func serve(ctx context.Context, out io.Writer, config *configuration.Configuration) error {
+	if err := check(ctx, config); err != nil {
+		return err
+	}
+	limitMemory(config)
+	r, err := newRegistry(ctx, config)
+	if err != nil {
+		return err
+	}
+	serveDebug(config)
+	stop := make(chan struct{})
+	defer close(stop)
+	go announce(out, config, stop)
+	if err := r.ListenAndServe(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// newRegistry turns distribution's panics on a wrong configuration into errors.
+func newRegistry(ctx context.Context, config *configuration.Configuration) (r *registry.Registry, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("configuration: %v", p)
+		}
+	}()
+	return registry.NewRegistry(ctx, config)
+}
+
+// check looks at the store once, so that a wrong bucket, key or endpoint shows
+// at the start and not at the first push.
+func check(ctx context.Context, config *configuration.Configuration) error {
+	if config.Storage.Type() != blobdock.Name {
+		return nil
+	}
+	c, err := blobdock.ParseConfig(config.Storage.Parameters())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	s, err := c.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if _, err := blobdock.NewDriver(s).Stat(ctx, "/"); err != nil {
+		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
+	}
+	return nil
+}
+
+// overhead is what a process needs beside the part buffers: connections, the
+// collector's headroom, the program itself.
+const overhead = 96 << 20
+
+// limitMemory makes the garbage collector work harder rather than let the
+// process grow far beyond its budget. GOMEMLIMIT, when set, stands.
+func limitMemory(config *configuration.Configuration) {
+	if os.Getenv("GOMEMLIMIT") != "" || config.Storage.Type() != blobdock.Name {
+		return
+	}
+	if c, err := blobdock.ParseConfig(config.Storage.Parameters()); err == nil {
+		debug.SetMemoryLimit(c.Options.MemoryBudget + overhead)
+	}
+}
+
+// announce says where the registry is and what to try, once it listens.
+func announce(out io.Writer, config *configuration.Configuration, stop <-chan struct{}) {
+	addr := reachable(config.HTTP.Addr)
+	for range 100 {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err == nil {
+			_ = conn.Close()
+			break
+		}
+		select {
+		case <-stop:
+			return // it could not listen, and says so itself
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	fmt.Fprintf(out, "registry   %s://%s\n", scheme(config), addr)
+	fmt.Fprintf(out, "storage    %s\n", describeStorage(config))
+	fmt.Fprintf(out, "try        crane copy alpine:latest %s/alpine:latest\n", addr)
+	fmt.Fprintf(out, "           docker push %s/alpine:latest\n", addr)
+}
+
+// reachable replaces an unspecified host by one to connect to.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func scheme(config *configuration.Configuration) string {
+	if config.HTTP.TLS.Certificate != "" || config.HTTP.TLS.LetsEncrypt.CacheFile != "" {
+		return "https"
+	}
+	return "http"
+}
+
+func describeStorage(config *configuration.Configuration) string {
+	if config.Storage.Type() != blobdock.Name {
+		return config.Storage.Type() + " (distribution's own driver)"
+	}
+	raw, _ := config.Storage.Parameters()["url"].(string)
+	if raw == defaultStorage {
+		if abs, err := filepath.Abs("blobdock-data"); err == nil {
+			return raw + "  (" + abs + ")"
+		}
+	}
+	return redact(raw)
+}

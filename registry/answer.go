@@ -1,0 +1,145 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/api/errcode"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Distribution answers 500 to nearly every error of a blob store. Handler puts a
+// truer answer in its place where this package noted one.
+
+// answer is what a request's failure should be answered with.
+type answer struct {
+	mu         sync.Mutex
+	err        errcode.Error
+	retryAfter time.Duration
+	set        bool
+}
+
+type answerKey struct{}
+
+// note remembers the answer to err, if it is one that distribution has no word
+// for, and returns err.
+func note(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	a, ok := ctx.Value(answerKey{}).(*answer)
+	if !ok {
+		return err
+	}
+	if code, retry, ok := classify(err); ok {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !a.set { // the first failure is the cause, later ones follow from it
+			a.err, a.retryAfter, a.set = code, retry, true
+		}
+	}
+	return err
+}
+
+// classify finds the answer for an error. Details are our own words: what a
+// store says may name things that are not the client's to know.
+func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool) {
+	var e *driver.Error
+	errors.As(err, &e)
+	wait := time.Second
+	if e != nil && e.RetryAfter > 0 {
+		wait = e.RetryAfter
+	}
+	switch {
+	case errors.Is(err, blobstore.ErrUploadConflict):
+		return errcode.ErrorCodeRangeInvalid.WithDetail("another request has changed this upload: ask for its status and go on from there"), 0, true
+	case errors.Is(err, blobstore.ErrNewerSession):
+		return errcode.ErrorCodeUnavailable.WithDetail(blobstore.ErrNewerSession.Error()), wait, true
+	case errors.Is(err, blobstore.ErrBadSession):
+		return errcode.ErrorCodeBlobUploadUnknown.WithDetail("the upload's state is damaged: begin a new upload"), 0, true
+	case errors.Is(err, blobstore.ErrBodyLength):
+		return errcode.ErrorCodeSizeInvalid.WithDetail("the body does not have the declared length"), 0, true
+	case errors.Is(err, driver.Throttled):
+		return errcode.ErrorCodeTooManyRequests.WithDetail("storage asks to slow down"), wait, true
+	case errors.Is(err, driver.Unavailable), errors.Is(err, context.DeadlineExceeded):
+		return errcode.ErrorCodeUnavailable.WithDetail("storage can't be reached"), wait, true
+	case errors.Is(err, driver.Denied), errors.Is(err, driver.NoBucket):
+		return errcode.ErrorCodeUnavailable.WithDetail("storage refuses the registry: its operator finds the cause in the log"), wait, true
+	}
+	return errcode.Error{}, 0, false
+}
+
+// Handler is an HTTP middleware of distribution's registry, registered by this
+// package's import.
+func Handler(_ *configuration.Configuration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := new(answer)
+		r = r.WithContext(context.WithValue(r.Context(), answerKey{}, a))
+		next.ServeHTTP(&answering{ResponseWriter: w, answer: a}, r)
+	})
+}
+
+type answering struct {
+	http.ResponseWriter
+	answer *answer
+	mute   bool // the body is replaced
+	wrote  bool
+}
+
+// WriteHeader puts the noted answer in the place of a 500.
+func (w *answering) WriteHeader(status int) {
+	if w.wrote {
+		return
+	}
+	w.wrote = status >= http.StatusOK
+	w.answer.mu.Lock()
+	defer w.answer.mu.Unlock()
+	if status != http.StatusInternalServerError || !w.answer.set {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.mute = true
+	if d := w.answer.retryAfter; d > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
+	}
+	_ = errcode.ServeJSON(w.ResponseWriter, w.answer.err)
+}
+
+func (w *answering) Write(p []byte) (int, error) {
+	if !w.wrote {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.mute {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom keeps the server's own way of copying a body.
+func (w *answering) ReadFrom(r io.Reader) (int64, error) {
+	if !w.wrote {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.mute {
+		return io.Copy(io.Discard, r)
+	}
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// Flush implements http.Flusher.
+func (w *answering) Flush() {
+	if f, ok := w.ResponseWriter.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w *answering) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,108 @@
+package registry
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+)
+
+// blobs is one repository's blob store for one request.
+type blobs struct {
+	*blobstore.Repository
+	inner     distribution.BlobStore
+	namespace *namespace
+}
+
+var (
+	_ distribution.BlobStore          = (*blobs)(nil)
+	_ distribution.BlobEnumerator     = (*blobs)(nil)
+	_ distribution.ManifestEnumerator = (*blobs)(nil) // what garbage collection asks for here
+)
+
+// Stat implements distribution.BlobStatter.
+func (b *blobs) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
+	desc, err := b.Repository.Stat(ctx, d)
+	return desc, note(ctx, err)
+}
+
+// Get implements distribution.BlobProvider.
+func (b *blobs) Get(ctx context.Context, d digest.Digest) ([]byte, error) {
+	p, err := b.Repository.Get(ctx, d)
+	return p, note(ctx, err)
+}
+
+// Open implements distribution.BlobProvider.
+func (b *blobs) Open(ctx context.Context, d digest.Digest) (io.ReadSeekCloser, error) {
+	r, err := b.Repository.Open(ctx, d)
+	return r, note(ctx, err)
+}
+
+// ServeBlob implements distribution.BlobServer.
+func (b *blobs) ServeBlob(ctx context.Context, w http.ResponseWriter, r *http.Request, d digest.Digest) error {
+	redirect := b.namespace.driver.store.Redirect
+	if b.namespace.outer != b.namespace.driver {
+		// A storage middleware, such as cloudfront, has its own say.
+		redirect = func(_ context.Context, r *http.Request, obj driver.Object) (string, error) {
+			return b.namespace.outer.RedirectURL(r, "/"+obj.Key)
+		}
+	}
+	return note(ctx, b.ServeBlobVia(ctx, w, r, d, redirect))
+}
+
+// Put implements distribution.BlobIngester.
+func (b *blobs) Put(ctx context.Context, mediaType string, p []byte) (v1.Descriptor, error) {
+	desc, err := b.Repository.Put(ctx, mediaType, p)
+	return desc, note(ctx, err)
+}
+
+// Create implements distribution.BlobIngester.
+func (b *blobs) Create(ctx context.Context, options ...distribution.BlobCreateOption) (distribution.BlobWriter, error) {
+	w, err := b.Repository.Create(ctx, options...)
+	return noting(ctx, w, err)
+}
+
+// Resume implements distribution.BlobIngester.
+func (b *blobs) Resume(ctx context.Context, id string) (distribution.BlobWriter, error) {
+	w, err := b.Repository.Resume(ctx, id)
+	return noting(ctx, w, err)
+}
+
+// Delete implements distribution.BlobDeleter. Distribution's own does it: it
+// knows whether deletion is enabled, and has a cache that must forget the blob.
+func (b *blobs) Delete(ctx context.Context, d digest.Digest) error {
+	return note(ctx, b.inner.Delete(ctx, d))
+}
+
+// writer notes the errors of an upload for the HTTP answer.
+type writer struct {
+	distribution.BlobWriter
+	ctx context.Context // distribution.BlobWriter's ReadFrom has none
+}
+
+func noting(ctx context.Context, w distribution.BlobWriter, err error) (distribution.BlobWriter, error) {
+	if err != nil {
+		return nil, note(ctx, err)
+	}
+	return &writer{w, ctx}, nil
+}
+
+func (w *writer) ReadFrom(r io.Reader) (int64, error) {
+	n, err := w.BlobWriter.ReadFrom(r)
+	return n, note(w.ctx, err)
+}
+
+func (w *writer) Commit(ctx context.Context, d v1.Descriptor) (v1.Descriptor, error) {
+	desc, err := w.BlobWriter.Commit(ctx, d)
+	return desc, note(ctx, err)
+}
+
+func (w *writer) Cancel(ctx context.Context) error {
+	return note(ctx, w.BlobWriter.Cancel(ctx))
+}

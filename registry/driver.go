@@ -1,0 +1,262 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Name is what the storage driver and the middleware are registered as.
+const Name = "blobdock"
+
+// Driver is distribution's storage driver on a blobstore.Store.
+type Driver struct {
+	store  *blobstore.Store
+	bucket driver.Bucket
+}
+
+var _ storagedriver.StorageDriver = (*Driver)(nil)
+
+// NewDriver makes a storage driver on s.
+func NewDriver(s *blobstore.Store) *Driver { return &Driver{store: s, bucket: s.Bucket()} }
+
+// Name implements storagedriver.StorageDriver.
+func (d *Driver) Name() string { return Name }
+
+// GetContent implements storagedriver.StorageDriver.
+func (d *Driver) GetContent(ctx context.Context, p string) ([]byte, error) {
+	r, err := d.Reader(ctx, p, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	return b, d.fail(ctx, p, err)
+}
+
+// PutContent implements storagedriver.StorageDriver.
+func (d *Driver) PutContent(ctx context.Context, p string, content []byte) error {
+	key, err := fileKey(p)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(content)
+	body := io.NewSectionReader(bytes.NewReader(content), 0, int64(len(content)))
+	_, err = d.bucket.Put(ctx, key, body, driver.WriteOptions{SHA256: sum[:]})
+	return d.fail(ctx, p, err)
+}
+
+// Reader implements storagedriver.StorageDriver.
+func (d *Driver) Reader(ctx context.Context, p string, offset int64) (io.ReadCloser, error) {
+	key, err := fileKey(p)
+	if err != nil {
+		return nil, err
+	}
+	if offset < 0 {
+		return nil, storagedriver.InvalidOffsetError{Path: p, Offset: offset, DriverName: Name}
+	}
+	r, err := d.store.OpenKey(ctx, key, offset)
+	if errors.Is(err, driver.OutOfRange) {
+		return nil, storagedriver.InvalidOffsetError{Path: p, Offset: offset, DriverName: Name}
+	}
+	if err != nil {
+		return nil, d.fail(ctx, p, err)
+	}
+	return r, nil
+}
+
+// Writer implements storagedriver.StorageDriver. Content that is committed can be
+// appended to only when it has no bytes.
+func (d *Driver) Writer(ctx context.Context, p string, resume bool) (storagedriver.FileWriter, error) {
+	key, err := fileKey(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.store.Append(ctx, key, resume)
+	if err != nil {
+		return nil, d.fail(ctx, p, err)
+	}
+	return f, nil
+}
+
+// Stat implements storagedriver.StorageDriver. The names that distribution gives
+// to files are looked up by one request; others may be directories, and both are
+// looked up at the same time.
+func (d *Driver) Stat(ctx context.Context, p string) (storagedriver.FileInfo, error) {
+	if p == "/" {
+		// The health check: an empty bucket is fine, an absent one is not.
+		_, err := d.bucket.ListPage(ctx, driver.ListRequest{Limit: 1})
+		return directory(p), d.fail(ctx, p, err)
+	}
+	key, err := fileKey(p)
+	if err != nil {
+		return nil, err
+	}
+	if isFile(key) {
+		obj, err := d.bucket.Stat(ctx, key)
+		if err != nil {
+			return nil, d.fail(ctx, p, err)
+		}
+		return file(p, obj), nil
+	}
+
+	var (
+		obj      driver.Object
+		absent   error
+		children driver.Page[driver.Entry]
+	)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		obj, err = d.bucket.Stat(gctx, key)
+		if errors.Is(err, driver.NotFound) {
+			absent, err = err, nil
+		}
+		return err
+	})
+	g.Go(func() (err error) {
+		children, err = d.bucket.ListPage(gctx, driver.ListRequest{Prefix: key + "/", Limit: 1})
+		return err
+	})
+	switch err := g.Wait(); {
+	case err != nil:
+		return nil, d.fail(ctx, p, err)
+	case absent == nil:
+		return file(p, obj), nil
+	case len(children.Items) > 0:
+		return directory(p), nil
+	default:
+		return nil, d.fail(ctx, p, absent)
+	}
+}
+
+// List implements storagedriver.StorageDriver.
+func (d *Driver) List(ctx context.Context, p string) ([]string, error) {
+	infos, err := d.children(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if len(infos) == 0 && p != "/" {
+		return nil, storagedriver.PathNotFoundError{Path: p, DriverName: Name}
+	}
+	names := make([]string, len(infos))
+	for i, fi := range infos {
+		names[i] = fi.Path()
+	}
+	return names, nil
+}
+
+// Move implements storagedriver.StorageDriver.
+func (d *Driver) Move(ctx context.Context, from, to string) error {
+	src, err := fileKey(from)
+	if err != nil {
+		return err
+	}
+	dst, err := fileKey(to)
+	if err != nil {
+		return err
+	}
+	obj, err := d.bucket.Stat(ctx, src)
+	if err != nil {
+		return d.fail(ctx, from, err)
+	}
+	source := driver.Source{Key: src, ETag: obj.ETag}
+	if rename := d.bucket.Features().Rename; rename != nil {
+		_, err := rename(ctx, source, dst, driver.Cond{})
+		return d.fail(ctx, from, err)
+	}
+	o := driver.WriteOptions{ContentType: obj.ContentType, Metadata: obj.Metadata}
+	if _, err := driver.Copy(ctx, d.bucket, source, obj.Size, dst, o, d.store.CopyPlan()); err != nil {
+		return d.fail(ctx, from, err)
+	}
+	return d.fail(ctx, from, d.bucket.Delete(ctx, src))
+}
+
+// Delete implements storagedriver.StorageDriver. An upload's folder takes with
+// it what the upload has in the store besides: parts that no listing shows.
+func (d *Driver) Delete(ctx context.Context, p string) error {
+	key, err := fileKey(p)
+	if err != nil {
+		return err
+	}
+	var keys []string
+	if _, err := d.bucket.Stat(ctx, key); err == nil {
+		keys = append(keys, key)
+	} else if !errors.Is(err, driver.NotFound) {
+		return d.fail(ctx, p, err)
+	}
+	if len(keys) == 0 || !isFile(key) {
+		for e, err := range driver.List(ctx, d.bucket, driver.ListRequest{Prefix: key + "/"}) {
+			if err != nil {
+				return d.fail(ctx, p, err)
+			}
+			keys = append(keys, e.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return storagedriver.PathNotFoundError{Path: p, DriverName: Name}
+	}
+	for _, k := range keys {
+		if blobstore.IsSession(k) {
+			if err := d.store.DropSession(ctx, k, time.Time{}); err != nil {
+				return d.fail(ctx, p, err)
+			}
+		}
+	}
+	return d.fail(ctx, p, driver.DeleteAll(ctx, d.bucket, keys))
+}
+
+// RedirectURL implements storagedriver.StorageDriver.
+func (d *Driver) RedirectURL(r *http.Request, p string) (string, error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return "", nil
+	}
+	key, err := fileKey(p)
+	if err != nil {
+		return "", err
+	}
+	u, err := d.store.Redirect(r.Context(), r, driver.Object{Key: key})
+	return u, d.fail(r.Context(), p, err)
+}
+
+// fileKey is the key of a path that must not be the root.
+func fileKey(p string) (string, error) {
+	if !storagedriver.PathRegexp.MatchString(p) || driver.CheckKey(p[1:]) != nil {
+		return "", storagedriver.InvalidPathError{Path: p, DriverName: Name}
+	}
+	return p[1:], nil
+}
+
+// isFile knows the names that distribution's layout gives to files only.
+func isFile(key string) bool {
+	switch path.Base(key) {
+	case "data", "link", "startedat", "session":
+		return strings.Contains(key, "/")
+	}
+	return false
+}
+
+// fail says in distribution's own errors what it distinguishes, and notes for
+// the HTTP answer what it does not. It is nil for a nil err.
+func (d *Driver) fail(ctx context.Context, p string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, driver.NotFound):
+		return storagedriver.PathNotFoundError{Path: p, DriverName: Name}
+	}
+	note(ctx, err)
+	return fmt.Errorf("%s: %w", Name, err)
+}

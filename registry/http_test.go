@@ -1,0 +1,292 @@
+package registry_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/handlers"
+	"github.com/opencontainers/go-digest"
+	"github.com/sirupsen/logrus"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/registry"
+)
+
+// buckets are what the URL scheme "given" opens, by host.
+var buckets sync.Map
+
+func init() {
+	driver.Register("given", func(_ context.Context, u *url.URL) (driver.Bucket, error) {
+		b, ok := buckets.Load(u.Host)
+		if !ok {
+			return nil, fmt.Errorf("no bucket is given as %q", u.Host)
+		}
+		return b.(driver.Bucket), nil
+	})
+	logrus.SetOutput(io.Discard)
+}
+
+// serve runs distribution's application on b, as registry.NewRegistry would.
+// Several replicas can serve one bucket.
+func serve(t testing.TB, b driver.Bucket) *httptest.Server {
+	t.Helper()
+	name := fmt.Sprintf("b%d", rand.Uint64())
+	buckets.Store(name, b)
+	t.Cleanup(func() { buckets.Delete(name) })
+	config := &configuration.Configuration{
+		Storage: configuration.Storage{
+			"blobdock":    {"url": "given://" + name},
+			"delete":      {"enabled": true},
+			"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
+		},
+		Middleware: map[string][]configuration.Middleware{"registry": {{Name: "blobdock"}}},
+	}
+	config.HTTP.Secret = "shared by all replicas"
+	app := handlers.NewApp(t.Context(), config)
+	srv := httptest.NewServer(registry.Handler(config, app))
+	t.Cleanup(func() { srv.Close(); _ = app.Shutdown() })
+	return srv
+}
+
+func do(t testing.TB, method, url string, header map[string]string, body io.Reader) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	return resp, string(b)
+}
+
+func begin(t testing.TB, srv *httptest.Server, repo string) string {
+	t.Helper()
+	resp, body := do(t, http.MethodPost, srv.URL+"/v2/"+repo+"/blobs/uploads/", nil, nil)
+	if resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("POST: %s: %s", resp.Status, body)
+	}
+	return resp.Header.Get("Location")
+}
+
+func withDigest(location string, d digest.Digest) string { return location + "&digest=" + d.String() }
+
+func content(n int) []byte {
+	p := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	_, _ = r.Read(p)
+	return p
+}
+
+func TestPushAndPull(t *testing.T) {
+	srv := serve(t, mem.New())
+	for _, size := range []int{0, 100, 9 << 20} {
+		for _, alg := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+			p := content(size)
+			d := alg.FromBytes(p)
+			for _, way := range []string{"stream", "monolithic"} {
+				t.Run(fmt.Sprintf("%d/%s/%s", size, alg, way), func(t *testing.T) {
+					at, body := begin(t, srv, "a/b"), io.Reader(bytes.NewReader(p))
+					if way == "stream" {
+						resp, msg := do(t, http.MethodPatch, at, nil, body)
+						if resp.StatusCode != http.StatusAccepted {
+							t.Fatalf("PATCH: %s: %s", resp.Status, msg)
+						}
+						at, body = resp.Header.Get("Location"), nil
+					}
+					resp, msg := do(t, http.MethodPut, withDigest(at, d), nil, body)
+					if resp.StatusCode != http.StatusCreated {
+						t.Fatalf("PUT: %s: %s", resp.Status, msg)
+					}
+					if got := resp.Header.Get("Docker-Content-Digest"); got != d.String() {
+						t.Errorf("PUT answers digest %s, want %s", got, d)
+					}
+					resp, got := do(t, http.MethodGet, srv.URL+"/v2/a/b/blobs/"+d.String(), nil, nil)
+					if resp.StatusCode != http.StatusOK || got != string(p) {
+						t.Fatalf("GET: %s, %d bytes", resp.Status, len(got))
+					}
+					if got := resp.Header.Get("Docker-Content-Digest"); got != d.String() {
+						t.Errorf("GET answers digest %s, want %s", got, d)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestRanges(t *testing.T) {
+	srv := serve(t, mem.New())
+	p := content(1000)
+	d := digest.FromBytes(p)
+	if resp, msg := do(t, http.MethodPut, withDigest(begin(t, srv, "a"), d), nil, bytes.NewReader(p)); resp.StatusCode != http.StatusCreated {
+		t.Fatalf("PUT: %s: %s", resp.Status, msg)
+	}
+	at := srv.URL + "/v2/a/blobs/" + d.String()
+	for _, tc := range []struct {
+		header map[string]string
+		status int
+		want   string
+	}{
+		{nil, 200, string(p)},
+		{map[string]string{"Range": "bytes=10-19"}, 206, string(p[10:20])},
+		{map[string]string{"Range": "bytes=990-"}, 206, string(p[990:])},
+		{map[string]string{"Range": "bytes=-5"}, 206, string(p[995:])},
+		{map[string]string{"Range": "bytes=1000-"}, 416, "invalid range: failed to overlap\n"},
+		{map[string]string{"If-None-Match": `"` + d.String() + `"`}, 304, ""},
+		{map[string]string{"Range": "bytes=0-0", "If-Range": `"other"`}, 200, string(p)},
+		{map[string]string{"Range": "bytes=0-0", "If-Range": `"` + d.String() + `"`}, 206, string(p[:1])},
+	} {
+		resp, got := do(t, http.MethodGet, at, tc.header, nil)
+		if resp.StatusCode != tc.status || got != tc.want {
+			t.Errorf("GET with %v: %s with %d bytes, want %d with %d", tc.header, resp.Status, len(got), tc.status, len(tc.want))
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	b := mem.New()
+	srv := serve(t, b)
+	p := content(100)
+	d := digest.FromBytes(p)
+	other := digest.FromString("other")
+
+	put := func(at string) func(t *testing.T) (*http.Response, string) {
+		return func(t *testing.T) (*http.Response, string) {
+			return do(t, http.MethodPut, at, nil, bytes.NewReader(p))
+		}
+	}
+	for _, tc := range []struct {
+		name   string
+		call   func(t *testing.T) (*http.Response, string)
+		status int
+		code   string
+	}{
+		{"wrong digest", put(withDigest(begin(t, srv, "a"), other)), 400, "DIGEST_INVALID"},
+		{"malformed digest", put(begin(t, srv, "a") + "&digest=sha256:xyz"), 400, "DIGEST_INVALID"},
+		{"unsupported algorithm", put(begin(t, srv, "a") + "&digest=sha384:" + strings.Repeat("0", 96)), 404, "BLOB_UPLOAD_INVALID"},
+		{"unknown upload", func(t *testing.T) (*http.Response, string) {
+			at := begin(t, srv, "a")
+			do(t, http.MethodDelete, at, nil, nil)
+			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+		}, 404, "BLOB_UPLOAD_UNKNOWN"},
+		{"committed upload", func(t *testing.T) (*http.Response, string) {
+			at := begin(t, srv, "a")
+			do(t, http.MethodPut, withDigest(at, d), nil, bytes.NewReader(p))
+			return do(t, http.MethodPut, withDigest(at, d), nil, bytes.NewReader(p))
+		}, 404, "BLOB_UPLOAD_UNKNOWN"},
+		{"wrong offset", func(t *testing.T) (*http.Response, string) {
+			return do(t, http.MethodPatch, begin(t, srv, "a"), map[string]string{"Content-Range": "50-149"}, bytes.NewReader(p))
+		}, 416, "RANGE_INVALID"},
+		{"stale state", func(t *testing.T) (*http.Response, string) {
+			at := begin(t, srv, "a")
+			do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+		}, 416, "RANGE_INVALID"},
+		{"unknown blob", func(t *testing.T) (*http.Response, string) {
+			return do(t, http.MethodGet, srv.URL+"/v2/a/blobs/"+other.String(), nil, nil)
+		}, 404, "BLOB_UNKNOWN"},
+		{"damaged session", func(t *testing.T) (*http.Response, string) {
+			at := begin(t, srv, "a")
+			spoil(t, b, "session", func(p []byte) { p[len(p)-1] ^= 1 })
+			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+		}, 404, "BLOB_UPLOAD_UNKNOWN"},
+		{"newer session", func(t *testing.T) (*http.Response, string) {
+			at := begin(t, srv, "a")
+			spoil(t, b, "session", func(p []byte) { p[11] = 99 })
+			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+		}, 503, "UNAVAILABLE"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			resp, body := tc.call(t)
+			if resp.StatusCode != tc.status || !strings.Contains(body, tc.code) {
+				t.Errorf("%s: %s, want %d %s", resp.Status, body, tc.status, tc.code)
+			}
+		})
+	}
+}
+
+// spoil changes every object whose key ends in name.
+func spoil(t *testing.T, b driver.Bucket, name string, change func([]byte)) {
+	t.Helper()
+	for e, err := range driver.List(t.Context(), b, driver.ListRequest{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(e.Key, "/"+name) {
+			continue
+		}
+		r, err := b.Open(t.Context(), e.Key, driver.Range{}, driver.ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(p)
+		if _, err := b.Put(t.Context(), e.Key, io.NewSectionReader(bytes.NewReader(p), 0, int64(len(p))), driver.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestRace has two replicas PATCH one upload at once, over and over. Exactly one
+// wins each round, and what is committed is what the winners sent.
+func TestRace(t *testing.T) {
+	b := mem.New()
+	one, two := serve(t, b), serve(t, b)
+	for round := range 20 {
+		at := begin(t, one, "race")
+		size := 100 + round*500_000
+		bodies := [2][]byte{content(size), bytes.Repeat([]byte{byte(round)}, size)}
+		var status [2]int
+		var next [2]string
+		var wg sync.WaitGroup
+		for i, srv := range []*httptest.Server{one, two} {
+			wg.Go(func() {
+				u, _ := url.Parse(at)
+				resp, _ := do(t, http.MethodPatch, srv.URL+u.RequestURI(), nil, bytes.NewReader(bodies[i]))
+				status[i], next[i] = resp.StatusCode, resp.Header.Get("Location")
+			})
+		}
+		wg.Wait()
+		winner := 0
+		if status[1] == http.StatusAccepted {
+			winner = 1
+		}
+		if status[winner] != http.StatusAccepted || status[1-winner] != http.StatusRequestedRangeNotSatisfiable {
+			t.Fatalf("round %d: PATCHes answered %v, want one 202 and one 416", round, status)
+		}
+		d := digest.FromBytes(bodies[winner])
+		if resp, msg := do(t, http.MethodPut, withDigest(next[winner], d), nil, nil); resp.StatusCode != http.StatusCreated {
+			t.Fatalf("round %d: PUT: %s: %s", round, resp.Status, msg)
+		}
+		if _, got := do(t, http.MethodGet, one.URL+"/v2/race/blobs/"+d.String(), nil, nil); got != string(bodies[winner]) {
+			t.Fatalf("round %d: content differs", round)
+		}
+	}
+	for u, err := range driver.ListUploads(t.Context(), b, driver.ListRequest{}) {
+		t.Errorf("upload left at %s (%v)", u.Key, err)
+	}
+}

@@ -1,0 +1,84 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+)
+
+// sweeping is the middleware's option "sweep": how abandoned uploads are removed
+// while the registry runs. Names and defaults are those of distribution's own
+// uploadpurging, which it replaces.
+//
+//	sweep:
+//	  enabled: true
+//	  age: 168h
+//	  interval: 24h
+//	  dryrun: false
+type sweeping struct {
+	enabled       bool
+	age, interval time.Duration
+	dryRun        bool
+}
+
+func parseSweep(options map[string]any) (sweeping, error) {
+	s := sweeping{age: 168 * time.Hour, interval: 24 * time.Hour}
+	for name := range options {
+		if name != "sweep" {
+			return s, fmt.Errorf("registry middleware blobdock: unknown option %q, valid ones are sweep: %w", name, driver.Invalid)
+		}
+	}
+	section := make(map[string]any)
+	switch m := options["sweep"].(type) {
+	case nil:
+		return s, nil
+	case map[string]any:
+		section = m
+	case map[any]any: // what distribution's YAML reader makes
+		for k, v := range m {
+			section[fmt.Sprint(k)] = v
+		}
+	default:
+		return s, fmt.Errorf("registry middleware blobdock: sweep is a %T, want a section with enabled, age, interval, dryrun: %w", m, driver.Invalid)
+	}
+	q := make(map[string][]string)
+	for k, v := range section {
+		q[k] = []string{fmt.Sprint(v)}
+	}
+	p := driver.NewParams(q)
+	s.enabled = p.Bool("enabled", true)
+	s.age = p.Duration("age", s.age, time.Minute, 100*365*24*time.Hour)
+	s.interval = p.Duration("interval", s.interval, time.Minute, 365*24*time.Hour)
+	s.dryRun = p.Bool("dryrun", false)
+	if err := p.Err(); err != nil {
+		return s, fmt.Errorf("registry middleware blobdock: sweep: %w", err)
+	}
+	return s, nil
+}
+
+// run sweeps until ctx ends. It begins after a random part of an hour, so that
+// replicas started together don't sweep together.
+func (s sweeping) run(ctx context.Context, store *blobstore.Store) {
+	next := time.NewTimer(rand.N(min(s.interval, time.Hour)))
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		}
+		log := store.Log()
+		result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
+			log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
+		}})
+		if err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "sweep", "cause", err)
+		}
+		log.InfoContext(ctx, "sweep finished", "sessions", result.Sessions, "folders", result.Folders, "parts", result.Parts)
+		next.Reset(s.interval)
+	}
+}
