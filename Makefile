@@ -1,0 +1,80 @@
+# Needs Go, gcc (for the race detector) and git; everything else is fetched as
+# pinned Go modules and kept in the cache.
+
+GO     ?= go
+CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blobdock
+GOHOST := $(shell $(GO) env GOVERSION)
+
+GOLANGCI_VERSION := v2.15.0
+# By Go version too: a linter can't read code newer than the Go it was built with.
+GOLANGCI_DIR := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)-$(GOHOST)
+GOLANGCI     := $(GOLANGCI_DIR)/golangci-lint
+
+# Packages whose tests use an emulator: those run a second time, in containers.
+EMULATOR := github.com/blobdock/blobdock/integration/emulator
+EMULATED  = $(shell $(GO) list -test -f '{{$$p := .ImportPath}}{{range .Deps}}{{if eq . "$(EMULATOR)"}}{{$$p}}{{"\n"}}{{end}}{{end}}' ./... | sed -n 's/\.test$$//p')
+
+TESTFLAGS ?= -race -timeout 25m
+FUZZTIME  ?= 20s
+
+.PHONY: all build test test-all test-docker provision lint vet fmt cover fuzz bench clean clean-cache
+
+all: build vet lint test
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+	$(GO) build ./...
+
+# All tests, then those that talk to an emulator once more through Docker, if an
+# engine can be had.
+test: test-all test-docker
+
+test-all: provision
+	$(GO) test $(TESTFLAGS) ./...
+
+test-docker:
+	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker
+
+.PHONY: test-in-docker
+test-in-docker: export BLOBDOCK_EMULATOR = docker
+test-in-docker: provision
+	$(GO) test $(TESTFLAGS) -count=1 $(EMULATOR) $(EMULATED)
+
+# Outside go test, whose time limit a first build would use up.
+provision:
+	$(GO) run ./integration/emulator/provision
+
+lint: $(GOLANGCI)
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+vet:
+	$(GO) vet ./...
+
+fmt: $(GOLANGCI)
+	$(GOLANGCI) fmt ./...
+
+cover: provision
+	$(GO) test -timeout 25m -coverprofile=coverage.out -coverpkg=./... ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+# Each fuzz test for FUZZTIME, one after the other.
+fuzz:
+	@for dir in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u); do \
+		for name in $$($(GO) test -list '^Fuzz' $$dir | grep '^Fuzz'); do \
+			echo "$$dir $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
+
+bench: provision
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 25m ./...
+
+clean:
+	rm -rf bin coverage.out
+
+# Also the emulators and the linter, which take minutes to build again.
+clean-cache: clean
+	rm -rf $(CACHE)

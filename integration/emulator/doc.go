@@ -1,0 +1,28 @@
+// Package emulator finds or starts the object stores that tests talk to.
+//
+// A store comes from the first of these that works:
+//
+//  1. the environment: BLOBDOCK_S3_ENDPOINT names a server that already runs;
+//  2. Docker, if an engine answers, through testcontainers-go; the image is
+//     built on the spot from a static binary, so no image registry is needed;
+//  3. a native process, from a binary built from the store's pinned Go module.
+//
+// BLOBDOCK_EMULATOR=docker or BLOBDOCK_EMULATOR=native forces a way. When no
+// way works the test fails and says what to do; it is never skipped.
+//
+// A test package shares one server:
+//
+//	func TestMain(m *testing.M) { os.Exit(emulator.Run(m)) }
+//
+//	func TestPush(t *testing.T) {
+//		s3 := emulator.Start(t)
+//		bucket := s3.NewBucket(t)
+//		...
+//	}
+//
+// A test that stops its server takes one to itself with [NewMinIO].
+//
+// The first start builds the binary, which takes minutes; `go run
+// ./integration/emulator/provision` does it ahead, outside the time limit of
+// go test.
+package emulator

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Runs a command with a Docker engine:
+#
+#	docker.sh COMMAND [ARGUMENT...]
+#
+# An engine that answers is used as it is. Otherwise, as root, dockerd is started
+# for the time of the command, and with BLOBDOCK_DOCKER=install it is first
+# installed with apt-get. Where no engine can be had the script says so and
+# succeeds without running the command: the native way needs none.
+set -euo pipefail
+
+label=com.github.blobdock.emulator
+started=
+log=
+
+say() { echo "docker.sh: $*" >&2; }
+
+answers() { docker info >/dev/null 2>&1; }
+
+without() {
+	say "no Docker engine: $*. The docker way is NOT exercised; the native way needs no engine."
+	exit 0
+}
+
+install_engine() {
+	command -v apt-get >/dev/null || return 1
+	say "installing docker.io"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-cache show docker.io >/dev/null 2>&1 || timeout 300 apt-get update -qq || return 1
+	timeout 600 apt-get install -y -qq --no-install-recommends docker.io iptables >/dev/null
+}
+
+# Ends what this script started, and nothing else.
+stop_engine() {
+	[[ -n $started ]] || return 0
+	docker ps -aq --filter "label=$label" | xargs -r docker rm -f >/dev/null || true
+	kill "$started" 2>/dev/null || true
+	wait "$started" 2>/dev/null || true
+	rm -f "$log"
+}
+
+start_engine() {
+	log=$(mktemp)
+	dockerd >"$log" 2>&1 &
+	started=$!
+	trap stop_engine EXIT
+	for _ in $(seq 60); do
+		if answers; then
+			say "started dockerd $(docker version --format '{{.Server.Version}}')"
+			return 0
+		fi
+		kill -0 "$started" 2>/dev/null || break
+		sleep 0.5
+	done
+	tail -n 5 "$log" >&2
+	return 1
+}
+
+if ! answers; then
+	[[ $(id -u) -eq 0 ]] || without "none answers, and only root may start one"
+	if ! command -v dockerd >/dev/null; then
+		[[ ${BLOBDOCK_DOCKER:-} == install ]] || without "dockerd isn't there (BLOBDOCK_DOCKER=install installs it)"
+		install_engine || without "docker.io can't be installed"
+	fi
+	# Some installations start one by themselves. A second one would take the
+	# network from the first.
+	if ! answers; then
+		if pgrep -x dockerd >/dev/null; then
+			without "a dockerd runs but doesn't answer"
+		fi
+		start_engine || without "dockerd doesn't start"
+	fi
+fi
+
+"$@"
