@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/distribution/distribution/v3"
+	"github.com/distribution/distribution/v3/registry/storage"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -31,7 +33,7 @@ func newBucket(t testing.TB) driver.Bucket {
 
 func newStore(t testing.TB, b driver.Bucket) *blobstore.Store {
 	t.Helper()
-	s, err := blobstore.New(b, blobstore.Options{PartSize: 2 << 10, MemoryBudget: 1 << 20, Concurrency: 3})
+	s, err := blobstore.New(b, blobstore.Options{PartSize: 2 << 10, MemoryBudget: 1 << 20, Concurrency: 3, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,5 +204,150 @@ func TestPushWrongDigest(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// pushPlain pushes by the interface alone, without an HTTP request behind it.
+func pushPlain(ctx context.Context, repo *blobstore.Repository, p []byte) error {
+	w, err := repo.Create(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if _, err := w.ReadFrom(bytes.NewReader(p)); err != nil {
+		return err
+	}
+	if _, err := w.Commit(ctx, v1.Descriptor{Digest: digest.FromBytes(p)}); err != nil {
+		_ = w.Cancel(ctx)
+		return err
+	}
+	return nil
+}
+
+// TestWithDigest streams to the digest's key at once, so that nothing is copied.
+func TestWithDigest(t *testing.T) {
+	p := content(2, 50_000)
+	for _, d := range []digest.Digest{digest.FromBytes(p), digest.SHA512.FromBytes(p)} {
+		copied := 0
+		b := driver.Wrap(driver.With(newBucket(t), copyOnly), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+			if c.Src != "" {
+				copied++
+			}
+			return next(ctx)
+		})
+		repo := newRepository(t, newStore(t, b), "app")
+		w, err := repo.Create(t.Context(), blobstore.WithDigest(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.ReadFrom(bytes.NewReader(p)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w, err = repo.Resume(t.Context(), w.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Commit(t.Context(), v1.Descriptor{Digest: d}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := repo.Get(t.Context(), d); err != nil || !bytes.Equal(got, p) {
+			t.Errorf("%s: content differs: %v", d.Algorithm(), err)
+		}
+		if copied > 0 {
+			t.Errorf("%s: %d copies", d.Algorithm(), copied)
+		}
+	}
+}
+
+// TestHealing commits over what broken uploads of other software left.
+func TestHealing(t *testing.T) {
+	p := content(4, 9000)
+	d := digest.FromBytes(p)
+	for _, st := range stores {
+		for _, chunk := range []int{0, 2500, 9000} {
+			for _, there := range [][]byte{{}, p[:500]} {
+				b := driver.With(newBucket(t), st.edit)
+				s := newStore(t, b)
+				repo := newRepository(t, s, "app")
+				for _, o := range []struct {
+					key  string
+					data []byte
+				}{{blobKey(d), there}, {"docker/registry/v2/repositories/app/_layers/sha256/" + d.Encoded() + "/link", []byte(d)}} {
+					if _, err := b.Put(t.Context(), o.key, io.NewSectionReader(bytes.NewReader(o.data), 0, int64(len(o.data))), driver.WriteOptions{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if len(there) == 0 {
+					if _, err := repo.Stat(t.Context(), d); err != distribution.ErrBlobUnknown {
+						t.Errorf("%s: Stat of a blob without bytes: %v", st.name, err)
+					}
+				}
+				if err := push(s, repo, p, chunk, d); err != nil {
+					t.Fatalf("%s, by %d, over %d bytes: %v", st.name, chunk, len(there), err)
+				}
+				if got, err := repo.Get(t.Context(), d); err != nil || !bytes.Equal(got, p) {
+					t.Errorf("%s, by %d, over %d bytes: Get: %d bytes, %v", st.name, chunk, len(there), len(got), err)
+				}
+				if got := keys(t, b); len(got) != 2 {
+					t.Errorf("%s, by %d, over %d bytes: bucket has %q", st.name, chunk, len(there), got)
+				}
+			}
+		}
+	}
+}
+
+func TestMount(t *testing.T) {
+	s := newStore(t, newBucket(t))
+	from, to := newRepository(t, s, "from"), newRepository(t, s, "to")
+	p := content(6, 100)
+	desc, err := from.Put(t.Context(), "", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _ := reference.WithName("from")
+	ref, _ := reference.WithDigest(name, desc.Digest)
+	_, err = to.Create(t.Context(), storage.WithMountFrom(ref))
+	if mounted, ok := err.(distribution.ErrBlobMounted); !ok || mounted.Descriptor.Digest != desc.Digest || mounted.Descriptor.Size != desc.Size { //nolint:errorlint // handlers assert the type
+		t.Fatalf("Create with mount: %v", err)
+	}
+	if got, err := to.Get(t.Context(), desc.Digest); err != nil || !bytes.Equal(got, p) {
+		t.Errorf("Get of what was mounted: %v", err)
+	}
+	missing, _ := reference.WithDigest(name, digest.FromString("missing"))
+	w, err := to.Create(t.Context(), storage.WithMountFrom(missing))
+	if err != nil || w == nil {
+		t.Errorf("a mount of what is missing: %v, want an upload", err)
+	}
+}
+
+func TestMembership(t *testing.T) {
+	s := newStore(t, newBucket(t))
+	one, two := newRepository(t, s, "one"), newRepository(t, s, "two")
+	desc, err := one.Put(t.Context(), "", content(7, 100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := two.Stat(t.Context(), desc.Digest); err != distribution.ErrBlobUnknown {
+		t.Errorf("Stat in another repository: %v", err)
+	}
+	if err := two.ServeBlob(t.Context(), httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil), desc.Digest); err != distribution.ErrBlobUnknown {
+		t.Errorf("ServeBlob in another repository: %v", err)
+	}
+	for _, d := range []digest.Digest{"", "sha256:", "x", "sha384:00", "sha256:../../../../x"} {
+		if _, err := one.Stat(t.Context(), d); err != distribution.ErrBlobUnknown {
+			t.Errorf("Stat(%q): %v", d, err)
+		}
+	}
+	if err := one.Delete(t.Context(), desc.Digest); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one.Stat(t.Context(), desc.Digest); err != distribution.ErrBlobUnknown {
+		t.Errorf("Stat of a deleted blob: %v", err)
+	}
+	if err := one.Delete(t.Context(), desc.Digest); err != distribution.ErrBlobUnknown {
+		t.Errorf("Delete of a deleted blob: %v", err)
 	}
 }

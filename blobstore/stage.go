@@ -266,9 +266,9 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 	st.buf, st.hashed = nil, 0
 	st.next++
 
-	if st.next == st.claimed {
-		// The numbers of a body of unknown length are used up. Claiming the next
-		// is a good moment to persist everything so far.
+	if st.next == st.claimed && left < 0 {
+		// The numbers of a body of unknown length are used up. With the buffer
+		// empty, claiming the next is a good moment to persist everything so far.
 		if err := st.settle(ctx, false); err != nil {
 			return err
 		}
@@ -306,7 +306,7 @@ func (st *stage) claim(ctx context.Context, left int64, last bool, tail []byte) 
 		return fmt.Errorf("blob exceeds the %d parts of at most %d bytes that fit: raise part_size or memory_budget: %w",
 			st.store.features.Parts.MaxParts, st.plan.Size(st.next), driver.Invalid)
 	}
-	count = min(count, room)
+	count = min(count, room-1)
 
 	img := *st.sess
 	img.Stray = img.Stray || (img.Staged.Key != "" && img.Staged.ID == "")
