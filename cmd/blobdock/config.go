@@ -3,9 +3,11 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -30,40 +32,28 @@ func configure(cmd *cobra.Command, f serveFlags, args []string) (*configuration.
 	if _, _, err := net.SplitHostPort(f.listen); err != nil {
 		return nil, fmt.Errorf("--listen %q: want host:port, such as 127.0.0.1:5000", f.listen)
 	}
-	path := os.Getenv("REGISTRY_CONFIGURATION_PATH")
-	if len(args) > 0 {
-		path = args[0]
-	}
-	config := new(configuration.Configuration)
-	if path != "" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		if config, err = configuration.Parse(file); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
+	config, path, err := read(args)
+	if err != nil {
+		return nil, err
 	}
 	given := cmd.Flags().Changed
-	if path == "" || given("storage") {
+	if given("storage") {
 		config.Storage = configuration.Storage{
 			blobdock.Name: {"url": f.storage},
 			"delete":      {"enabled": true},
 		}
 	}
-	if path == "" || given("listen") {
+	if given("listen") {
 		config.HTTP.Addr = f.listen
-	}
-	if path == "" || given("log-level") {
-		config.Log.Level = configuration.Loglevel(f.logLevel)
-		config.Log.AccessLog.Disabled = f.logLevel != "info" && f.logLevel != "debug"
 	}
 	if given("redirect") {
 		config.Storage["redirect"] = configuration.Parameters{"disable": f.redirect == "off"}
 	}
-	if path == "" {
-		config.Health.StorageDriver.Enabled = true
+	if given("log-level") || path == "" {
+		config.Log.Level = configuration.Loglevel(f.logLevel)
+		config.Log.AccessLog.Disabled = f.logLevel != "info" && f.logLevel != "debug"
+	}
+	if config.HTTP.Secret == "" && path == "" {
 		// One process needs no secret that others know. Replicas behind one address
 		// do: they have a configuration file.
 		config.HTTP.Secret = rand.Text()
@@ -75,6 +65,43 @@ func configure(cmd *cobra.Command, f serveFlags, args []string) (*configuration.
 		return config, plug(config)
 	}
 	return config, nil
+}
+
+// standalone is the configuration without a file.
+const standalone = `
+version: 0.1
+storage:
+  blobdock:
+    url: ` + defaultStorage + `
+  delete:
+    enabled: true
+http:
+  addr: ` + defaultListen + `
+health:
+  storagedriver:
+    enabled: true
+`
+
+// read reads the configuration, REGISTRY_* overrides included, from the file
+// that is named by the arguments or REGISTRY_CONFIGURATION_PATH, if any is.
+func read(args []string) (config *configuration.Configuration, path string, err error) {
+	path = os.Getenv("REGISTRY_CONFIGURATION_PATH")
+	if len(args) > 0 {
+		path = args[0]
+	}
+	in, name := io.Reader(strings.NewReader(standalone)), "defaults"
+	if path != "" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, "", err
+		}
+		defer file.Close()
+		in, name = file, path
+	}
+	if config, err = configuration.Parse(in); err != nil {
+		return nil, "", fmt.Errorf("%s: %w", name, err)
+	}
+	return config, path, nil
 }
 
 // plug sets up what belongs to the storage driver blobdock: its middleware, and

@@ -63,6 +63,11 @@ as usual; flags that are given override both.`,
 const checkTimeout = 15 * time.Second
 
 func serve(ctx context.Context, out io.Writer, config *configuration.Configuration) error {
+	if os.Getenv("OTEL_TRACES_EXPORTER") == "" {
+		// Distribution's default is a collector on localhost, whose absence it
+		// reports over and over. Its own container image sets the same.
+		_ = os.Setenv("OTEL_TRACES_EXPORTER", "none")
+	}
 	if err := check(ctx, config); err != nil {
 		return err
 	}
