@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func TestSessionDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := append(head, tail...)
+	whole := slices.Concat(head, tail)
 	read := func(p []byte) error {
 		r := bytes.NewReader(p)
 		s, err := decodeSession(r, r.Size())

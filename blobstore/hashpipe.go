@@ -9,9 +9,8 @@ type hashPipe struct {
 }
 
 type hashWork struct {
-	buf  *buffer
-	p    []byte        // part of buf
-	sync chan struct{} // instead of buf: closed when all before it is hashed
+	buf *buffer
+	p   []byte // part of buf
 }
 
 // hashChunk is how many bytes are worth a hand-over to the goroutine.
@@ -35,25 +34,12 @@ func (h *hashPipe) add(buf *buffer, p []byte) {
 func (h *hashPipe) run(work <-chan hashWork, idle chan<- struct{}) {
 	defer close(idle)
 	for w := range work {
-		if w.sync != nil {
-			close(w.sync)
-			continue
-		}
 		_, _ = h.hash.Write(w.p)
 		w.buf.done()
 	}
 }
 
-// drain waits until all that was added is hashed.
-func (h *hashPipe) drain() {
-	if h.work != nil {
-		done := make(chan struct{})
-		h.work <- hashWork{sync: done}
-		<-done
-	}
-}
-
-// stop drains and ends the goroutine. A later add begins a new one.
+// stop waits until all that was added is hashed, and ends the goroutine. A later add begins a new one.
 func (h *hashPipe) stop() {
 	if h.work != nil {
 		close(h.work)

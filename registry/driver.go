@@ -257,6 +257,5 @@ func (d *Driver) fail(ctx context.Context, p string, err error) error {
 	case errors.Is(err, driver.NotFound):
 		return storagedriver.PathNotFoundError{Path: p, DriverName: Name}
 	}
-	note(ctx, err)
-	return fmt.Errorf("%s: %w", Name, err)
+	return note(ctx, fmt.Errorf("%s: %w", Name, err))
 }

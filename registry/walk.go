@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -68,8 +69,8 @@ func (d *Driver) Walk(ctx context.Context, p string, f storagedriver.WalkFn, opt
 	} else {
 		err = w.descend(ctx, p, true)
 	}
-	if err == storagedriver.ErrFilledBuffer { // the visitor has enough
-		return nil
+	if errors.Is(err, storagedriver.ErrFilledBuffer) {
+		return nil // the visitor has enough
 	}
 	return err
 }
@@ -103,11 +104,11 @@ func (w *walk) descend(ctx context.Context, p string, top bool) error {
 			above = true // the hint itself is not wanted, what it contains is
 		}
 		if !above {
-			switch err := w.visit(fi); err {
-			case nil:
-			case storagedriver.ErrSkipDir:
+			err := w.visit(fi)
+			if errors.Is(err, storagedriver.ErrSkipDir) {
 				continue
-			default:
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -171,18 +172,18 @@ func (w *walk) flatUntilSkip(ctx context.Context, p string, q driver.ListRequest
 				break
 			}
 			dir += "/" + next
-			switch err := w.visit(directory(dir)); err {
-			case nil:
-			case storagedriver.ErrSkipDir:
+			err := w.visit(directory(dir))
+			if errors.Is(err, storagedriver.ErrSkipDir) {
 				return dir, nil
-			default:
+			}
+			if err != nil {
 				return "", err
 			}
 		}
 		if blobstore.IsHidden(e.Key) {
 			continue
 		}
-		if err := w.visit(file(name, e.Object)); err != nil && err != storagedriver.ErrSkipDir {
+		if err := w.visit(file(name, e.Object)); err != nil && !errors.Is(err, storagedriver.ErrSkipDir) {
 			return "", err
 		}
 	}

@@ -79,7 +79,7 @@ func serve(ctx context.Context, out io.Writer, config *configuration.Configurati
 	serveDebug(config)
 	stop := make(chan struct{})
 	defer close(stop)
-	go announce(out, config, stop)
+	go announce(ctx, out, config, stop)
 	if err := r.ListenAndServe(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -135,10 +135,11 @@ func limitMemory(config *configuration.Configuration) {
 }
 
 // announce says where the registry is and what to try, once it listens.
-func announce(out io.Writer, config *configuration.Configuration, stop <-chan struct{}) {
+func announce(ctx context.Context, out io.Writer, config *configuration.Configuration, stop <-chan struct{}) {
 	addr := reachable(config.HTTP.Addr)
+	dialer := net.Dialer{Timeout: time.Second}
 	for range 100 {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		conn, err := dialer.DialContext(ctx, "tcp", addr)
 		if err == nil {
 			_ = conn.Close()
 			break
