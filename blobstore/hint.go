@@ -17,6 +17,7 @@ type hint struct {
 	alg    digest.Algorithm // ?digest-algorithm=, at the beginning of an upload
 	length int64            // Content-Length, -1 when unknown
 	final  bool             // the bytes of this request are the last: Commit follows
+	head   bool             // a HEAD: the client wants to know whether it must push
 	http   bool             // there is a request: its client may be gone when ctx ends
 }
 
@@ -29,7 +30,7 @@ func hintFrom(ctx context.Context) hint {
 	if !ok || r == nil || r.URL == nil {
 		return h
 	}
-	h.http = true
+	h.http, h.head = true, r.Method == http.MethodHead
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 		h.length = r.ContentLength

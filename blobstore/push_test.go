@@ -310,7 +310,7 @@ func TestMount(t *testing.T) {
 	name, _ := reference.WithName("from")
 	ref, _ := reference.WithDigest(name, desc.Digest)
 	_, err = to.Create(t.Context(), storage.WithMountFrom(ref))
-	if mounted, ok := err.(distribution.ErrBlobMounted); !ok || mounted.Descriptor.Digest != desc.Digest || mounted.Descriptor.Size != desc.Size { //nolint:errorlint // handlers assert the type
+	if mounted, ok := err.(distribution.ErrBlobMounted); !ok || mounted.Descriptor.Digest != desc.Digest || mounted.Descriptor.Size != desc.Size {
 		t.Fatalf("Create with mount: %v", err)
 	}
 	if got, err := to.Get(t.Context(), desc.Digest); err != nil || !bytes.Equal(got, p) {

@@ -30,17 +30,16 @@ var (
 	_ distribution.BlobEnumerator = (*Repository)(nil)
 )
 
-// found is a blob that the repository has.
-type found struct {
-	digest digest.Digest // what the link says; for old buckets not always what was asked for
-	object driver.Object
-}
-
-// lookup reads the link and describes the blob at the same time: one round trip.
-func (r *Repository) lookup(ctx context.Context, d digest.Digest) (found, error) {
+// Lookup finds the blob d. ErrBlobUnknown when the repository has no link to it,
+// even if the bucket has the blob.
+//
+// Link and blob are looked up at the same time, in one round trip; for a HEAD
+// one after the other, as that is what a client sends before it pushes: mostly
+// there is no link, and no second request.
+func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error) {
 	if err := checkDigest(d); err != nil {
 		// Nothing can be stored under it, so it is simply not there.
-		return found{}, distribution.ErrBlobUnknown
+		return nil, distribution.ErrBlobUnknown
 	}
 	var (
 		target  digest.Digest
@@ -52,20 +51,23 @@ func (r *Repository) lookup(ctx context.Context, d digest.Digest) (found, error)
 		target, err = r.readLink(gctx, d)
 		return err
 	})
-	g.Go(func() error {
-		obj, statErr = r.store.statBlob(gctx, d)
-		return nil // the link decides first
-	})
-	if err := g.Wait(); err != nil {
-		return found{}, err
+	early := !hintFrom(ctx).head
+	if early {
+		g.Go(func() error {
+			obj, statErr = r.store.statBlob(gctx, d)
+			return nil // the link decides first
+		})
 	}
-	if target != d {
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	if !early || target != d {
 		obj, statErr = r.store.statBlob(ctx, target)
 	}
 	if statErr != nil {
-		return found{}, statErr
+		return nil, statErr
 	}
-	return found{target, obj}, nil
+	return &Blob{store: r.store, digest: d, target: target, object: obj}, nil
 }
 
 // maxLink is more than the longest digest has.
@@ -100,42 +102,32 @@ func (r *Repository) link(ctx context.Context, d digest.Digest) error {
 	return nil
 }
 
-// Stat describes the blob d. ErrBlobUnknown when the repository has no link to
-// it, even if the bucket has the blob.
+// Stat describes the blob d. Errors are those of Lookup.
 func (r *Repository) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
-	f, err := r.lookup(ctx, d)
+	b, err := r.Lookup(ctx, d)
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
-	return descriptor(d, f.object.Size), nil
+	return b.Descriptor(), nil
 }
 
 // Get returns the whole blob d, having compared its digest.
 func (r *Repository) Get(ctx context.Context, d digest.Digest) ([]byte, error) {
-	f, err := r.lookup(ctx, d)
+	b, err := r.Lookup(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	rd := r.store.openObject(ctx, f.object)
-	defer rd.Close()
-	b := make([]byte, f.object.Size)
-	if _, err := io.ReadFull(rd, b); err != nil {
-		return nil, fmt.Errorf("blob %s: %w", d, err)
-	}
-	if got := f.digest.Algorithm().FromBytes(b); got != f.digest {
-		return nil, fmt.Errorf("blob %s has the content of %s: %w", f.digest, got, driver.Corrupt)
-	}
-	return b, nil
+	return b.content(ctx)
 }
 
 // Open returns a reader of the blob d. It fetches lazily from wherever it is
 // read, and survives broken connections. ctx bounds its whole life.
 func (r *Repository) Open(ctx context.Context, d digest.Digest) (io.ReadSeekCloser, error) {
-	f, err := r.lookup(ctx, d)
+	b, err := r.Lookup(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return r.store.openObject(ctx, f.object), nil
+	return b.open(ctx), nil
 }
 
 // Put stores p as a blob.
@@ -266,7 +258,7 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 // Delete takes the blob d out of this repository. The content stays until
 // garbage collection finds that no repository has it.
 func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
-	if _, err := r.lookup(ctx, d); err != nil {
+	if _, err := r.Lookup(ctx, d); err != nil {
 		return err
 	}
 	if err := r.store.bucket.Delete(ctx, r.store.layout.layerLink(r.name, d)); err != nil {

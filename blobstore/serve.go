@@ -18,40 +18,39 @@ const maxAge = 365 * 24 * time.Hour
 // Redirector finds the URL that a GET of obj is sent to, "" to stream it.
 type Redirector func(ctx context.Context, req *http.Request, obj driver.Object) (string, error)
 
-// ServeBlob answers a GET or HEAD of the blob d. A GET is sent to a signed URL
-// where the store signs and redirects are on; else the content is streamed, with
-// ranges and conditional requests. Nothing is written to w when it returns an
-// error.
+// ServeBlob answers a GET or HEAD of the blob d, see [Blob.Serve].
 func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *http.Request, d digest.Digest) error {
-	return r.ServeBlobVia(ctx, w, req, d, r.store.Redirect)
-}
-
-// ServeBlobVia is ServeBlob with a say in where a GET is sent.
-func (r *Repository) ServeBlobVia(ctx context.Context, w http.ResponseWriter, req *http.Request, d digest.Digest, redirect Redirector) error {
-	f, err := r.lookup(ctx, d)
+	b, err := r.Lookup(ctx, d)
 	if err != nil {
 		return err
 	}
+	return b.Serve(ctx, w, req, r.store.Redirect)
+}
+
+// Serve answers a GET or HEAD of the blob. A GET is sent to where redirect says;
+// else the content is streamed, with ranges and conditional requests. Nothing is
+// written to w when it returns an error.
+func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Request, redirect Redirector) error {
 	if req.Method == http.MethodGet {
-		url, err := redirect(ctx, req, f.object)
+		url, err := redirect(ctx, req, b.object)
 		if err != nil {
-			return fmt.Errorf("blob %s: %w", d, err)
+			return fmt.Errorf("blob %s: %w", b.digest, err)
 		}
 		if url != "" {
-			w.Header().Set("Docker-Content-Digest", d.String())
+			w.Header().Set("Docker-Content-Digest", b.digest.String())
 			http.Redirect(w, req, url, http.StatusTemporaryRedirect)
 			return nil
 		}
 	}
 
 	h := w.Header()
-	h.Set("ETag", `"`+d.String()+`"`)
+	h.Set("ETag", `"`+b.digest.String()+`"`)
 	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(maxAge.Seconds())))
-	h.Set("Docker-Content-Digest", d.String())
+	h.Set("Docker-Content-Digest", b.digest.String())
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", contentType)
 	}
-	body := r.store.openObject(ctx, f.object)
+	body := b.open(ctx)
 	defer body.Close()
 	http.ServeContent(w, req, "", time.Time{}, body)
 	return nil

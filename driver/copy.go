@@ -3,6 +3,8 @@ package driver
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,7 +21,8 @@ type CopyPlan struct {
 
 // Copy copies an object of a known size by the server: in one request where the
 // store takes it, else by part copies in parallel. An upload in parts that fails
-// is aborted. Unsupported when the store offers neither way, or can't honour
+// is aborted; in parts the content type and metadata are those of o, as the
+// source's are not looked at. Unsupported when the store offers neither way, or can't honour
 // o.Cond on the way that is taken.
 func Copy(ctx context.Context, b Bucket, src Source, size int64, dst string, o WriteOptions, p CopyPlan) (Object, error) {
 	f := b.Features()
@@ -27,7 +30,11 @@ func Copy(ctx context.Context, b Bucket, src Source, size int64, dst string, o W
 		if !f.Conds.Copy.Allows(o.Cond) {
 			return Object{}, Fail(OpCopy, dst, fmt.Errorf("%s can't copy under a condition: %w", f.Name, Unsupported))
 		}
-		return f.Copy(ctx, CopyRequest{Src: src, Dst: dst, Options: o})
+		obj, err := f.Copy(ctx, CopyRequest{Src: src, Dst: dst, Options: o})
+		if err == nil && obj.Size < 0 {
+			obj.Size = size
+		}
+		return obj, err
 	}
 	if f.CopyPart == nil {
 		return Object{}, Fail(OpCopy, dst, fmt.Errorf("%s offers no server-side copy of %d bytes: %w", f.Name, size, Unsupported))
@@ -36,19 +43,26 @@ func Copy(ctx context.Context, b Bucket, src Source, size int64, dst string, o W
 }
 
 func copyInParts(ctx context.Context, b Bucket, src Source, size int64, dst string, o WriteOptions, p CopyPlan) (obj Object, err error) {
+	if size == 0 {
+		return copyEmpty(ctx, b, src, dst, o)
+	}
 	f := b.Features()
+	if !f.Conds.Complete.Allows(o.Cond) {
+		return Object{}, Fail(OpCopy, dst, fmt.Errorf("%s can't complete an upload under a condition: %w", f.Name, Unsupported))
+	}
 	plan, err := f.Parts.Plan(p.PartSize, f.Parts.MaxSize, size)
 	if err != nil {
 		return Object{}, Fail(OpCopy, dst, err)
 	}
 	cond := o.Cond
-	o.Cond = Cond{}
+	o.Cond, o.SHA256 = Cond{}, nil
 	u, err := b.CreateUpload(ctx, dst, o)
 	if err != nil {
 		return Object{}, err
 	}
+	keep := false
 	defer func() {
-		if err != nil && !MayHave(err) {
+		if err != nil && !keep {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 			defer cancel()
 			// The first error is the one to report; the sweeper finds what stays.
@@ -75,7 +89,25 @@ func copyInParts(ctx context.Context, b Bucket, src Source, size int64, dst stri
 	if err := g.Wait(); err != nil {
 		return Object{}, err
 	}
-	return b.CompleteUpload(ctx, u, parts, cond)
+	obj, err = b.CompleteUpload(ctx, u, parts, cond)
+	keep = MayHave(err) // an abort could take away what was completed
+	return obj, err
+}
+
+// copyEmpty copies an object without bytes, of which stores take no part copies.
+func copyEmpty(ctx context.Context, b Bucket, src Source, dst string, o WriteOptions) (Object, error) {
+	obj, err := b.Stat(ctx, src.Key)
+	switch {
+	case err != nil:
+		return Object{}, err
+	case obj.Size != 0 || src.ETag != "" && obj.ETag != src.ETag:
+		return Object{}, Fail(OpCopy, dst, fmt.Errorf("source %q changed: %w", src.Key, Mismatch))
+	}
+	o.SHA256 = nil
+	if o.ContentType == "" && o.Metadata == nil {
+		o.ContentType, o.Metadata = obj.ContentType, obj.Metadata
+	}
+	return b.Put(ctx, dst, io.NewSectionReader(strings.NewReader(""), 0, 0), o)
 }
 
 // DeleteAll deletes keys with as few requests as the store offers.
@@ -90,7 +122,7 @@ func DeleteAll(ctx context.Context, b Bucket, keys []string) error {
 		return nil
 	}
 	for len(keys) > 0 {
-		n := min(len(keys), f.BatchMax)
+		n := min(len(keys), max(f.BatchMax, 1))
 		if err := f.DeleteBatch(ctx, keys[:n]); err != nil {
 			return err
 		}

@@ -24,8 +24,11 @@
 //	                   calls that their context ended.
 //	bucket-not-key     A missing bucket is NoBucket, never NotFound.
 //	etag-pins          ReadOptions.IfMatch with another version's ETag is Mismatch.
-//	key-bytes          Keys are kept byte for byte; those that no store keeps (empty,
-//	                   NUL, "." or ".." segments, over 1,024 bytes) are Invalid.
+//	key-bytes          Keys are kept byte for byte; those that not every store keeps
+//	                   (empty, over 1,024 bytes, not UTF-8, control characters,
+//	                   empty, "." or ".." segments) are Invalid.
+//	metadata-kept      Content type and metadata come back as they were written,
+//	                   where Features.Metadata says so. Listings need not tell them.
 //
 // Bodies are sized and replayable (*io.SectionReader), so that retrying, hashing
 // and signing need no look at the concrete type. An implementation reads a body

@@ -14,10 +14,20 @@ type Features struct {
 	Name  string // provider and profile, such as "s3/minio"; for logs and metrics
 	Parts PartLimits
 	Conds Conds
+	// Metadata tells that ContentType and Metadata of a write are kept. Where they
+	// are not, they are dropped: every object reads as application/octet-stream
+	// and has no metadata.
+	Metadata bool
+
+	// What the bucket's configuration prefers; 0 leaves it to the caller.
+	PartSize    int64 // bytes of an upload's first parts
+	Concurrency int   // parts of one upload in flight
+	Copying     CopyPlan
 
 	// Sign makes a URL that works without further credentials.
 	Sign func(ctx context.Context, r SignRequest) (SignedURL, error)
 	// Copy copies an object inside the bucket, atomically and by the server.
+	// Object.Size is -1 where the store does not tell it (S3).
 	Copy func(ctx context.Context, r CopyRequest) (Object, error)
 	// CopyMax is the largest object in bytes that Copy takes; 0 is no limit.
 	CopyMax int64
@@ -66,9 +76,12 @@ type Source struct {
 
 // CopyRequest asks for a server-side copy.
 type CopyRequest struct {
-	Src     Source
-	Dst     string
-	Options WriteOptions // SHA256 is ignored: the store moves the bytes
+	Src Source
+	Dst string
+	// Options of the copy. SHA256 is ignored: the store moves the bytes. With
+	// neither ContentType nor Metadata the copy keeps the source's; else it has
+	// these.
+	Options WriteOptions
 }
 
 // SignRequest asks for a signed URL.

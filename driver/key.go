@@ -3,6 +3,7 @@ package driver
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxKey is the longest key in bytes that all stores keep, prefix included.
@@ -11,7 +12,7 @@ import (
 const MaxKey = 1024
 
 // CheckKey returns an Invalid error for a key that not every store keeps byte
-// for byte: empty, too long, with NUL or other control characters, a leading
+// for byte: empty, too long, not UTF-8, with NUL or other control characters, a leading
 // slash, or an empty, "." or ".." segment (proxies and file systems rewrite these).
 func CheckKey(key string) error {
 	switch {
@@ -19,6 +20,8 @@ func CheckKey(key string) error {
 		return fmt.Errorf("key is empty: %w", Invalid)
 	case len(key) > MaxKey:
 		return fmt.Errorf("key has %d bytes, at most %d are allowed: %w", len(key), MaxKey, Invalid)
+	case !utf8.ValidString(key):
+		return fmt.Errorf("key %q is not UTF-8: %w", key, Invalid)
 	}
 	for i := range len(key) {
 		if c := key[i]; c < 0x20 || c == 0x7f {

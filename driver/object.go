@@ -11,7 +11,8 @@ type Object struct {
 	Key  string
 	Size int64 // bytes
 	// ETag is the store's opaque token for this version of the object (an S3 or
-	// Azure ETag, a GCS generation). It changes with every write.
+	// Azure ETag, a GCS generation). It changes with every write that changes the
+	// bytes; S3 gives the same bytes the same ETag again.
 	ETag        string
 	ModTime     time.Time
 	ContentType string

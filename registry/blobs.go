@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
@@ -18,6 +19,9 @@ type blobs struct {
 	*blobstore.Repository
 	inner     distribution.BlobStore
 	namespace *namespace
+	// last is what Stat found: distribution's handler asks for a blob's descriptor,
+	// and then to serve it.
+	last atomic.Pointer[blobstore.Blob]
 }
 
 var (
@@ -28,8 +32,12 @@ var (
 
 // Stat implements distribution.BlobStatter.
 func (b *blobs) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
-	desc, err := b.Repository.Stat(ctx, d)
-	return desc, note(ctx, err)
+	blob, err := b.Lookup(ctx, d)
+	if err != nil {
+		return v1.Descriptor{}, note(ctx, err)
+	}
+	b.last.Store(blob)
+	return blob.Descriptor(), nil
 }
 
 // Get implements distribution.BlobProvider.
@@ -53,7 +61,14 @@ func (b *blobs) ServeBlob(ctx context.Context, w http.ResponseWriter, r *http.Re
 			return b.namespace.outer.RedirectURL(r, "/"+obj.Key)
 		}
 	}
-	return note(ctx, b.ServeBlobVia(ctx, w, r, d, redirect))
+	blob := b.last.Swap(nil)
+	if blob == nil || blob.Descriptor().Digest != d {
+		var err error
+		if blob, err = b.Lookup(ctx, d); err != nil {
+			return note(ctx, err)
+		}
+	}
+	return note(ctx, blob.Serve(ctx, w, r, redirect))
 }
 
 // Put implements distribution.BlobIngester.

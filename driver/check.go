@@ -1,0 +1,141 @@
+package driver
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Check returns an Invalid error when both fields of c are set.
+func (c Cond) Check() error {
+	if c.IfAbsent && c.IfMatch != "" {
+		return fmt.Errorf("condition: IfAbsent and IfMatch exclude each other: %w", Invalid)
+	}
+	return nil
+}
+
+// CheckMetadata returns an Invalid error for metadata that not every store
+// keeps: keys are lower case letters, digits and "-", values printable ASCII
+// without spaces at their ends.
+func CheckMetadata(m map[string]string) error {
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if !metadataKey(k) {
+			return fmt.Errorf("metadata key %q: want lower case letters, digits and \"-\": %w", k, Invalid)
+		}
+		if !metadataValue(m[k]) {
+			return fmt.Errorf("metadata value %q of key %q: want printable ASCII without spaces at its ends: %w", m[k], k, Invalid)
+		}
+	}
+	return nil
+}
+
+func metadataKey(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func metadataValue(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
+}
+
+// Check returns an Invalid error for options that contradict themselves or
+// carry metadata that not every store keeps.
+func (o WriteOptions) Check() error {
+	if err := o.Cond.Check(); err != nil {
+		return err
+	}
+	if n := len(o.SHA256); n != 0 && n != 32 {
+		return fmt.Errorf("SHA256 has %d bytes, want 32: %w", n, Invalid)
+	}
+	return CheckMetadata(o.Metadata)
+}
+
+// CheckUpload is Check for CreateUpload, which takes neither condition nor digest.
+func (o WriteOptions) CheckUpload() error {
+	switch {
+	case !o.Cond.IsZero():
+		return fmt.Errorf("the condition of an upload in parts belongs to its completion: %w", Invalid)
+	case len(o.SHA256) > 0:
+		return fmt.Errorf("an upload in parts takes no SHA256: %w", Invalid)
+	}
+	return o.Check()
+}
+
+// Check returns an Invalid error for a listing that not every store can do.
+func (q ListRequest) Check() error {
+	switch {
+	case q.Delimiter != "" && q.Delimiter != "/":
+		return fmt.Errorf("delimiter %q: want \"/\" or none: %w", q.Delimiter, Invalid)
+	case q.Limit < 0:
+		return fmt.Errorf("limit %d: must not be negative: %w", q.Limit, Invalid)
+	}
+	return nil
+}
+
+// CheckUploads is Check for a listing of uploads, which has no common prefixes.
+func (q ListRequest) CheckUploads() error {
+	if q.Delimiter != "" {
+		return fmt.Errorf("delimiter %q: a listing of uploads takes none: %w", q.Delimiter, Invalid)
+	}
+	return q.Check()
+}
+
+// PageSize is how many entries the page may have.
+func (q ListRequest) PageSize() int {
+	if q.Limit == 0 {
+		return MaxPage
+	}
+	return min(q.Limit, MaxPage)
+}
+
+// CheckPart returns an Invalid error for a part that l does not admit.
+func (l PartLimits) CheckPart(n int, size int64) error {
+	switch {
+	case n < 1 || n > l.MaxParts:
+		return fmt.Errorf("part number %d: want 1 to %d: %w", n, l.MaxParts, Invalid)
+	case size > l.MaxSize:
+		return fmt.Errorf("part %d has %d bytes, at most %d are allowed: %w", n, size, l.MaxSize, Invalid)
+	}
+	return nil
+}
+
+// CheckComplete returns an Invalid error for a list of parts that l does not
+// admit: none, not in ascending number, or of the wrong sizes.
+func (l PartLimits) CheckComplete(parts []Part) error {
+	if len(parts) == 0 {
+		return fmt.Errorf("no parts to complete: %w", Invalid)
+	}
+	var total int64
+	for i, p := range parts {
+		if err := l.CheckPart(p.Number, p.Size); err != nil {
+			return err
+		}
+		last := i == len(parts)-1
+		switch {
+		case i > 0 && p.Number <= parts[i-1].Number:
+			return fmt.Errorf("part %d is named after part %d: %w", p.Number, parts[i-1].Number, Invalid)
+		case !last && p.Size < l.MinSize:
+			return fmt.Errorf("part %d has %d bytes, all but the last need %d: %w", p.Number, p.Size, l.MinSize, Invalid)
+		case l.Uniform && !last && p.Size != parts[0].Size:
+			return fmt.Errorf("part %d has %d bytes and part %d has %d, but they must be equal: %w",
+				parts[0].Number, parts[0].Size, p.Number, p.Size, Invalid)
+		case l.Uniform && p.Size > parts[0].Size:
+			return fmt.Errorf("the last part %d is larger than the others: %w", p.Number, Invalid)
+		}
+		total += p.Size
+	}
+	if total > l.MaxObject {
+		return fmt.Errorf("an object of %d bytes: at most %d are allowed: %w", total, l.MaxObject, Invalid)
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package drivertest
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/mem"
+)
+
+// broken are buckets that each break one clause, by the clause's name.
+var broken = map[string]func(driver.Bucket) driver.Bucket{
+	"delete-absent":     func(b driver.Bucket) driver.Bucket { return deletesStrictly{b} },
+	"range-edges":       func(b driver.Bucket) driver.Bucket { return opensLeniently{b} },
+	"short-body":        func(b driver.Bucket) driver.Bucket { return takesShortBodies{b} },
+	"list-order":        func(b driver.Bucket) driver.Bucket { return listsBackwards{b} },
+	"cond-honoured":     func(b driver.Bucket) driver.Bucket { return ignoresConditions{b} },
+	"put-atomic":        func(b driver.Bucket) driver.Bucket { return deletesFirst{b} },
+	"complete-by-etag":  func(b driver.Bucket) driver.Bucket { return forgivesParts{b} },
+	"complete-consumes": func(b driver.Bucket) driver.Bucket { return abortsOnce{b} },
+	"ctx-reachable":     func(b driver.Bucket) driver.Bucket { return ignoresContext{b} },
+	"etag-pins":         func(b driver.Bucket) driver.Bucket { return ignoresPins{b} },
+	"key-bytes":         func(b driver.Bucket) driver.Bucket { return decodesKeys{b} },
+	"metadata-kept":     func(b driver.Bucket) driver.Bucket { return dropsMetadata{b} },
+}
+
+type deletesStrictly struct{ driver.Bucket }
+
+func (b deletesStrictly) Delete(ctx context.Context, key string) error {
+	if _, err := b.Stat(ctx, key); err != nil {
+		return err
+	}
+	return b.Bucket.Delete(ctx, key)
+}
+
+type opensLeniently struct{ driver.Bucket }
+
+func (b opensLeniently) Open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
+	if obj, err := b.Stat(ctx, key); err == nil {
+		r.Off = min(r.Off, obj.Size)
+	}
+	return b.Bucket.Open(ctx, key, r, o)
+}
+
+type takesShortBodies struct{ driver.Bucket }
+
+func (b takesShortBodies) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	n, _ := io.Copy(io.Discard, io.NewSectionReader(body, 0, body.Size()))
+	return b.Bucket.Put(ctx, key, io.NewSectionReader(body, 0, n), o)
+}
+
+type listsBackwards struct{ driver.Bucket }
+
+func (b listsBackwards) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
+	p, err := b.Bucket.ListPage(ctx, q)
+	slices.Reverse(p.Items)
+	return p, err
+}
+
+type ignoresConditions struct{ driver.Bucket }
+
+func (b ignoresConditions) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	o.Cond = driver.Cond{}
+	return b.Bucket.Put(ctx, key, body, o)
+}
+
+type deletesFirst struct{ driver.Bucket }
+
+func (b deletesFirst) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	if o.Cond.IsZero() {
+		_ = b.Delete(ctx, key)
+	}
+	return b.Bucket.Put(ctx, key, body, o)
+}
+
+type forgivesParts struct{ driver.Bucket }
+
+func (b forgivesParts) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
+	slices.SortFunc(parts, func(x, y driver.Part) int { return x.Number - y.Number })
+	return b.Bucket.CompleteUpload(ctx, u, parts, c)
+}
+
+type abortsOnce struct{ driver.Bucket }
+
+func (b abortsOnce) AbortUpload(ctx context.Context, u driver.Upload) error {
+	for have, err := range driver.ListUploads(ctx, b, driver.ListRequest{Prefix: u.Key}) {
+		if err != nil {
+			return err
+		}
+		if have.ID == u.ID {
+			return b.Bucket.AbortUpload(ctx, u)
+		}
+	}
+	return driver.Fail(driver.OpAbortUpload, u.Key, driver.NotFound)
+}
+
+type ignoresContext struct{ driver.Bucket }
+
+func (b ignoresContext) Stat(ctx context.Context, key string) (driver.Object, error) {
+	return b.Bucket.Stat(context.WithoutCancel(ctx), key)
+}
+
+type ignoresPins struct{ driver.Bucket }
+
+func (b ignoresPins) Open(ctx context.Context, key string, r driver.Range, _ driver.ReadOptions) (*driver.Reader, error) {
+	return b.Bucket.Open(ctx, key, r, driver.ReadOptions{})
+}
+
+type decodesKeys struct{ driver.Bucket }
+
+func (b decodesKeys) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	return b.Bucket.Put(ctx, strings.ReplaceAll(key, "+", " "), body, o)
+}
+
+type dropsMetadata struct{ driver.Bucket }
+
+func (b dropsMetadata) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	if driver.CheckMetadata(o.Metadata) == nil {
+		o.Metadata = nil
+	}
+	return b.Bucket.Put(ctx, key, body, o)
+}
+
+// TestSuiteNotices runs the suite on broken buckets, each in a process of its
+// own, and wants the test of the broken clause to fail.
+func TestSuiteNotices(t *testing.T) {
+	const variable = "BLOBDOCK_TEST_BROKEN"
+	if clause := os.Getenv(variable); clause != "" {
+		Run(t, Harness{New: func(testing.TB) driver.Bucket {
+			return broken[clause](mem.NewWith(mem.Options{Parts: driver.PartLimits{MinSize: 100}}))
+		}})
+		return
+	}
+	for clause := range broken {
+		t.Run(clause, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSuiteNotices$/^"+clause+"$", "-test.v")
+			cmd.Env = append(os.Environ(), variable+"="+clause)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "--- FAIL: TestSuiteNotices/"+clause) {
+				t.Errorf("the suite passes a bucket that breaks this clause (%v):\n%s", err, out)
+			}
+		})
+	}
+}

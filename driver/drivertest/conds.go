@@ -1,0 +1,158 @@
+package drivertest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// write is a conditional write of data to key, in one of the ways there are.
+type write struct {
+	name  string
+	conds driver.CondSet
+	do    func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error
+}
+
+// writes are the ways that f offers.
+func writes(f driver.Features) []write {
+	ways := []write{{"Put", f.Conds.Put, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+		_, err := b.Put(t.Context(), key, section(data), under(c))
+		return err
+	}}, {"CompleteUpload", f.Conds.Complete, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+		u, parts := uploaded(t, b, key, data)
+		_, err := b.CompleteUpload(t.Context(), u, parts, c)
+		if err != nil {
+			abort(t, b, u)
+		}
+		return err
+	}}}
+	if f.Copy != nil {
+		ways = append(ways, write{"Copy", f.Conds.Copy, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+			put(t, b, "copied", data)
+			_, err := b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "copied"}, Dst: key, Options: under(c)})
+			return err
+		}})
+	}
+	if f.Retarget != nil {
+		ways = append(ways, write{"Retarget", f.Conds.Retarget, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+			u, parts := uploaded(t, b, "staged", data)
+			_, err := b.Features().Retarget(t.Context(), u, parts, key, c)
+			if err != nil {
+				abort(t, b, u)
+			}
+			return err
+		}})
+	}
+	if f.Rename != nil {
+		ways = append(ways, write{"Rename", f.Conds.Rename, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+			put(t, b, "moved", data)
+			_, err := b.Features().Rename(t.Context(), driver.Source{Key: "moved"}, key, c)
+			return err
+		}})
+	}
+	return ways
+}
+
+func condHonoured(t *testing.T, s suite) {
+	for _, w := range writes(s.New(t).Features()) {
+		t.Run(w.name, func(t *testing.T) {
+			b := s.New(t)
+			if !w.conds.Allows(ifAbsent) {
+				wantKind(t, "IfAbsent", w.do(t, b, "new", []byte("x"), ifAbsent), driver.Unsupported)
+				wantAbsent(t, b, "new")
+			} else {
+				noError(t, "IfAbsent at an absent key", w.do(t, b, "new", []byte("first"), ifAbsent))
+				wantKind(t, "IfAbsent at a present key", w.do(t, b, "new", []byte("second"), ifAbsent), driver.Exists)
+				wantContent(t, b, "new", []byte("first"))
+				noError(t, "Delete", b.Delete(t.Context(), "new"))
+				noError(t, "IfAbsent after Delete", w.do(t, b, "new", []byte("third"), ifAbsent))
+				wantContent(t, b, "new", []byte("third"))
+				put(t, b, "empty", nil)
+				wantKind(t, "IfAbsent at an empty object", w.do(t, b, "empty", []byte("x"), ifAbsent), driver.Exists)
+			}
+			first := put(t, b, "old", []byte("first")).ETag
+			if !w.conds.Allows(ifMatch(first)) {
+				wantKind(t, "IfMatch", w.do(t, b, "old", []byte("other"), ifMatch(first)), driver.Unsupported)
+				wantContent(t, b, "old", []byte("first"))
+				return
+			}
+			noError(t, "IfMatch with the ETag that is there", w.do(t, b, "old", []byte("other"), ifMatch(first)))
+			wantContent(t, b, "old", []byte("other"))
+			wantKind(t, "IfMatch with an older ETag", w.do(t, b, "old", []byte("third"), ifMatch(first)), driver.Mismatch)
+			wantContent(t, b, "old", []byte("other"))
+			wantKind(t, "IfMatch at an absent key", w.do(t, b, "gone", []byte("x"), ifMatch(first)), driver.Mismatch)
+			wantAbsent(t, b, "gone")
+		})
+	}
+}
+
+const racers = 16
+
+func oneWinsIfAbsent(t *testing.T, s suite) {
+	b := s.New(t)
+	for round := range 3 {
+		key := fmt.Sprintf("race-%d", round)
+		winner := race(t, b, key, ifAbsent, driver.Exists)
+		wantContent(t, b, key, racerBody(winner))
+	}
+}
+
+func oneWinsIfMatch(t *testing.T, s suite) {
+	b := s.New(t)
+	etag := put(t, b, "race", []byte("start")).ETag
+	for range 3 {
+		winner := race(t, b, "race", ifMatch(etag), driver.Mismatch)
+		wantContent(t, b, "race", racerBody(winner))
+		etag = must[driver.Object](t, "Stat")(b.Stat(t.Context(), "race")).ETag
+		put(t, b, "race", fmt.Appendf(nil, "between %s", etag))
+		etag = must[driver.Object](t, "Stat")(b.Stat(t.Context(), "race")).ETag
+	}
+}
+
+func racerBody(i int) []byte { return fmt.Appendf(nil, "racer %02d", i) }
+
+// race lets racers write to key at once under c, of which one must win and the
+// others lose with the kind lost.
+func race(t *testing.T, b driver.Bucket, key string, c driver.Cond, lost driver.Kind) (winner int) {
+	t.Helper()
+	var wins, winnerIs atomic.Int64
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range racers {
+		wg.Go(func() {
+			<-start
+			err := putPatiently(t, b, key, racerBody(i), c)
+			switch {
+			case err == nil:
+				wins.Add(1)
+				winnerIs.Store(int64(i))
+			case !errors.Is(err, lost):
+				t.Errorf("racer %d: got %v, want %v", i, err, lost)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	if n := wins.Load(); n != 1 {
+		t.Fatalf("%d of %d racers won, want 1", n, racers)
+	}
+	return int(winnerIs.Load())
+}
+
+// putPatiently repeats a Put that the store throttles: some do that to
+// conditional writes that meet at one key.
+func putPatiently(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+	for try := 0; ; try++ {
+		_, err := b.Put(t.Context(), key, section(data), under(c))
+		if try == 20 || !errors.Is(err, driver.Throttled) {
+			return err
+		}
+		time.Sleep(rand.N(20 * time.Millisecond))
+	}
+}

@@ -1,0 +1,82 @@
+package drivertest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+var update = flag.Bool("update", false, "write golden files instead of comparing with them")
+
+// Golden compares got with the file at path, or writes it with -update.
+func Golden(t testing.TB, path, got string) {
+	t.Helper()
+	if *update {
+		noError(t, "golden", os.MkdirAll(filepath.Dir(path), 0o755))
+		noError(t, "golden", os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("golden file: %v (write it with -update)", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got, write it with -update):\n%s", path, diff)
+	}
+}
+
+// pinFeatures compares the features with the golden file.
+func pinFeatures(t *testing.T, s suite) {
+	b := s.New(t)
+	text := featureText(b.Features())
+	if again := featureText(b.Features()); again != text {
+		t.Errorf("features changed between two calls:\n%s", cmp.Diff(text, again))
+	}
+	if b.Features().Name == "" {
+		t.Error("Features.Name is empty")
+	}
+	if s.Golden == "" {
+		t.Log("this harness pins no features")
+		return
+	}
+	Golden(t, filepath.Join(s.Golden, s.Name+".features.golden"), text)
+}
+
+// featureText has one line per function of f, whatever there will be, and one per
+// other field that is set: a new one changes only what sets it.
+func featureText(f driver.Features) string {
+	var text strings.Builder
+	v := reflect.ValueOf(f)
+	for i := range v.NumField() {
+		name, field := v.Type().Field(i).Name, v.Field(i)
+		if field.Kind() == reflect.Func {
+			fmt.Fprintf(&text, "%s: %t\n", name, !field.IsNil())
+			continue
+		}
+		if !field.IsZero() {
+			fmt.Fprintf(&text, "%s: %+v\n", name, field.Interface())
+		}
+	}
+	return text.String()
+}
+
+// missing names the features that f does not offer.
+func missing(f driver.Features) []string {
+	var names []string
+	v := reflect.ValueOf(f)
+	for i := range v.NumField() {
+		field := v.Field(i)
+		if field.Kind() == reflect.Func && field.IsNil() || field.Kind() == reflect.Bool && !field.Bool() {
+			names = append(names, strings.ToLower(v.Type().Field(i).Name))
+		}
+	}
+	return names
+}

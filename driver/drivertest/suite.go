@@ -1,0 +1,139 @@
+// Package drivertest is the conformance suite of the driver contract. A driver
+// passes when every clause in the documentation of package driver holds for it.
+//
+//	func TestConformance(t *testing.T) {
+//		drivertest.Run(t, drivertest.Harness{
+//			New: func(t testing.TB) driver.Bucket { return mem.New() },
+//		})
+//	}
+//
+// What a store does not offer (a nil field of driver.Features) is left out, and
+// named in one line of the log; pinning the features in a golden file shows when
+// one gets lost.
+package drivertest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Harness is how the suite gets at the driver under test.
+type Harness struct {
+	// Name names golden files; by default the driver's Features.Name.
+	Name string
+	// New makes an empty bucket for one test. It registers what has to be cleaned
+	// up with t.Cleanup, closing the bucket included.
+	New func(t testing.TB) driver.Bucket
+	// Missing opens a bucket that does not exist. It is nil for stores in which
+	// there is no such thing.
+	Missing func(t testing.TB) driver.Bucket
+	// Golden is the directory of the pinned features, usually "testdata". When it
+	// is empty, nothing is pinned.
+	Golden string
+	// Requests counts the requests sent to the store so far. With it, each verb is
+	// checked to cost exactly one.
+	Requests func() int64
+	// Costs are the requests of the verbs that need another number than 1.
+	Costs map[driver.Op]int64
+	// ListsUploadsByKey is for stores that list an upload only when Prefix is its
+	// exact key.
+	ListsUploadsByKey bool
+	// MaxKey is the longest key in bytes that buckets of New take: driver.MaxKey by
+	// default, less the prefix of those that have one.
+	MaxKey int
+	// Client fetches signed URLs; by default http.DefaultClient.
+	Client *http.Client
+	// Steps is the length of the random walk beside the model: 300 by default.
+	Steps int
+}
+
+// suite is a Harness with its defaults filled in.
+type suite struct{ Harness }
+
+// test is one named test of the suite.
+type test struct {
+	name string
+	run  func(t *testing.T, s suite)
+	// needs is the feature without which the test is left out.
+	needs func(f driver.Features) bool
+}
+
+// clauses has a test for each clause of the contract, in its order.
+var clauses = []test{
+	{name: "delete-absent", run: deleteAbsent},
+	{name: "range-edges", run: rangeEdges},
+	{name: "short-body", run: shortBody},
+	{name: "list-order", run: listOrder},
+	{name: "cond-honoured", run: condHonoured},
+	{name: "put-atomic", run: putAtomic},
+	{name: "part-replace", run: partReplace},
+	{name: "complete-by-etag", run: completeByETag},
+	{name: "complete-consumes", run: completeConsumes},
+	{name: "ctx-reachable", run: ctxReachable},
+	{name: "bucket-not-key", run: bucketNotKey},
+	{name: "etag-pins", run: etagPins},
+	{name: "key-bytes", run: keyBytes},
+	{name: "metadata-kept", run: metadataKept, needs: func(f driver.Features) bool { return f.Metadata }},
+}
+
+// further has what the contract says elsewhere.
+var further = []test{
+	{name: "sizes", run: sizes},
+	{name: "absent", run: absent},
+	{name: "arguments", run: arguments},
+	{name: "digest", run: digest},
+	{name: "replayable-body", run: replayableBody},
+	{name: "reader-closed-early", run: readerClosedEarly},
+	{name: "one-wins-if-absent", run: oneWinsIfAbsent, needs: func(f driver.Features) bool { return f.Conds.Put.Allows(ifAbsent) }},
+	{name: "one-wins-if-match", run: oneWinsIfMatch, needs: func(f driver.Features) bool { return f.Conds.Put.Allows(ifMatch("x")) }},
+	{name: "list-pages", run: listPages},
+	{name: "list-delimiter", run: listDelimiter},
+	{name: "list-start-after", run: listStartAfter},
+	{name: "list-while-deleting", run: listWhileDeleting},
+	{name: "list-thousand", run: listThousand},
+	{name: "part-order", run: partOrder},
+	{name: "part-limits", run: partLimits},
+	{name: "upload-invisible", run: uploadInvisible},
+	{name: "upload-list", run: uploadList},
+	{name: "upload-parallel", run: uploadParallel},
+	{name: "copy", run: copyWhole, needs: func(f driver.Features) bool { return f.Copy != nil }},
+	{name: "copy-part", run: copyPart, needs: func(f driver.Features) bool { return f.CopyPart != nil }},
+	{name: "retarget", run: retarget, needs: func(f driver.Features) bool { return f.Retarget != nil }},
+	{name: "rename", run: rename, needs: func(f driver.Features) bool { return f.Rename != nil }},
+	{name: "delete-batch", run: deleteBatch, needs: func(f driver.Features) bool { return f.DeleteBatch != nil }},
+	{name: "sign", run: sign, needs: func(f driver.Features) bool { return f.Sign != nil }},
+	{name: "wire-cost", run: wireCost},
+	{name: "features", run: pinFeatures},
+	{name: "model", run: model},
+}
+
+// Run runs the whole suite.
+func Run(t *testing.T, h Harness) {
+	t.Helper()
+	if h.Client == nil {
+		h.Client = http.DefaultClient
+	}
+	if h.MaxKey == 0 {
+		h.MaxKey = driver.MaxKey
+	}
+	if h.Steps == 0 {
+		h.Steps = 300
+	}
+	s := suite{h}
+	f := h.New(t).Features()
+	if s.Name == "" {
+		s.Name = strings.ReplaceAll(f.Name, "/", "-")
+	}
+	if lacks := missing(f); len(lacks) > 0 {
+		t.Logf("%s does not offer %s", f.Name, strings.Join(lacks, ", "))
+	}
+	for _, c := range slices.Concat(clauses, further) {
+		if c.needs == nil || c.needs(f) {
+			t.Run(c.name, func(t *testing.T) { c.run(t, s) })
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package drivertest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// partSize is a size that any part of an upload to b may have.
+func partSize(b driver.Bucket) int64 { return max(b.Features().Parts.MinSize, 64) }
+
+// uploaded makes an upload to key of one part that holds data.
+func uploaded(t testing.TB, b driver.Bucket, key string, data []byte) (driver.Upload, []driver.Part) {
+	t.Helper()
+	u := must[driver.Upload](t, "CreateUpload")(b.CreateUpload(t.Context(), key, driver.WriteOptions{}))
+	if u.Key != key || u.ID == "" {
+		t.Fatalf("CreateUpload(%q) says %+v", key, u)
+	}
+	return u, []driver.Part{putPart(t, b, u, 1, data)}
+}
+
+func putPart(t testing.TB, b driver.Bucket, u driver.Upload, n int, data []byte) driver.Part {
+	t.Helper()
+	p, err := b.PutPart(t.Context(), u, n, section(data))
+	if err != nil {
+		t.Fatalf("PutPart(%q, %d): %v", u.Key, n, err)
+	}
+	if p.Number != n || p.Size != int64(len(data)) || p.ETag == "" {
+		t.Fatalf("PutPart(%q, %d) of %d bytes says %+v", u.Key, n, len(data), p)
+	}
+	return p
+}
+
+// abort tidies up, also when the test's context has ended.
+func abort(t testing.TB, b driver.Bucket, u driver.Upload) {
+	t.Helper()
+	if err := b.AbortUpload(context.WithoutCancel(t.Context()), u); err != nil {
+		t.Errorf("AbortUpload(%q): %v", u.Key, err)
+	}
+}
+
+func complete(t testing.TB, b driver.Bucket, u driver.Upload, parts ...driver.Part) driver.Object {
+	t.Helper()
+	obj, err := b.CompleteUpload(t.Context(), u, parts, driver.Cond{})
+	if err != nil {
+		t.Fatalf("CompleteUpload(%q, %+v): %v", u.Key, parts, err)
+	}
+	return obj
+}
+
+func create(t testing.TB, b driver.Bucket, key string) driver.Upload {
+	t.Helper()
+	return must[driver.Upload](t, "CreateUpload")(b.CreateUpload(t.Context(), key, driver.WriteOptions{}))
+}
+
+// partOrder puts parts in any order, with gaps in their numbers.
+func partOrder(t *testing.T, s suite) {
+	b := s.New(t)
+	size := partSize(b)
+	u := create(t, b, "dir/key")
+	numbers := []int{7, 2, 100, 3}
+	have := map[int]driver.Part{}
+	data := map[int][]byte{}
+	for _, n := range numbers {
+		data[n] = content(fmt.Sprint("part", n), size)
+		if n == 100 {
+			data[n] = data[n][:size/2] // the last may be short
+		}
+		have[n] = putPart(t, b, u, n, data[n])
+	}
+	obj := complete(t, b, u, have[2], have[3], have[7], have[100])
+	want := slices.Concat(data[2], data[3], data[7], data[100])
+	if obj.Key != "dir/key" || obj.ETag == "" {
+		t.Errorf("CompleteUpload says %+v", obj)
+	}
+	wantContent(t, b, "dir/key", want)
+	if got := must[driver.Object](t, "Stat")(b.Stat(t.Context(), "dir/key")); got.ETag != obj.ETag {
+		t.Errorf("Stat says ETag %s, CompleteUpload said %s", got.ETag, obj.ETag)
+	}
+
+	// A part that is not named is left out.
+	u = create(t, b, "dir/key")
+	first, _ := putPart(t, b, u, 1, data[2]), putPart(t, b, u, 2, data[3])
+	complete(t, b, u, first)
+	wantContent(t, b, "dir/key", data[2])
+}
+
+func partReplace(t *testing.T, s suite) {
+	b := s.New(t)
+	size := partSize(b)
+	u := create(t, b, "key")
+	old, next := content("old", size), content("new", size)
+	before := putPart(t, b, u, 1, old)
+	last := putPart(t, b, u, 2, []byte("end"))
+	after := putPart(t, b, u, 1, next)
+	if before.ETag == after.ETag {
+		t.Errorf("a replaced part kept the ETag %s", before.ETag)
+	}
+	complete(t, b, u, after, last)
+	wantContent(t, b, "key", append(next, "end"...))
+}
+
+func completeByETag(t *testing.T, s suite) {
+	b := s.New(t)
+	size := partSize(b)
+	put(t, b, "key", []byte("old"))
+	u := create(t, b, "key")
+	before := putPart(t, b, u, 1, content("old", size))
+	last := putPart(t, b, u, 2, []byte("end"))
+	after := putPart(t, b, u, 1, content("new", size))
+	for _, tt := range []struct {
+		what  string
+		parts []driver.Part
+		want  driver.Kind
+	}{
+		{"a part that was replaced since", []driver.Part{before, last}, driver.Mismatch},
+		{"a part that was never put", []driver.Part{after, {Number: 5, Size: last.Size, ETag: last.ETag}}, driver.Mismatch},
+		{"a part under another's ETag", []driver.Part{after, {Number: 2, Size: last.Size, ETag: after.ETag}}, driver.Mismatch},
+		{"no part", nil, driver.Invalid},
+		{"parts out of order", []driver.Part{last, after}, driver.Invalid},
+		{"one part twice", []driver.Part{after, after}, driver.Invalid},
+	} {
+		_, err := b.CompleteUpload(t.Context(), u, tt.parts, driver.Cond{})
+		wantKind(t, "CompleteUpload that names "+tt.what, err, tt.want)
+		wantContent(t, b, "key", []byte("old"))
+	}
+	complete(t, b, u, after, last)
+	wantContent(t, b, "key", append(content("new", size), "end"...))
+}
+
+func completeConsumes(t *testing.T, s suite) {
+	b := s.New(t)
+	data := content("data", partSize(b))
+	gone := func(what string, u driver.Upload, parts []driver.Part) {
+		t.Helper()
+		_, err := b.PutPart(t.Context(), u, 2, section(data))
+		wantKind(t, "PutPart after "+what, err, driver.NotFound)
+		_, err = b.CompleteUpload(t.Context(), u, parts, driver.Cond{})
+		wantKind(t, "CompleteUpload after "+what, err, driver.NotFound)
+		noError(t, "AbortUpload after "+what, b.AbortUpload(t.Context(), u))
+		noError(t, "AbortUpload again after "+what, b.AbortUpload(t.Context(), u))
+	}
+	u, parts := uploaded(t, b, "completed", data)
+	complete(t, b, u, parts...)
+	gone("CompleteUpload", u, parts)
+	wantContent(t, b, "completed", data)
+
+	u, parts = uploaded(t, b, "aborted", data)
+	noError(t, "AbortUpload", b.AbortUpload(t.Context(), u))
+	gone("AbortUpload", u, parts)
+	wantAbsent(t, b, "aborted")
+
+	// Two uploads to one key live apart.
+	one, oneParts := uploaded(t, b, "key", data)
+	two, twoParts := uploaded(t, b, "key", data[1:])
+	if one.ID == two.ID {
+		t.Fatalf("two uploads have the id %s", one.ID)
+	}
+	complete(t, b, one, oneParts...)
+	complete(t, b, two, twoParts...)
+	wantContent(t, b, "key", data[1:])
+}
+
+func partLimits(t *testing.T, s suite) {
+	b := s.New(t)
+	l := b.Features().Parts
+	if l.MinSize < 0 || l.MaxSize < max(l.MinSize, 1) || l.MaxParts < 1 || l.MaxObject < 1 || l.MaxPut < 1 {
+		t.Fatalf("limits make no sense: %+v", l)
+	}
+	u := create(t, b, "key")
+	defer abort(t, b, u)
+	for _, n := range []int{-1, 0, l.MaxParts + 1} {
+		_, err := b.PutPart(t.Context(), u, n, section([]byte("x")))
+		wantKind(t, fmt.Sprintf("PutPart number %d of %d", n, l.MaxParts), err, driver.Invalid)
+	}
+	for _, size := range []int64{l.MaxPut + 1} {
+		_, err := b.Put(t.Context(), "big", huge(size), driver.WriteOptions{})
+		wantKind(t, fmt.Sprintf("Put of %d bytes", size), err, driver.Invalid)
+	}
+	_, err := b.PutPart(t.Context(), u, 1, huge(l.MaxSize+1))
+	wantKind(t, "PutPart over the limit", err, driver.Invalid)
+
+	top := putPart(t, b, u, l.MaxParts, content("top", partSize(b)))
+	if l.MinSize > 0 {
+		small := putPart(t, b, u, 1, content("small", l.MinSize-1))
+		_, err := b.CompleteUpload(t.Context(), u, []driver.Part{small, top}, driver.Cond{})
+		wantKind(t, "CompleteUpload with a small part before the last", err, driver.Invalid)
+	}
+	wantAbsent(t, b, "key")
+}
+
+func uploadInvisible(t *testing.T, s suite) {
+	b := s.New(t)
+	data := content("data", partSize(b))
+	u, parts := uploaded(t, b, "dir/key", data)
+	wantAbsent(t, b, "dir/key")
+	for _, q := range []driver.ListRequest{{}, {Delimiter: "/"}, {Prefix: "dir/"}} {
+		if got := keysOf(t, b, q); len(got) != 0 {
+			t.Errorf("List(%+v) shows an upload under way: %q", q, got)
+		}
+	}
+	put(t, b, "dir/key", []byte("old"))
+	wantContent(t, b, "dir/key", []byte("old"))
+	complete(t, b, u, parts...)
+	wantContent(t, b, "dir/key", data)
+}
+
+func uploadList(t *testing.T, s suite) {
+	b := s.New(t)
+	ids := map[string][]string{}
+	for _, key := range []string{"a/one", "a/one", "a/one", "a/two", "b"} {
+		u := create(t, b, key)
+		defer abort(t, b, u)
+		ids[key] = append(ids[key], u.ID)
+	}
+	done, parts := uploaded(t, b, "a/one", []byte("x"))
+	complete(t, b, done, parts...)
+	abort(t, b, create(t, b, "a/one"))
+
+	list := func(q driver.ListRequest) map[string][]string {
+		got := map[string][]string{}
+		last := ""
+		for u, err := range driver.ListUploads(t.Context(), b, q) {
+			noError(t, fmt.Sprintf("ListUploads(%+v)", q), err)
+			if u.Key < last {
+				t.Errorf("ListUploads(%+v): %q comes after %q", q, u.Key, last)
+			}
+			last = u.Key
+			got[u.Key] = append(got[u.Key], u.ID)
+		}
+		for _, ids := range got {
+			slices.Sort(ids)
+		}
+		return got
+	}
+	for _, l := range ids {
+		slices.Sort(l)
+	}
+	queries := []driver.ListRequest{{Prefix: "b"}, {Prefix: "a/one"}, {Prefix: "none"}}
+	if !s.ListsUploadsByKey {
+		queries = append(queries, driver.ListRequest{}, driver.ListRequest{Prefix: "a/"},
+			driver.ListRequest{Limit: 1}, driver.ListRequest{Limit: 2}, driver.ListRequest{StartAfter: "a/one"})
+	}
+	for _, q := range queries {
+		want := map[string][]string{}
+		for key, l := range ids {
+			if len(key) >= len(q.Prefix) && key[:len(q.Prefix)] == q.Prefix && key > q.StartAfter {
+				want[key] = l
+			}
+		}
+		if diff := cmp.Diff(want, list(q)); diff != "" {
+			t.Errorf("ListUploads(%+v) (-want +got):\n%s", q, diff)
+		}
+	}
+}
+
+func uploadParallel(t *testing.T, s suite) {
+	b := s.New(t)
+	size := partSize(b)
+	const count = 5
+	u := create(t, b, "key")
+	parts := make([]driver.Part, count)
+	var want []byte
+	var g errgroup.Group
+	for i := range count {
+		data := content(fmt.Sprint("part", i), size)
+		want = append(want, data...)
+		g.Go(func() (err error) {
+			parts[i], err = b.PutPart(t.Context(), u, i+1, section(data))
+			return err
+		})
+	}
+	noError(t, "PutPart", g.Wait())
+	complete(t, b, u, parts...)
+	if got := get(t, b, "key", driver.Range{Off: size - 5, Len: 10}); !bytes.Equal(got, want[size-5:size+5]) {
+		t.Error("wrong bytes where two parts meet")
+	}
+	wantContent(t, b, "key", want)
+}

@@ -1,0 +1,117 @@
+package file
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+func (b *Bucket) copyObject(ctx context.Context, q driver.CopyRequest) (driver.Object, error) {
+	obj, err := b.copyTo(ctx, q)
+	if err != nil {
+		return driver.Object{}, fail(driver.OpCopy, q.Dst, err)
+	}
+	return obj, nil
+}
+
+func (b *Bucket) copyTo(ctx context.Context, q driver.CopyRequest) (driver.Object, error) {
+	r, err := b.begin(ctx, q.Src.Key, q.Dst)
+	if err = cmp.Or(err, noRange(q.Src), q.Options.Check()); err != nil {
+		return driver.Object{}, err
+	}
+	src, info, err := r.openVersion(q.Src.Key, q.Src.ETag)
+	if err != nil {
+		return driver.Object{}, fmt.Errorf("source %q: %w", q.Src.Key, err)
+	}
+	defer func() { _ = src.Close() }()
+	if err := r.holds(q.Dst, q.Options.Cond); err != nil {
+		return driver.Object{}, err
+	}
+	name, err := b.write(r, func(w io.Writer) error { return copyRange(ctx, w, src, 0, info.Size()) })
+	if err != nil {
+		return driver.Object{}, err
+	}
+	obj, err := b.publish(ctx, r, name, q.Dst, q.Options.Cond)
+	if err != nil {
+		r.drop(name)
+	}
+	return obj, err
+}
+
+func noRange(s driver.Source) error {
+	if s.Range != (driver.Range{}) {
+		return fmt.Errorf("source %q: only a part copy takes a range: %w", s.Key, driver.Invalid)
+	}
+	return nil
+}
+
+// step is how much is copied between two looks at the context.
+const step = 64 << 20
+
+// copyRange copies inside the kernel (copy_file_range), which shares the blocks
+// where the file system can.
+func copyRange(ctx context.Context, w io.Writer, src *os.File, off, n int64) error {
+	if _, err := src.Seek(off, io.SeekStart); err != nil {
+		return err
+	}
+	for n > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		m, err := io.Copy(w, io.LimitReader(src, min(n, step)))
+		n -= m
+		if err == nil && m == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (b *Bucket) rename(ctx context.Context, src driver.Source, dst string, c driver.Cond) (driver.Object, error) {
+	obj, err := b.move(ctx, src, dst, c)
+	if err != nil {
+		return driver.Object{}, fail(driver.OpRename, dst, err)
+	}
+	return obj, nil
+}
+
+func (b *Bucket) move(ctx context.Context, src driver.Source, dst string, c driver.Cond) (driver.Object, error) {
+	r, err := b.begin(ctx, src.Key, dst)
+	if err = cmp.Or(err, noRange(src), c.Check()); err != nil {
+		return driver.Object{}, err
+	}
+	if src.Key == dst {
+		return driver.Object{}, fmt.Errorf("source and destination are the same: %w", driver.Invalid)
+	}
+	unlock, err := b.lockKeys(ctx, r, src.Key, dst)
+	if err != nil {
+		return driver.Object{}, err
+	}
+	defer unlock()
+	info, err := r.find(src.Key)
+	if err == nil {
+		err = matches(info, src.ETag)
+	}
+	if err != nil {
+		return driver.Object{}, fmt.Errorf("source %q: %w", src.Key, err)
+	}
+	info, made, err := r.place(src.Key, dst, c)
+	if err != nil {
+		return driver.Object{}, err
+	}
+	// A move by link that was cut short leaves two names of one file, and rename
+	// between such two does nothing.
+	r.drop(src.Key)
+	if err := cmp.Or(b.syncFolders(r, dst, made), b.syncFolders(r, src.Key, false)); err != nil {
+		return driver.Object{}, &done{err}
+	}
+	r.prune(src.Key)
+	return object(dst, info), nil
+}

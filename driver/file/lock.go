@@ -1,0 +1,145 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// stripes is the number of locks that all keys and uploads share; the first
+// uploadStripes of them are for uploads.
+const (
+	stripes       = 256
+	uploadStripes = 64
+)
+
+// maxPoll bounds the pause between two looks at a lock that another process has.
+const maxPoll = 20 * time.Millisecond
+
+// lockKeys keeps other writers away from keys until unlock is called.
+func (b *Bucket) lockKeys(ctx context.Context, r *root, keys ...string) (unlock func(), err error) {
+	var ns []int
+	for _, key := range keys {
+		ns = append(ns, uploadStripes+int(hash(key)%(stripes-uploadStripes)))
+	}
+	return b.lock(ctx, r, ns)
+}
+
+// lockUpload keeps others from completing or aborting the upload. Who needs keys
+// as well locks the upload first.
+func (b *Bucket) lockUpload(ctx context.Context, r *root, id string) (unlock func(), err error) {
+	return b.lock(ctx, r, []int{int(hash(id) % uploadStripes)})
+}
+
+func hash(s string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s))
+	return h.Sum32()
+}
+
+// lock takes locks in ascending order, so that no two callers wait for each other.
+func (b *Bucket) lock(ctx context.Context, r *root, ns []int) (unlock func(), err error) {
+	slices.Sort(ns)
+	var held []func()
+	unlock = func() {
+		for _, f := range slices.Backward(held) {
+			f()
+		}
+	}
+	for _, n := range slices.Compact(ns) {
+		release, err := b.lockOne(ctx, r, n)
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		held = append(held, release)
+	}
+	return unlock, nil
+}
+
+// lockOne queues within the process first, so that only one of its goroutines
+// polls for the lock between processes.
+func (b *Bucket) lockOne(ctx context.Context, r *root, n int) (release func(), err error) {
+	select {
+	case b.stripes[n] <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	f, err := r.flock(ctx, fmt.Sprintf("%s/%02x", lockDir, n))
+	if err != nil {
+		<-b.stripes[n]
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	return func() {
+		_ = f.Close() // which unlocks it
+		<-b.stripes[n]
+	}, nil
+}
+
+func (r *root) flock(ctx context.Context, name string) (*os.File, error) {
+	f, err := r.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	if errors.Is(err, fs.ErrNotExist) { // somebody tidied up the root
+		if err := r.MkdirAll(lockDir, 0o777); err != nil {
+			return nil, err
+		}
+		f, err = r.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for pause := time.Millisecond; ; pause = min(2*pause, maxPoll) {
+		got, err := tryLock(f)
+		if got {
+			return f, nil
+		}
+		if err == nil {
+			err = wait(ctx, pause)
+		}
+		if err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// holds checks c at key. The caller has the key's lock, or only wants to know
+// early.
+func (r *root) holds(key string, c driver.Cond) error {
+	if c.IsZero() {
+		return nil
+	}
+	if c.IfMatch != "" && r.coarse {
+		return fmt.Errorf("the file system rounds times, versions can't be told apart: %w", driver.Unsupported)
+	}
+	info, err := r.find(key)
+	there := err == nil
+	switch {
+	case err != nil && !isAbsent(err):
+		return err
+	case c.IfAbsent && there:
+		return driver.Exists
+	case c.IfMatch != "" && !there:
+		return fmt.Errorf("want ETag %s, there is no object: %w", c.IfMatch, driver.Mismatch)
+	case c.IfMatch != "":
+		return matches(info, c.IfMatch)
+	}
+	return nil
+}

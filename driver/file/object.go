@@ -1,0 +1,190 @@
+package file
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/internal/body"
+)
+
+// find describes the file at key; whatever is no plain file is absent.
+func (r *root) find(key string) (fs.FileInfo, error) {
+	info, err := r.Lstat(key)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, driver.NotFound
+	}
+	return info, nil
+}
+
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) // as driver.NotFound is
+}
+
+// Stat describes the object at key.
+func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
+	r, err := b.begin(ctx, key)
+	if err != nil {
+		return driver.Object{}, fail(driver.OpStat, key, err)
+	}
+	info, err := r.find(key)
+	if err != nil {
+		return driver.Object{}, fail(driver.OpStat, key, err)
+	}
+	return object(key, info), nil
+}
+
+// Open reads one version of the object, whatever is written meanwhile.
+func (b *Bucket) Open(ctx context.Context, key string, rng driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
+	rd, err := b.read(ctx, key, rng, o)
+	if err != nil {
+		return nil, fail(driver.OpOpen, key, err)
+	}
+	return rd, nil
+}
+
+func (b *Bucket) read(ctx context.Context, key string, rng driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
+	r, err := b.begin(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	f, info, err := r.openVersion(key, o.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	if rng, err = rng.Resolve(info.Size()); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	rd := &reader{ctx: ctx, key: key, f: f, at: rng.Off, left: rng.Len}
+	return &driver.Reader{ReadCloser: rd, Object: object(key, info), Range: rng}, nil
+}
+
+// openVersion opens the file at key, which must have the ETag want.
+func (r *root) openVersion(key, want string) (*os.File, fs.FileInfo, error) {
+	// Opening anything else, a pipe say, could block.
+	if _, err := r.find(key); err != nil {
+		return nil, nil, err
+	}
+	f, err := r.Open(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = matches(info, want)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// reader ends with the context of the Open that made it.
+type reader struct {
+	ctx      context.Context
+	key      string
+	f        *os.File
+	at, left int64
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, fail(driver.OpOpen, r.key, err)
+	}
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.f.ReadAt(p[:min(int64(len(p)), r.left)], r.at)
+	r.at += int64(n)
+	r.left -= int64(n)
+	switch {
+	case n > 0 || err == nil:
+		return n, nil
+	case err == io.EOF:
+		err = fmt.Errorf("the file was cut off at %d: %w", r.at, io.ErrUnexpectedEOF)
+	}
+	return 0, fail(driver.OpOpen, r.key, err)
+}
+
+func (r *reader) Close() error { return r.f.Close() }
+
+// Put stores body at key.
+func (b *Bucket) Put(ctx context.Context, key string, content *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	obj, err := b.put(ctx, key, content, o)
+	if err != nil {
+		return driver.Object{}, fail(driver.OpPut, key, err)
+	}
+	return obj, nil
+}
+
+func (b *Bucket) put(ctx context.Context, key string, content *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	r, err := b.begin(ctx, key)
+	if err = cmp.Or(err, o.Check()); err != nil {
+		return driver.Object{}, err
+	}
+	if content.Size() > maxFile {
+		return driver.Object{}, fmt.Errorf("%d bytes, at most %d fit in a file: %w", content.Size(), int64(maxFile), driver.Invalid)
+	}
+	// What is known to fail need not be written first.
+	if err := r.holds(key, o.Cond); err != nil {
+		return driver.Object{}, err
+	}
+	name, err := b.write(r, func(w io.Writer) error { return body.Copy(ctx, w, content, o.SHA256) })
+	if err != nil {
+		return driver.Object{}, err
+	}
+	obj, err := b.publish(ctx, r, name, key, o.Cond)
+	if err != nil {
+		r.drop(name)
+	}
+	return obj, err
+}
+
+// Delete removes the object at key, and the folders that it leaves empty.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	r, err := b.begin(ctx, key)
+	if err != nil {
+		return fail(driver.OpDelete, key, err)
+	}
+	return fail(driver.OpDelete, key, b.remove(ctx, r, key))
+}
+
+func (b *Bucket) remove(ctx context.Context, r *root, key string) error {
+	if _, err := r.find(key); err != nil {
+		return unlessAbsent(err)
+	}
+	unlock, err := b.lockKeys(ctx, r, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := r.find(key); err != nil {
+		return unlessAbsent(err)
+	}
+	if err := r.Remove(key); err != nil {
+		return unlessAbsent(err)
+	}
+	if err := b.syncFolders(r, key, false); err != nil {
+		return &done{err}
+	}
+	r.prune(key)
+	return nil
+}
+
+func unlessAbsent(err error) error {
+	if isAbsent(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,201 @@
+package mem
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/internal/body"
+	"github.com/blobdock/blobdock/driver/internal/listing"
+)
+
+// Stat describes the object at key.
+func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
+	full, err := b.full(ctx, key)
+	if err != nil {
+		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	obj, there := b.store.objects[full]
+	if !there {
+		return driver.Object{}, driver.Fail(driver.OpStat, key, driver.NotFound)
+	}
+	return b.out(obj.Object), nil
+}
+
+// Open reads one version of the object, whatever is written meanwhile.
+func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
+	rd, err := b.open(ctx, key, r, o)
+	if err != nil {
+		return nil, driver.Fail(driver.OpOpen, key, err)
+	}
+	return rd, nil
+}
+
+func (b *Bucket) open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
+	full, err := b.full(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	b.store.mu.Lock()
+	obj, there := b.store.objects[full]
+	b.store.mu.Unlock()
+	switch {
+	case !there:
+		return nil, driver.NotFound
+	case o.IfMatch != "" && o.IfMatch != obj.ETag:
+		return nil, fmt.Errorf("want ETag %s, have %s: %w", o.IfMatch, obj.ETag, driver.Mismatch)
+	}
+	if r, err = r.Resolve(obj.Size); err != nil {
+		return nil, err
+	}
+	rd := &reader{ctx: ctx, key: key, r: bytes.NewReader(obj.data[r.Off : r.Off+r.Len])}
+	return &driver.Reader{ReadCloser: rd, Object: b.out(obj.Object), Range: r}, nil
+}
+
+// reader ends with the context of the Open that made it.
+type reader struct {
+	ctx context.Context
+	key string
+	r   *bytes.Reader // nil once closed
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.r == nil {
+		return 0, driver.Fail(driver.OpOpen, r.key, fs.ErrClosed)
+	}
+	if err := r.ctx.Err(); err != nil {
+		return 0, driver.Fail(driver.OpOpen, r.key, err)
+	}
+	return r.r.Read(p)
+}
+
+func (r *reader) Close() error {
+	r.r = nil
+	return nil
+}
+
+// Put stores body at key.
+func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	obj, err := b.put(ctx, key, body, o)
+	if err != nil {
+		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+	}
+	return obj, nil
+}
+
+func (b *Bucket) put(ctx context.Context, key string, content *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	full, err := b.full(ctx, key)
+	if err != nil {
+		return driver.Object{}, err
+	}
+	if err := o.Check(); err != nil {
+		return driver.Object{}, err
+	}
+	if content.Size() > b.limits.MaxPut {
+		return driver.Object{}, fmt.Errorf("%d bytes, at most %d can be put at once: %w", content.Size(), b.limits.MaxPut, driver.Invalid)
+	}
+	var buf bytes.Buffer
+	if err := body.Copy(ctx, &buf, content, o.SHA256); err != nil {
+		return driver.Object{}, err
+	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	if err := b.store.check(full, o.Cond); err != nil {
+		return driver.Object{}, err
+	}
+	return b.out(b.store.set(full, buf.Bytes(), o)), nil
+}
+
+// Delete removes the object at key, if there is one.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	full, err := b.full(ctx, key)
+	if err != nil {
+		return driver.Fail(driver.OpDelete, key, err)
+	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	b.store.remove(full)
+	return nil
+}
+
+func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
+	if len(keys) > maxBatch {
+		return driver.Fail(driver.OpDeleteBatch, keys[0], fmt.Errorf("%d keys, at most %d are allowed: %w", len(keys), maxBatch, driver.Invalid))
+	}
+	fulls := make([]string, len(keys))
+	for i, key := range keys {
+		full, err := b.full(ctx, key)
+		if err != nil {
+			return driver.Fail(driver.OpDeleteBatch, key, err)
+		}
+		fulls[i] = full
+	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	for _, full := range fulls {
+		b.store.remove(full)
+	}
+	return nil
+}
+
+// ListPage lists what is there at this moment. As in most stores, entries carry
+// neither content type nor metadata.
+func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
+	p, err := b.listPage(ctx, q)
+	if err != nil {
+		return driver.Page[driver.Entry]{}, driver.Fail(driver.OpList, q.Prefix, err)
+	}
+	return p, nil
+}
+
+func (b *Bucket) listPage(ctx context.Context, q driver.ListRequest) (page driver.Page[driver.Entry], err error) {
+	if err := cmp.Or(ctx.Err(), q.Check()); err != nil {
+		return page, err
+	}
+	q = b.fullList(q)
+	from, err := listing.From(q)
+	if err != nil {
+		return page, err
+	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	keys := b.store.keys
+	for {
+		i, _ := slices.BinarySearch(keys, from)
+		if i == len(keys) || !strings.HasPrefix(keys[i], q.Prefix) {
+			return page, nil
+		}
+		if len(page.Items) == q.PageSize() {
+			page.Next = listing.Token(from)
+			return page, nil
+		}
+		key := keys[i]
+		if common := listing.Rollup(q, key); common != "" {
+			e := driver.Entry{Object: b.out(driver.Object{Key: common}), IsPrefix: true}
+			page.Items = append(page.Items, e)
+			from = listing.BehindPrefix(common)
+			continue
+		}
+		obj := b.store.objects[key].Object
+		obj.ContentType, obj.Metadata = "", nil
+		page.Items = append(page.Items, driver.Entry{Object: b.out(obj)})
+		from = listing.Behind(key)
+	}
+}
+
+// fullList puts the bucket's prefix in front of the keys in q.
+func (b *Bucket) fullList(q driver.ListRequest) driver.ListRequest {
+	q.Prefix = b.prefix + q.Prefix
+	if q.StartAfter != "" {
+		q.StartAfter = b.prefix + q.StartAfter
+	}
+	return q
+}

@@ -1,0 +1,196 @@
+// Package retry repeats calls that failed for a reason that passes: throttling,
+// and a store that can't be reached.
+//
+// A call is repeated only where that is safe. Throttled says that nothing was
+// done, so every call is repeated. Unavailable is repeated when the store can't
+// have carried the call out, or when doing it twice is the same as doing it
+// once. A conditional write and the completion of an upload are neither: such an
+// error goes to the caller, who looks at the store first.
+//
+// Open is repeated until it delivers a reader; a body that breaks later is the
+// reader's matter.
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Policy says how often and how patiently to repeat. Zero fields have the
+// defaults named below.
+type Policy struct {
+	// Attempts is how often a call is made at most: 4. 1 never repeats.
+	Attempts int
+	// Throttled is the same for calls that the store throttles, which needs more
+	// patience than a fault: 8, or Attempts where that is given.
+	Throttled int
+	// Base is the upper bound of the first wait: 50 ms. It doubles with each
+	// further one; the wait is anywhere between 0 and the bound.
+	Base time.Duration
+	// Max is the upper bound of every wait: 5 s. A store that asks for a longer
+	// one gets it, within Total.
+	Max time.Duration
+	// Total bounds all waits of one call taken together: 10 s. A call whose next
+	// wait would exceed it fails at once.
+	Total time.Duration
+	// OnRetry, when given, is called before each wait, with the number of the
+	// attempt that failed, from 1.
+	OnRetry func(op driver.Op, key string, attempt int, err error)
+
+	jitter func(bound time.Duration) time.Duration // for tests
+}
+
+func (p Policy) withDefaults() Policy {
+	if p.Throttled <= 0 {
+		p.Throttled = 8
+		if p.Attempts > 0 {
+			p.Throttled = p.Attempts
+		}
+	}
+	if p.Attempts <= 0 {
+		p.Attempts = 4
+	}
+	or := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	or(&p.Base, 50*time.Millisecond)
+	or(&p.Max, 5*time.Second)
+	or(&p.Total, 10*time.Second)
+	if p.OnRetry == nil {
+		p.OnRetry = func(driver.Op, string, int, error) {}
+	}
+	if p.jitter == nil {
+		p.jitter = func(bound time.Duration) time.Duration { return rand.N(bound + 1) }
+	}
+	return p
+}
+
+// Wrap repeats b's calls as p says.
+func Wrap(b driver.Bucket, p Policy) driver.Bucket {
+	p = p.withDefaults()
+	return driver.Wrap(b, p.around)
+}
+
+func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+	var waited time.Duration
+	var mayHave bool // some attempt may have been carried out
+	for attempt := 1; ; attempt++ {
+		err := next(ctx)
+		if err == nil {
+			return nil
+		}
+		mayHave = mayHave || driver.MayHave(err)
+		if attempt >= p.attempts(c, err) || ctx.Err() != nil {
+			return unsure(c, err, mayHave)
+		}
+		pause := p.pause(attempt, err)
+		waited += pause
+		if waited > p.Total || endsWithin(ctx, pause) {
+			return unsure(c, err, mayHave)
+		}
+		p.OnRetry(c.Op, c.Key, attempt, err)
+		if cerr := wait(ctx, pause); cerr != nil {
+			return &driver.Error{Op: c.Op, Key: c.Key, MayHave: mayHave,
+				Err: fmt.Errorf("%w while waiting to try again after: %w", cerr, err)}
+		}
+	}
+}
+
+// attempts is how often c may be made altogether, given how it just failed.
+func (p Policy) attempts(c *driver.Call, err error) int {
+	switch driver.KindOf(err) {
+	case driver.Throttled:
+		return p.Throttled
+	case driver.Unavailable:
+		if !driver.MayHave(err) || idempotent(c) {
+			return p.Attempts
+		}
+	case driver.Corrupt:
+		// The store found the body damaged and kept nothing of it: once more tells
+		// damage on the way from content that is wrong itself. Without a reply it
+		// was this side that looked, and would find the same again.
+		if sends(c) && status(err) != 0 {
+			return min(p.Attempts, 2)
+		}
+	}
+	return 1
+}
+
+// idempotent reports whether doing c twice is the same as doing it once. A
+// second CreateUpload leaves an upload behind, which the sweeper finds.
+func idempotent(c *driver.Call) bool {
+	switch c.Op {
+	case driver.OpStat, driver.OpOpen, driver.OpList, driver.OpListUploads, driver.OpSign,
+		driver.OpDelete, driver.OpDeleteBatch, driver.OpAbortUpload,
+		driver.OpCreateUpload, driver.OpPutPart, driver.OpCopyPart:
+		return true
+	case driver.OpPut, driver.OpCopy:
+		return c.Cond.IsZero()
+	default:
+		return false
+	}
+}
+
+func sends(c *driver.Call) bool { return c.Op == driver.OpPut || c.Op == driver.OpPutPart }
+
+func status(err error) int {
+	var e *driver.Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}
+
+// pause is how long to wait after the attempt that failed with err.
+func (p Policy) pause(attempt int, err error) time.Duration {
+	bound := p.Base
+	for i := 1; i < attempt && bound < p.Max; i++ {
+		bound *= 2
+	}
+	pause := p.jitter(min(bound, p.Max))
+	var e *driver.Error
+	if errors.As(err, &e) {
+		pause = max(pause, e.RetryAfter)
+	}
+	return pause
+}
+
+// unsure is err, marked when an earlier attempt may have taken effect even if
+// the last one can't have.
+func unsure(c *driver.Call, err error, mayHave bool) error {
+	if !mayHave || driver.MayHave(err) {
+		return err
+	}
+	marked := driver.Error{Op: c.Op, Key: c.Key, Kind: driver.KindOf(err), MayHave: true, Err: err}
+	var e *driver.Error
+	if errors.As(err, &e) && error(e) == err {
+		marked = *e
+		marked.MayHave = true
+	}
+	return &marked
+}
+
+// endsWithin reports whether ctx has run out before the pause is over, so that
+// waiting is in vain.
+func endsWithin(ctx context.Context, pause time.Duration) bool {
+	end, ok := ctx.Deadline()
+	return ok && time.Until(end) < pause
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
