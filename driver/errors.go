@@ -123,7 +123,7 @@ func (e *Error) Error() string {
 	if len(facts) > 0 {
 		fmt.Fprintf(&b, " (%s)", strings.Join(facts, ", "))
 	}
-	if e.Err != nil && e.Err != error(e.Kind) {
+	if _, bare := e.Err.(Kind); e.Err != nil && !bare { //nolint:errorlint // a Kind further in is worth telling
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
 	return b.String()

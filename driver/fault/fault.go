@@ -47,15 +47,15 @@ type Rule struct {
 	Offset int64 // of the body, for MidBody
 
 	Kind  driver.Kind // of the error; Unknown is Unavailable
-	Err   error       // its cause; Injected by default
+	Err   error       // its cause; ErrInjected by default
 	Delay time.Duration
 	// Truncate, for MidBody, ends the body at Offset as though it were complete: a
 	// store that keeps or delivers less than it should, and says nothing.
 	Truncate bool
 }
 
-// Injected is the cause of errors that no rule gave another.
-var Injected = errors.New("injected fault")
+// ErrInjected is the cause of errors that no rule gave another.
+var ErrInjected = errors.New("injected fault")
 
 // Wrap makes b fail by the script. Counting begins anew with each Wrap.
 func Wrap(b driver.Bucket, s Script) driver.Bucket {
@@ -154,7 +154,7 @@ func (r *Rule) error(c *driver.Call, mayHave bool) error {
 		e.Kind = driver.Unavailable
 	}
 	if e.Err == nil {
-		e.Err = fmt.Errorf("%w %s", Injected, r.Where)
+		e.Err = fmt.Errorf("%w %s", ErrInjected, r.Where)
 	}
 	return e
 }

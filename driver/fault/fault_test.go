@@ -56,13 +56,13 @@ func TestWhere(t *testing.T) {
 		mayHave bool
 		cause   error
 	}{
-		{"before", fault.Rule{Op: driver.OpPut}, "-", driver.Unavailable, false, fault.Injected},
-		{"after", fault.Rule{Op: driver.OpPut, Where: fault.After}, text, driver.Unavailable, true, fault.Injected},
-		{"in mid-body", fault.Rule{Op: driver.OpPut, Where: fault.MidBody, Offset: 5}, "-", driver.Unavailable, false, fault.Injected},
-		{"behind the body", fault.Rule{Op: driver.OpPut, Where: fault.MidBody, Offset: 500}, "-", driver.Unavailable, false, fault.Injected},
-		{"kind", fault.Rule{Op: driver.OpPut, Kind: driver.Throttled}, "-", driver.Throttled, false, fault.Injected},
+		{"before", fault.Rule{Op: driver.OpPut}, "-", driver.Unavailable, false, fault.ErrInjected},
+		{"after", fault.Rule{Op: driver.OpPut, Where: fault.After}, text, driver.Unavailable, true, fault.ErrInjected},
+		{"in mid-body", fault.Rule{Op: driver.OpPut, Where: fault.MidBody, Offset: 5}, "-", driver.Unavailable, false, fault.ErrInjected},
+		{"behind the body", fault.Rule{Op: driver.OpPut, Where: fault.MidBody, Offset: 500}, "-", driver.Unavailable, false, fault.ErrInjected},
+		{"kind", fault.Rule{Op: driver.OpPut, Kind: driver.Throttled}, "-", driver.Throttled, false, fault.ErrInjected},
 		{"cause", fault.Rule{Op: driver.OpPut, Err: cause}, "-", driver.Unavailable, false, cause},
-		{"any verb and key", fault.Rule{}, "-", driver.Unavailable, false, fault.Injected},
+		{"any verb and key", fault.Rule{}, "-", driver.Unavailable, false, fault.ErrInjected},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			store := mem.New()
@@ -87,11 +87,11 @@ func TestReceived(t *testing.T) {
 		got  string
 		err  error
 	}{
-		{fault.Rule{Op: driver.OpOpen}, "", fault.Injected},
-		{fault.Rule{Op: driver.OpOpen, Where: fault.After}, "", fault.Injected},
-		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody, Offset: 4}, "0123", fault.Injected},
-		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody}, "", fault.Injected},
-		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody, Offset: 99}, "012345678", fault.Injected},
+		{fault.Rule{Op: driver.OpOpen}, "", fault.ErrInjected},
+		{fault.Rule{Op: driver.OpOpen, Where: fault.After}, "", fault.ErrInjected},
+		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody, Offset: 4}, "0123", fault.ErrInjected},
+		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody}, "", fault.ErrInjected},
+		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody, Offset: 99}, "012345678", fault.ErrInjected},
 		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody, Offset: 4, Truncate: true}, "0123", nil},
 	} {
 		got, err := read(fault.Wrap(store, fault.Script{tt.rule}), "k")
@@ -177,7 +177,7 @@ func TestEachPoint(t *testing.T) {
 		}
 		return b.Delete(context.Background(), "a")
 	}, func(t *testing.T, b driver.Bucket, p fault.Point, err error) {
-		if !errors.Is(err, fault.Injected) {
+		if !errors.Is(err, fault.ErrInjected) {
 			t.Errorf("got %v", err)
 		}
 		points = append(points, p.String())

@@ -180,7 +180,7 @@ func (b *Bucket) open() (*root, error) {
 	// gets the error then.
 	for _, d := range []string{tempDir, lockDir, uploadDir} {
 		if r.MkdirAll(d, 0o777) != nil {
-			return r, nil
+			return r, nil //nolint:nilerr // see above
 		}
 	}
 	r.coarse = b.roundsTimes(r)

@@ -111,7 +111,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	switch {
 	case n > 0 || err == nil:
 		return n, nil
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("the file was cut off at %d: %w", r.at, io.ErrUnexpectedEOF)
 	}
 	return 0, fail(driver.OpOpen, r.key, err)

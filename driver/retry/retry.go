@@ -170,7 +170,7 @@ func unsure(c *driver.Call, err error, mayHave bool) error {
 	}
 	marked := driver.Error{Op: c.Op, Key: c.Key, Kind: driver.KindOf(err), MayHave: true, Err: err}
 	var e *driver.Error
-	if errors.As(err, &e) && error(e) == err {
+	if errors.As(err, &e) && error(e) == err { //nolint:errorlint // one inside another error stays there
 		marked = *e
 		marked.MayHave = true
 	}

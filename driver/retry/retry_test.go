@@ -213,7 +213,7 @@ func TestMayHaveSticks(t *testing.T) {
 		if driver.MayHave(denied) {
 			t.Error("the driver's own error was changed")
 		}
-		if _, err := play(t.Context(), Policy{}, &driver.Call{Op: driver.OpPut}, unreachable, denied); err != error(denied) {
+		if _, err := play(t.Context(), Policy{}, &driver.Call{Op: driver.OpPut}, unreachable, denied); err != error(denied) { //nolint:errorlint // the very same is meant
 			t.Errorf("got %v, want the driver's own error", err)
 		}
 	})
