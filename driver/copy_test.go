@@ -184,7 +184,7 @@ func TestCopyFailing(t *testing.T) {
 		_, err := driver.Copy(context.Background(), b, driver.Source{Key: "src"}, int64(len(text)), "dst", driver.WriteOptions{}, driver.CopyPlan{PartSize: 5})
 		return err
 	}, func(t *testing.T, b driver.Bucket, p fault.Point, err error) {
-		if !errors.Is(err, fault.Injected) {
+		if !errors.Is(err, fault.ErrInjected) {
 			t.Errorf("got %v, want the injected fault", err)
 		}
 		want := "old"
@@ -267,7 +267,7 @@ func TestDeleteAll(t *testing.T) {
 	}
 	failing := fault.Wrap(mem.New(), fault.Script{{Op: driver.OpDelete, Nth: 2}})
 	without := driver.With(failing, func(f *driver.Features) { f.DeleteBatch = nil })
-	if err := driver.DeleteAll(t.Context(), without, []string{"a", "b", "c"}); !errors.Is(err, fault.Injected) {
+	if err := driver.DeleteAll(t.Context(), without, []string{"a", "b", "c"}); !errors.Is(err, fault.ErrInjected) {
 		t.Errorf("DeleteAll: %v", err)
 	}
 }

@@ -44,7 +44,7 @@ func TestList(t *testing.T) {
 		last = err
 		got = append(got, e.Key)
 	}
-	if !errors.Is(last, fault.Injected) || !slices.Equal(got, append(want[:4:4], "")) {
+	if !errors.Is(last, fault.ErrInjected) || !slices.Equal(got, append(want[:4:4], "")) {
 		t.Errorf("got %q, then %v", got, last)
 	}
 }

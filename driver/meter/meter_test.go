@@ -103,7 +103,7 @@ func TestReceived(t *testing.T) {
 	rd = open(fault.Wrap(store, fault.Script{{Where: fault.MidBody, Offset: 300}}), driver.Range{})
 	_, _ = io.Copy(io.Discard, rd)
 	_ = rd.Close()
-	check("broken", 300, fault.Injected)
+	check("broken", 300, fault.ErrInjected)
 	if _, err := meter.Wrap(store, observe).Open(t.Context(), "none", driver.Range{}, driver.ReadOptions{}); err == nil || len(events) != 1 || events[0].Outcome() != "not found" {
 		t.Errorf("absent: %v, %+v", err, events)
 	}
