@@ -37,6 +37,16 @@ func (s *Store) dropUpload(ctx context.Context, sess *session, parts driver.Uplo
 	return driver.DeleteAll(ctx, s.bucket, keys)
 }
 
+// abort drops parts that are not needed. A failure fails nothing, the sweeper
+// comes by.
+func (s *Store) abort(ctx context.Context, u driver.Upload) {
+	ctx, stop := s.cleanup(ctx)
+	defer stop()
+	if err := s.bucket.AbortUpload(ctx, u); err != nil {
+		s.options.Log.WarnContext(ctx, "parts not aborted, the sweeper will", "key", u.Key, "cause", err)
+	}
+}
+
 // abortStrays aborts every upload to a key that only one session uses.
 func (s *Store) abortStrays(ctx context.Context, key string) error {
 	for u, err := range driver.ListUploads(ctx, s.bucket, driver.ListRequest{Prefix: key}) {

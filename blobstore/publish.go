@@ -105,7 +105,7 @@ func (p *publication) direct(ctx context.Context) error {
 		return err
 	})
 	if err == nil && !completed {
-		p.abort(ctx, p.stage.upload) // the blob was there already
+		p.store.abort(ctx, p.stage.upload) // the blob was there already
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func (p *publication) retarget(ctx context.Context) error {
 		return err
 	})
 	if err == nil && !completed {
-		p.abort(ctx, p.stage.upload)
+		p.store.abort(ctx, p.stage.upload)
 	}
 	return err
 }
@@ -167,7 +167,7 @@ func (p *publication) stream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.stage.release() // all content is in src; two buffers at once could starve
+	p.stage.release(ctx) // all content is in src; two buffers at once could starve
 	r := p.store.openObject(ctx, driver.Object{Key: src.Key, Size: p.stage.size, ETag: src.ETag})
 	defer r.Close()
 	u, err := p.store.bucket.CreateUpload(ctx, p.key, driver.WriteOptions{ContentType: contentType})
@@ -184,7 +184,7 @@ func (p *publication) stream(ctx context.Context) error {
 		})
 	}
 	if !completed && !driver.MayHave(err) {
-		p.abort(ctx, u)
+		p.store.abort(ctx, u)
 	}
 	return err
 }
@@ -277,15 +277,6 @@ func (p *publication) lastPart(ctx context.Context) error {
 	}
 	p.parts = append(p.parts[:len(p.parts):len(p.parts)], part)
 	return nil
-}
-
-// abort drops parts that are not needed.
-func (p *publication) abort(ctx context.Context, u driver.Upload) {
-	ctx, stop := p.store.cleanup(ctx)
-	defer stop()
-	if err := p.store.bucket.AbortUpload(ctx, u); err != nil {
-		p.store.options.Log.WarnContext(ctx, "parts not aborted, the sweeper will", "key", u.Key, "cause", err)
-	}
 }
 
 // CopyPlan is how large objects are copied by the server.

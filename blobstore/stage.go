@@ -186,7 +186,7 @@ func (st *stage) grow(ctx context.Context, want int64) error {
 	if err := st.settle(ctx, true); err != nil {
 		return err
 	}
-	st.release()
+	st.release(ctx)
 	sess, tail, err := loadSession(ctx, st.store.bucket, st.sess.key)
 	if err != nil {
 		return st.broke(err)
@@ -399,13 +399,17 @@ func (st *stage) ensureTail(ctx context.Context) error {
 }
 
 // release gives back what the stage holds in this process. Parts under way are
-// given up.
-func (st *stage) release() {
+// given up, and with them an upload that no session will ever name.
+func (st *stage) release(ctx context.Context) {
 	if f := st.flight; f != nil {
 		f.cancel(errReleased)
 		_ = st.settle(f.ctx, false)
 	}
 	st.pipe.stop()
+	if st.created && errors.Is(st.broken, ErrUploadConflict) {
+		st.store.abort(ctx, st.upload)
+		st.created = false
+	}
 	if st.tail != nil {
 		_ = st.tail.Close()
 		st.tail = nil

@@ -90,7 +90,7 @@ func (w *Writer) Close() error {
 	ctx, stop := detach(w.ctx, w.repo.store.grace(w.ctx))
 	defer stop()
 	err := w.stage.settle(ctx, true)
-	w.stage.release()
+	w.stage.release(ctx)
 	if err != nil {
 		return fmt.Errorf("upload %s: %w", w.ID(), err)
 	}
@@ -123,7 +123,7 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (v1.Desc
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
 	w.ended = true
-	w.stage.release()
+	w.stage.release(ctx)
 	w.discard(ctx)
 	return descriptor(d, size), nil
 }
@@ -171,7 +171,7 @@ func (w *Writer) Cancel(ctx context.Context) error {
 		return nil
 	}
 	w.ended = true
-	w.stage.release()
+	w.stage.release(ctx)
 	ctx, stop := w.repo.store.cleanup(ctx)
 	defer stop()
 	if err := w.repo.store.dropUpload(ctx, w.stage.sess, w.stage.upload, false); err != nil {
