@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -185,5 +186,9 @@ func describeStorage(config *configuration.Configuration) string {
 			return raw + "  (" + abs + ")"
 		}
 	}
-	return redact(raw)
+	where := redact(raw)
+	if u, err := url.Parse(raw); err == nil && u.Query().Has("endpoint") {
+		where += "  (" + redact(u.Query().Get("endpoint")) + ")"
+	}
+	return where
 }
