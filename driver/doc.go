@@ -32,5 +32,6 @@
 //
 // Bodies are sized and replayable (*io.SectionReader), so that retrying, hashing
 // and signing need no look at the concrete type. An implementation reads a body
-// from its start with ReadAt and leaves its seek position alone.
+// from its start with ReadAt, leaves its seek position alone, and does not read it
+// any more once the call has returned: the caller may use the memory again.
 package driver

@@ -1,0 +1,197 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Bucket is a bucket of an S3-compatible store. It implements driver.Bucket.
+type Bucket struct {
+	client    *s3.Client
+	presign   *s3.PresignClient
+	transport *http.Transport
+	name      string
+	region    string // that requests are signed for
+	prefix    string // of all keys on the wire; "" or with a "/" at its end
+	profile   profile
+	write     attributes
+	features  driver.Features
+
+	// seen is set once the store has shown that the bucket exists.
+	seen atomic.Bool
+}
+
+var _ driver.Bucket = (*Bucket)(nil)
+
+// Open makes a Bucket. It makes no request: a wrong bucket or key shows at the
+// first call.
+func Open(ctx context.Context, c Config) (*Bucket, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("s3: %w", err)
+	}
+	b, err := open(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("s3: %w", err)
+	}
+	return b, nil
+}
+
+func open(ctx context.Context, c Config) (*Bucket, error) {
+	client, err := c.httpClient()
+	if err != nil {
+		return nil, err
+	}
+	conf, err := c.awsConfig(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	tr := client.GetTransport()
+	if configured, ok := conf.HTTPClient.(*awshttp.BuildableClient); ok {
+		tr = configured.GetTransport() // with the authorities of AWS_CA_BUNDLE
+	}
+	b := &Bucket{transport: tr, name: c.Bucket, prefix: c.prefix(), write: c.attributes()}
+	var optErr error
+	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, o) })
+	if optErr != nil {
+		return nil, optErr
+	}
+	b.presign = s3.NewPresignClient(b.client)
+	b.features = b.offer(c)
+	return b, nil
+}
+
+// configure puts c over the options that the SDK worked out of its own
+// configuration. That may name an endpoint too, hence the profile is chosen here.
+func (b *Bucket) configure(c Config, o *s3.Options) error {
+	if c.Endpoint != "" {
+		o.BaseEndpoint = aws.String(strings.TrimSuffix(c.Endpoint, "/"))
+	}
+	endpoint := aws.ToString(o.BaseEndpoint)
+	p := profileOf(endpoint)
+	if c.Profile != "" {
+		p, _ = profileNamed(c.Profile)
+	}
+	p, err := c.adjust(p)
+	if err != nil {
+		return err
+	}
+	b.profile = p
+
+	switch {
+	case endpoint == "" && p.name != "aws":
+		return fmt.Errorf("profile %s needs an endpoint: %w", p.name, driver.Invalid)
+	case p.name != "aws" && (c.DualStack || c.FIPS || c.Accelerate):
+		return fmt.Errorf("dual_stack, fips and accelerate are for Amazon S3, not for profile %s: %w", p.name, driver.Invalid)
+	case c.Region != "":
+	case p.regionOf(endpoint) != "":
+		o.Region = p.regionOf(endpoint)
+	case o.Region == "":
+		o.Region = p.region
+	}
+	if o.Region == "" {
+		return fmt.Errorf("no region: set the region parameter or AWS_REGION: %w", driver.Invalid)
+	}
+
+	b.region = o.Region
+
+	o.HTTPClient = transport{b.transport}
+	// blobdock's own wrapper repeats calls, and knows which may be repeated.
+	o.Retryer = aws.NopRetryer{}
+	o.UsePathStyle = p.pathStyle
+	o.UseAccelerate = c.Accelerate
+	if c.DualStack {
+		o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+	}
+	if c.FIPS {
+		o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+	}
+	// Sums go as headers that are set here; those of whole objects can't be checked
+	// on a range.
+	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
+	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	o.DisableLogOutputChecksumValidationSkipped = true
+	if p.noExpect {
+		o.ContinueHeaderThresholdBytes = -1
+	}
+	if p.unsignedEncoding {
+		o.APIOptions = append(o.APIOptions, dropAcceptEncoding)
+	}
+	if o.Credentials != nil && !aws.IsCredentialsProvider(o.Credentials, aws.AnonymousCredentials{}) {
+		o.Credentials = identity{o.Credentials}
+	}
+	return nil
+}
+
+func (b *Bucket) offer(c Config) driver.Features {
+	p := b.profile
+	f := driver.Features{
+		Name:        "s3/" + p.name,
+		Parts:       p.parts,
+		Conds:       p.conds,
+		Metadata:    true,
+		PartSize:    p.partSize,
+		Concurrency: c.Concurrency,
+		Copying:     driver.CopyPlan{PartSize: p.copyPart, Concurrency: orDefault(c.CopyConcurrency, defaultCopyConcurrency)},
+		Copy:        b.copyObject,
+		CopyMax:     p.copyOneBelow,
+	}
+	if p.copyPart != 0 {
+		f.CopyPart = b.copyPart
+	}
+	if p.batchMax != 0 {
+		f.DeleteBatch, f.BatchMax = b.deleteBatch, p.batchMax
+	}
+	if !c.Anonymous {
+		f.Sign = b.sign
+	}
+	return f
+}
+
+// Features tells what the store offers, as far as its profile is known to.
+func (b *Bucket) Features() driver.Features { return b.features }
+
+// Close frees idle connections.
+func (b *Bucket) Close() error {
+	b.transport.CloseIdleConnections()
+	return nil
+}
+
+// bucket is the Bucket field of every request.
+func (b *Bucket) bucket() *string { return &b.name }
+
+// full is the Key field of a request: key as the store knows it.
+func (b *Bucket) full(key string) *string { return aws.String(b.prefix + key) }
+
+// checkKey is driver.CheckKey with the prefix counted.
+func (b *Bucket) checkKey(key string) error {
+	if err := driver.CheckKey(key); err != nil {
+		return err
+	}
+	if n := len(b.prefix) + len(key); n > driver.MaxKey {
+		return fmt.Errorf("key has %d bytes with the bucket's prefix, at most %d are allowed: %w", n, driver.MaxKey, driver.Invalid)
+	}
+	return nil
+}
+
+// dropAcceptEncoding takes a header out of the signature that the store's front
+// end changes on the way.
+func dropAcceptEncoding(stack *middleware.Stack) error {
+	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("blobdock:DropAcceptEncoding",
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			if req, ok := in.Request.(*smithyhttp.Request); ok {
+				req.Header.Del("Accept-Encoding")
+			}
+			return next.HandleFinalize(ctx, in)
+		}), "Signing", middleware.Before)
+}

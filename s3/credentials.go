@@ -1,0 +1,112 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// sessionName is what CloudTrail shows for requests under an assumed role.
+const sessionName = "blobdock"
+
+// awsConfig is the SDK's own configuration with c's credentials put over it. It
+// makes no request: credentials are fetched when the first call needs them.
+func (c Config) awsConfig(ctx context.Context, client *awshttp.BuildableClient) (aws.Config, error) {
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
+	if c.Region != "" {
+		load = append(load, config.WithRegion(c.Region))
+	}
+	section := c.AWSProfile
+	if c.CredentialsFile != "" {
+		if _, err := os.Stat(c.CredentialsFile); err != nil {
+			return aws.Config{}, fmt.Errorf("credentials_file: %w: %w", err, driver.Invalid)
+		}
+		load = append(load, config.WithSharedCredentialsFiles([]string{c.CredentialsFile}))
+		// A section that is asked for goes before AWS_ACCESS_KEY_ID, one that is
+		// merely found does not.
+		section = orDefault(section, config.DefaultSharedConfigProfile)
+	}
+	if section != "" {
+		load = append(load, config.WithSharedConfigProfile(section))
+	}
+	switch {
+	case c.Anonymous:
+		load = append(load, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
+	case c.AccessKeyID != "":
+		load = append(load, config.WithCredentialsProvider(
+			credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)))
+	}
+	conf, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("AWS configuration: %w: %w", err, driver.Invalid)
+	}
+	if !c.Anonymous && c.AccessKeyID == "" {
+		// Version 1 of the metadata service answers whoever can make the host send a
+		// request. The client takes its other settings from what was just loaded.
+		// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html
+		metadata := imds.NewFromConfig(conf, func(o *imds.Options) { o.EnableFallback = aws.FalseTernary })
+		load = append(load, config.WithEC2RoleCredentialOptions(func(o *ec2rolecreds.Options) { o.Client = metadata }))
+		if conf, err = config.LoadDefaultConfig(ctx, load...); err != nil {
+			return aws.Config{}, fmt.Errorf("AWS configuration: %w: %w", err, driver.Invalid)
+		}
+	}
+	if c.RoleARN != "" {
+		conf.Credentials = aws.NewCredentialsCache(c.role(conf))
+	}
+	return conf, nil
+}
+
+// role assumes c.RoleARN with the credentials of conf.
+func (c Config) role(conf aws.Config) aws.CredentialsProvider {
+	if conf.Region == "" {
+		conf.Region = "us-east-1" // any region's service knows every role
+	}
+	client := sts.NewFromConfig(conf, func(o *sts.Options) {
+		if c.STSEndpoint != "" {
+			o.BaseEndpoint = aws.String(c.STSEndpoint)
+		}
+	})
+	return stscreds.NewAssumeRoleProvider(client, c.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = sessionName
+		if c.ExternalID != "" {
+			o.ExternalID = aws.String(c.ExternalID)
+		}
+	})
+}
+
+// identity marks the errors of a provider, so that they can be told from those
+// of the store.
+type identity struct{ aws.CredentialsProvider }
+
+func (p identity) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := p.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return got, &identityError{err}
+	}
+	return got, nil
+}
+
+// ends is when credentials stop working, the zero time when they don't.
+func ends(c aws.Credentials) time.Time {
+	if !c.CanExpire {
+		return time.Time{}
+	}
+	return c.Expires
+}
+
+type identityError struct{ err error }
+
+func (e *identityError) Error() string { return e.err.Error() }
+func (e *identityError) Unwrap() error { return e.err }

@@ -1,0 +1,106 @@
+// Package s3 is the driver for Amazon S3 and the stores that speak its protocol.
+//
+// Importing it makes the scheme known to driver.Open:
+//
+//	import _ "github.com/blobdock/blobdock/s3"
+//
+//	b, err := driver.Open(ctx, "s3://my-bucket/registry?region=eu-west-1")
+//	b, err := driver.Open(ctx, "s3://my-bucket?endpoint=https://minio.example.com:9000&profile=minio")
+//
+// A method makes one request and never repeats it; package driver/retry does.
+// The one exception: the first Stat of an absent key also asks whether the
+// bucket exists, as the reply to a HEAD can't tell.
+//
+// # URL parameters
+//
+// Unknown names and bad values are errors. Sizes may have a unit, as in 16MiB.
+//
+//	region             region; default: endpoint's host name, AWS_REGION, AWS profile
+//	endpoint           URL of the store; default: Amazon S3, or AWS_ENDPOINT_URL_S3
+//	profile            aws, minio, r2, ceph, b2, wasabi, gcs, scaleway, storj, oracle
+//	                   or generic; default: by the endpoint's host name
+//	path_style         bucket in the path rather than in the host name; default: profile's
+//	list_version       auto, v1 or v2; default: profile's
+//	dual_stack         use IPv6 endpoints too (Amazon S3)
+//	fips               use FIPS 140 endpoints (Amazon S3)
+//	accelerate         use transfer acceleration (Amazon S3)
+//
+//	credentials_file   shared credentials file, in place of the default chain
+//	aws_profile        section of the AWS configuration and credentials files
+//	role_arn           role to assume with these credentials
+//	external_id        what the role's trust policy asks for
+//	sts_endpoint       where to assume the role; default: AWS STS of the region
+//	anonymous          sign nothing
+//
+//	sse                AES256, aws:kms or aws:kms:dsse; default: the bucket's
+//	sse_kms_key_id     key for aws:kms and aws:kms:dsse; default: AWS's own
+//	storage_class      default: the bucket's
+//	acl                canned ACL; default: none is sent
+//	checksum           auto, none, md5, crc32, crc32c or crc64nvme; default: profile's
+//	conditions         what may carry If-Match and If-None-Match: auto, none, put,
+//	                   complete (put and completion) or all; default: profile's
+//
+//	part_size          size of an upload's first parts; default: the caller's
+//	concurrency        parts in flight; default: the caller's
+//	copy_threshold     larger objects are copied by parts; default: profile's
+//	copy_part_size     bytes a part copy moves; default: profile's
+//	copy_concurrency   part copies in flight; default: 8
+//
+//	ca_file            PEM file of the authorities to trust, in place of the system's
+//	cert_file          PEM file of this client's certificate
+//	key_file           and of its key
+//	skip_verify        trust any certificate; for tests
+//	max_conns          connections to the store; default: no limit
+//	dial_timeout       until a connection is made; default: 5s
+//	stall_timeout      without a byte moving, in the midst of a request; default: 60s
+//
+// # Credentials
+//
+// The SDK's default chain finds them: the environment (AWS_ACCESS_KEY_ID and so
+// on), web identity (IRSA), the shared files, ECS and EKS Pod Identity, and the
+// instance metadata service, of which version 1 is not asked. Secrets never go
+// into a URL; a program sets the fields of [Config].
+//
+// # Integrity
+//
+// Bodies are not part of the signature, over plain HTTP too: that would hash
+// them once more. A checksum of the profile's kind goes along as a header and is
+// compared by the store. A Put whose SHA-256 is known sends that instead, so the
+// store itself verifies the digest. Where checksum is none, nothing but TLS
+// guards a body on its way, and a known SHA-256 is compared before the body is
+// sent.
+//
+// # Permissions
+//
+// This policy allows all that blobdock does with the bucket:
+//
+//	{
+//	  "Version": "2012-10-17",
+//	  "Statement": [
+//	    {
+//	      "Effect": "Allow",
+//	      "Action": ["s3:ListBucket", "s3:ListBucketMultipartUploads"],
+//	      "Resource": "arn:aws:s3:::my-bucket"
+//	    },
+//	    {
+//	      "Effect": "Allow",
+//	      "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+//	      "Resource": "arn:aws:s3:::my-bucket/*"
+//	    }
+//	  ]
+//	}
+//
+// What each is for:
+//
+//	s3:GetObject                   Stat, Open, signed GET and HEAD; source of copies;
+//	                               If-Match on a write
+//	s3:PutObject                   Put, uploads in parts, signed PUT, copies
+//	s3:DeleteObject                Delete, DeleteBatch
+//	s3:ListBucket                  ListPage; without it an absent key reads as Denied
+//	s3:AbortMultipartUpload        AbortUpload
+//	s3:ListBucketMultipartUploads  UploadsPage, which the sweeper needs
+//	s3:PutObjectAcl                with the acl parameter
+//	kms:GenerateDataKey            writes, with sse=aws:kms or aws:kms:dsse (on the key)
+//	kms:Decrypt                    reads and uploads in parts, likewise
+//	sts:AssumeRole                 with role_arn (on the role)
+package s3

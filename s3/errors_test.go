@@ -1,0 +1,308 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// verb is one call, for tables.
+type verb func(ctx context.Context, b *Bucket) error
+
+var testUpload = driver.Upload{Key: "key", ID: "up1"}
+
+func stat(ctx context.Context, b *Bucket) error { _, err := b.Stat(ctx, "key"); return err }
+
+func open1(ctx context.Context, b *Bucket) error {
+	_, err := b.Open(ctx, "key", driver.Range{Off: 3}, driver.ReadOptions{IfMatch: `"e"`})
+	return err
+}
+
+func put(c driver.Cond) verb {
+	return func(ctx context.Context, b *Bucket) error {
+		_, err := b.Put(ctx, "key", section("hello"), driver.WriteOptions{Cond: c})
+		return err
+	}
+}
+
+func part(ctx context.Context, b *Bucket) error {
+	_, err := b.PutPart(ctx, testUpload, 1, section("hello"))
+	return err
+}
+
+func complete(c driver.Cond) verb {
+	return func(ctx context.Context, b *Bucket) error {
+		_, err := b.CompleteUpload(ctx, testUpload, []driver.Part{{Number: 1, Size: 5, ETag: `"e"`}}, c)
+		return err
+	}
+}
+
+func copyOf(etag string, c driver.Cond) verb {
+	return func(ctx context.Context, b *Bucket) error {
+		_, err := b.features.Copy(ctx, driver.CopyRequest{Src: driver.Source{Key: "src", ETag: etag}, Dst: "key", Options: driver.WriteOptions{Cond: c}})
+		return err
+	}
+}
+
+func abort(ctx context.Context, b *Bucket) error  { return b.AbortUpload(ctx, testUpload) }
+func remove(ctx context.Context, b *Bucket) error { return b.Delete(ctx, "key") }
+
+var (
+	free    = driver.Cond{}
+	absent  = driver.Cond{IfAbsent: true}
+	matches = driver.Cond{IfMatch: `"e"`}
+)
+
+func TestErrorKinds(t *testing.T) {
+	tests := []struct {
+		name    string
+		do      verb
+		answer  http.HandlerFunc
+		kind    driver.Kind
+		mayHave bool
+		hint    string // part of the message
+	}{
+		{"absent key", open1, reject(404, "NoSuchKey", ""), driver.NotFound, false, "told by the store"},
+		{"missing bucket", open1, reject(404, "NoSuchBucket", ""), driver.NoBucket, false, ""},
+		{"missing bucket, delete", remove, reject(404, "NoSuchBucket", ""), driver.NoBucket, false, ""},
+		{"missing bucket, abort", abort, reject(404, "NoSuchBucket", ""), driver.NoBucket, false, ""},
+		{"missing bucket, MinIO's HEAD", stat, reject(404, "", "", "X-Minio-Error-Code", "NoSuchBucket"), driver.NoBucket, false, ""},
+		{"absent upload", part, reject(404, "NoSuchUpload", ""), driver.NotFound, false, ""},
+		{"absent upload, complete", complete(free), reject(404, "NoSuchUpload", ""), driver.NotFound, false, ""},
+		{"absent upload, complete under If-Match", complete(matches), reject(404, "NoSuchUpload", ""), driver.NotFound, false, ""},
+		{"absent source", copyOf("", free), reject(404, "NoSuchKey", ""), driver.NotFound, false, ""},
+
+		{"put if absent", put(absent), reject(412, "PreconditionFailed", ""), driver.Exists, false, ""},
+		{"put if match", put(matches), reject(412, "PreconditionFailed", ""), driver.Mismatch, false, ""},
+		{"put if match, nothing there", put(matches), reject(404, "NoSuchKey", ""), driver.Mismatch, false, ""},
+		{"complete if absent", complete(absent), reject(412, "PreconditionFailed", ""), driver.Exists, false, ""},
+		{"complete if match", complete(matches), reject(412, "PreconditionFailed", ""), driver.Mismatch, false, ""},
+		{"complete if match, nothing there", complete(matches), reject(404, "NoSuchKey", ""), driver.Mismatch, false, ""},
+		{"open if match", open1, reject(412, "PreconditionFailed", ""), driver.Mismatch, false, ""},
+		{"copy, source changed", copyOf(`"e"`, free), reject(412, "PreconditionFailed", ""), driver.Mismatch, false, ""},
+		{"copy if absent", copyOf("", absent), reject(412, "PreconditionFailed", ""), driver.Exists, false, ""},
+		{"copy if absent, the source's told", copyOf(`"e"`, absent), reject(412, "PreconditionFailed", "<Condition>x-amz-copy-source-If-Match</Condition>"), driver.Mismatch, false, ""},
+		{"copy if absent, the destination's told", copyOf(`"e"`, absent), reject(412, "PreconditionFailed", "<Condition>If-None-Match</Condition>"), driver.Exists, false, ""},
+		{"copy if absent, not told whose", copyOf(`"e"`, absent), reject(412, "PreconditionFailed", ""), driver.Mismatch, false, ""},
+		{"412 without a document", put(absent), reject(412, "", ""), driver.Exists, false, ""},
+		{"put conflict", put(absent), reject(409, "ConditionalRequestConflict", ""), driver.Unavailable, false, ""},
+		{"copy conflict", copyOf("", absent), reject(409, "ConditionalRequestConflict", ""), driver.Unavailable, false, ""},
+		{"complete conflict", complete(absent), reject(409, "ConditionalRequestConflict", ""), driver.Mismatch, false, ""},
+		{"another write under way", put(free), reject(409, "OperationAborted", ""), driver.Unavailable, false, ""},
+
+		{"part changed", complete(free), reject(400, "InvalidPart", ""), driver.Mismatch, false, ""},
+		{"part order", complete(free), reject(400, "InvalidPartOrder", ""), driver.Invalid, false, ""},
+		{"part too small", complete(free), reject(400, "EntityTooSmall", ""), driver.Invalid, false, ""},
+		{"too large", put(free), reject(400, "EntityTooLarge", ""), driver.Invalid, false, ""},
+		{"range", open1, reject(416, "InvalidRange", ""), driver.OutOfRange, false, ""},
+		{"some other 400", put(free), reject(400, "InvalidArgument", ""), driver.Invalid, false, ""},
+
+		{"denied", put(free), reject(403, "AccessDenied", ""), driver.Denied, false, "lack a permission"},
+		{"denied HEAD", stat, reject(403, "", ""), driver.Denied, false, "lack a permission"},
+		{"session ended, HEAD", stat, reject(400, "", ""), driver.Denied, false, "gives no reason"},
+		{"unknown key", put(free), reject(403, "InvalidAccessKeyId", ""), driver.Denied, false, "does not know this access key"},
+		{"wrong secret", put(free), reject(403, "SignatureDoesNotMatch", ""), driver.Denied, false, "secret key"},
+		{"session ended", put(free), reject(400, "ExpiredToken", ""), driver.Denied, false, "renew"},
+		{"clocks", put(free), reject(403, "RequestTimeTooSkewed", "", "Date", "Tue, 01 Jan 2030 00:00:00 GMT"), driver.Denied, false, "the store's clock says 2030-01-01T00:00:00Z, this machine's"},
+		{"KMS", put(free), reject(400, "KMS.DisabledException", ""), driver.Denied, false, "check the key's state"},
+		{"archived", open1, reject(403, "InvalidObjectState", ""), driver.Unsupported, false, "restore"},
+
+		{"region by header", put(free), reject(301, "PermanentRedirect", "", "X-Amz-Bucket-Region", "eu-west-3"), driver.Invalid, false, "the store says that the region is eu-west-3, requests were signed for eu-test-1"},
+		{"region by document", put(free), reject(400, "AuthorizationHeaderMalformed", "<Region>us-west-2</Region>"), driver.Invalid, false, "region is us-west-2"},
+		{"region, HEAD", stat, reject(301, "", "", "X-Amz-Bucket-Region", "eu-west-3"), driver.Invalid, false, "region is eu-west-3"},
+		{"region, HEAD with 400", stat, reject(400, "", "", "X-Amz-Bucket-Region", "eu-west-3"), driver.Invalid, false, "region is eu-west-3"},
+		{"new bucket", put(free), reject(307, "TemporaryRedirect", "", "Location", "http://127.0.0.1:1/"), driver.Unavailable, false, ""},
+
+		{"slow down", put(free), reject(503, "SlowDown", "", "Retry-After", "7"), driver.Throttled, false, ""},
+		{"503 from a proxy", put(free), func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>busy", 503) }, driver.Throttled, false, ""},
+		{"429", stat, reject(429, "", ""), driver.Throttled, false, ""},
+		{"request limit", part, reject(400, "RequestLimitExceeded", ""), driver.Throttled, false, ""},
+		{"inner fault, put", put(absent), reject(500, "InternalError", ""), driver.Unavailable, true, ""},
+		{"inner fault, read", open1, reject(500, "InternalError", ""), driver.Unavailable, false, ""},
+		{"bad gateway", complete(free), func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>gateway", 502) }, driver.Unavailable, true, ""},
+		{"body too slow", put(free), reject(400, "RequestTimeout", ""), driver.Unavailable, false, ""},
+		{"not implemented", put(free), reject(501, "NotImplemented", ""), driver.Unsupported, false, ""},
+
+		{"bad digest", put(free), reject(400, "BadDigest", ""), driver.Corrupt, false, ""},
+		{"bad checksum", part, reject(400, "XAmzContentChecksumMismatch", ""), driver.Corrupt, false, ""},
+		{"bad payload hash", put(free), reject(400, "XAmzContentSHA256Mismatch", ""), driver.Corrupt, false, ""},
+
+		// S3 begins a long reply before it knows how the request ends.
+		{"error in a 200, complete", complete(free), reject(200, "InternalError", ""), driver.Unavailable, true, ""},
+		{"error in a 200, copy", copyOf("", free), reject(200, "SlowDown", ""), driver.Throttled, false, ""},
+		{"200 that breaks off", complete(free), func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "<CompleteMultipartUploadResult><ETag>")
+			panic(http.ErrAbortHandler)
+		}, driver.Unavailable, true, ""},
+		{"reset after the request", put(absent), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, driver.Unavailable, true, ""},
+		{"reset after a read", stat, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, driver.Unavailable, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b, f := fakeStore(t, tt.answer, func(c *Config) { c.Conditions = ConditionsAll })
+			err := tt.do(t.Context(), b)
+			var e *driver.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("got %v, want a *driver.Error", err)
+			}
+			if e.Kind != tt.kind || e.MayHave != tt.mayHave {
+				t.Errorf("got %v with MayHave %v, want %v with %v\n%v", e.Kind, e.MayHave, tt.kind, tt.mayHave, err)
+			}
+			if !strings.Contains(err.Error(), tt.hint) {
+				t.Errorf("message lacks %q: %v", tt.hint, err)
+			}
+			if e.Key != "key" || e.Op == "" {
+				t.Errorf("error is about %q of %q", e.Op, e.Key)
+			}
+			if n := len(f.take()); n != 1 {
+				t.Errorf("%d requests were sent, want 1", n)
+			}
+			noSecrets(t, err)
+		})
+	}
+}
+
+func TestErrorFields(t *testing.T) {
+	b, _ := fakeStore(t, reject(503, "SlowDown", "", "Retry-After", "7"))
+	err := put(free)(t.Context(), b)
+	var e *driver.Error
+	if !errors.As(err, &e) || e.Op != driver.OpPut || e.Status != 503 || e.Code != "SlowDown" || e.RequestID != "REQ1" || e.RetryAfter != 7*time.Second {
+		t.Errorf("got %+v", e)
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() != "SlowDown" {
+		t.Error("the SDK's error is out of reach")
+	}
+	if want := `put "key": throttled (SlowDown, status 503, request REQ1): told by the store`; err.Error() != want {
+		t.Errorf("message is %q, want %q", err, want)
+	}
+}
+
+func TestGoneIsFine(t *testing.T) {
+	b, _ := fakeStore(t, reject(404, "NoSuchUpload", ""))
+	if err := abort(t.Context(), b); err != nil {
+		t.Errorf("AbortUpload of one that is gone: %v", err)
+	}
+	b, _ = fakeStore(t, reject(404, "NoSuchKey", ""))
+	if err := remove(t.Context(), b); err != nil {
+		t.Errorf("Delete of an absent key: %v", err)
+	}
+}
+
+func TestDeadEndpoint(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close()
+	b := openTest(t, testConfig("http://"+l.Addr().String()))
+	everyVerb(t, b, func(op driver.Op, err error) {
+		if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) || !strings.Contains(err.Error(), l.Addr().String()) {
+			t.Errorf("%s: got %v, want %v and nothing done", op, err, driver.Unavailable)
+		}
+		noSecrets(t, err)
+	})
+	err = put(free)(t.Context(), openTest(t, testConfig("http://no-such-host.invalid")))
+	if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) {
+		t.Errorf("unknown host: got %v, want %v and nothing done", err, driver.Unavailable)
+	}
+}
+
+// What the SDK refuses on its own is no fault of the store's that passes.
+func TestRefusedBySDK(t *testing.T) {
+	c := testConfig("")
+	c.Profile, c.Bucket, c.Accelerate = "aws", "not.for.acceleration", true
+	if err := stat(t.Context(), openTest(t, c)); driver.KindOf(err) != driver.Invalid {
+		t.Errorf("got %v, want %v", err, driver.Invalid)
+	}
+}
+
+// A dialer that gives up says context.DeadlineExceeded; the caller's has not passed.
+func TestDialTimeout(t *testing.T) {
+	c := testConfig("http://192.0.2.1:9") // set aside for documentation: nobody answers
+	c.DialTimeout = 20 * time.Millisecond
+	err := stat(t.Context(), openTest(t, c))
+	if driver.KindOf(err) != driver.Unavailable || driver.Ended(err) {
+		t.Errorf("got %v, want %v that does not read as the caller's deadline", err, driver.Unavailable)
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	started := make(chan struct{}, 100)
+	release := make(chan struct{})
+	b, f := fakeStore(t, func(http.ResponseWriter, *http.Request) { started <- struct{}{}; <-release })
+	defer close(release)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := put(free)(ctx, b)
+	if !errors.Is(err, context.Canceled) || driver.KindOf(err) != driver.Unknown || driver.MayHave(err) {
+		t.Errorf("ended before: got %v", err)
+	}
+	if n := len(f.take()); n != 0 {
+		t.Errorf("ended before: %d requests were sent", n)
+	}
+
+	ctx, cancel = context.WithCancel(t.Context())
+	go func() { <-started; cancel() }()
+	err = put(free)(ctx, b)
+	if !errors.Is(err, context.Canceled) || driver.KindOf(err) != driver.Unknown || !driver.MayHave(err) {
+		t.Errorf("ended while the reply was awaited: got %v", err)
+	}
+
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err = stat(ctx, b)
+	if !errors.Is(err, context.DeadlineExceeded) || driver.MayHave(err) {
+		t.Errorf("deadline during a read: got %v", err)
+	}
+}
+
+func TestBrokenBody(t *testing.T) {
+	b, _ := fakeStore(t, answers, func(c *Config) { c.Checksum = ChecksumNone })
+	short := io.NewSectionReader(strings.NewReader("hello"), 0, 10)
+	_, putErr := b.Put(t.Context(), "key", short, driver.WriteOptions{})
+	_, partErr := b.PutPart(t.Context(), testUpload, 1, short)
+	for what, err := range map[string]error{"Put": putErr, "PutPart": partErr} {
+		if !errors.Is(err, io.ErrUnexpectedEOF) || driver.MayHave(err) || driver.KindOf(err) != driver.Unknown {
+			t.Errorf("%s of a short body: got %v", what, err)
+		}
+	}
+}
+
+// A reply that came tells what happened, though the context ended meanwhile.
+func TestReplyBeforeContextEnds(t *testing.T) {
+	b, _ := fakeStore(t, answers)
+	for status, want := range map[int]driver.Kind{412: driver.Exists, 0: driver.Unknown} {
+		ctx, c := b.begin(t.Context(), driver.OpPut, "key")
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		c.cond, c.status = absent, status
+		c.sent.Store(true)
+		err := c.fail(ctx, errors.New("some error"))
+		if driver.KindOf(err) != want || driver.MayHave(err) != (status == 0) || driver.Ended(err) != (status == 0) {
+			t.Errorf("status %d: got %v", status, err)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for v, want := range map[string]time.Duration{
+		"": 0, "7": 7 * time.Second, "-7": 0, "soon": 0,
+		"Tue, 01 Jan 2030 00:00:30 GMT": 30 * time.Second, "Mon, 31 Dec 2029 00:00:00 GMT": 0,
+	} {
+		if got := retryAfter(v, now); got != want {
+			t.Errorf("%q: got %v, want %v", v, got, want)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Stat describes the object at key.
+//
+// A HEAD has no body that could tell a missing key from a missing bucket. Until
+// the store has shown once that the bucket is there, a 404 costs a second
+// request that asks for the bucket; a bucket that goes away later reads as empty.
+func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
+	if err := b.checkKey(key); err != nil {
+		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+	}
+	ctx, c := b.begin(ctx, driver.OpStat, key)
+	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: b.bucket(), Key: b.full(key)})
+	if err != nil {
+		err = c.fail(ctx, err)
+		if errors.Is(err, driver.NotFound) {
+			return driver.Object{}, b.absent(ctx, key, err)
+		}
+		return driver.Object{}, err
+	}
+	b.seen.Store(true)
+	return driver.Object{
+		Key:         key,
+		Size:        aws.ToInt64(out.ContentLength),
+		ETag:        etag(out.ETag),
+		ModTime:     aws.ToTime(out.LastModified),
+		ContentType: aws.ToString(out.ContentType),
+		Metadata:    metadata(out.Metadata),
+	}, nil
+}
+
+// absent is notFound, or NoBucket when the bucket is what is missing.
+func (b *Bucket) absent(ctx context.Context, key string, notFound error) error {
+	if b.seen.Load() {
+		return notFound
+	}
+	ctx, c := b.begin(ctx, driver.OpStat, key)
+	if _, err := b.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: b.bucket()}); err != nil {
+		err = c.fail(ctx, err)
+		var e *driver.Error
+		switch {
+		case errors.As(err, &e) && (e.Kind == driver.NotFound || e.Kind == driver.NoBucket):
+			e.Kind = driver.NoBucket
+			e.Err = fmt.Errorf("bucket %s: %w", b.name, e.Err)
+			return e
+		case driver.Ended(err), driver.KindOf(err).Temporary():
+			return err // not known to be absent
+		}
+		// To be refused is an answer too: the bucket is there.
+	}
+	b.seen.Store(true)
+	return notFound
+}
+
+// Put stores body at key.
+func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	sum, err := b.checkPut(key, body, o)
+	if err != nil {
+		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+	}
+	up := newUpstream(body)
+	defer up.release()
+	in := &s3.PutObjectInput{
+		Bucket: b.bucket(), Key: b.full(key),
+		Body: up, ContentLength: aws.Int64(body.Size()),
+		ContentMD5: sum.md5, ChecksumCRC32: sum.crc32, ChecksumCRC32C: sum.crc32c, ChecksumCRC64NVME: sum.crc64, ChecksumSHA256: sum.sha256,
+	}
+	b.write.put(in, o)
+	ctx, c := b.begin(ctx, driver.OpPut, key)
+	c.cond = o.Cond
+	out, err := b.client.PutObject(ctx, in, unsigned(o.SHA256))
+	if err != nil {
+		return driver.Object{}, c.failBody(ctx, up, err)
+	}
+	b.seen.Store(true)
+	return driver.Object{
+		Key: key, Size: body.Size(), ETag: etag(out.ETag), ModTime: c.date(),
+		ContentType: o.ContentType, Metadata: maps.Clone(o.Metadata),
+	}, nil
+}
+
+func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOptions) (sums, error) {
+	if err := b.checkKey(key); err != nil {
+		return sums{}, err
+	}
+	if err := o.Check(); err != nil {
+		return sums{}, err
+	}
+	if err := b.checkCond(b.profile.conds.Put, o.Cond); err != nil {
+		return sums{}, err
+	}
+	if body.Size() > b.profile.parts.MaxPut {
+		return sums{}, fmt.Errorf("body has %d bytes, one request takes at most %d: %w", body.Size(), b.profile.parts.MaxPut, driver.Invalid)
+	}
+	if len(o.SHA256) > 0 {
+		return b.profile.checksum.withSHA256(body, o.SHA256)
+	}
+	return b.profile.checksum.of(body)
+}
+
+func (b *Bucket) checkCond(set driver.CondSet, c driver.Cond) error {
+	if err := c.Check(); err != nil {
+		return err
+	}
+	if !set.Allows(c) {
+		return fmt.Errorf("%s is not known to honour this condition: %w", b.features.Name, driver.Unsupported)
+	}
+	return nil
+}
+
+// Delete removes the object at key, if there is one.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	if err := b.checkKey(key); err != nil {
+		return driver.Fail(driver.OpDelete, key, err)
+	}
+	ctx, c := b.begin(ctx, driver.OpDelete, key)
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b.bucket(), Key: b.full(key)})
+	if err != nil {
+		// S3 answers 204 for what is absent; GCS and others 404.
+		if err = c.fail(ctx, err); errors.Is(err, driver.NotFound) {
+			return nil
+		}
+		return err
+	}
+	b.seen.Store(true)
+	return nil
+}
+
+// etag is the quoted form, which conditions take; some documents lack the quotes.
+func etag(s *string) string {
+	v := aws.ToString(s)
+	if v == "" || strings.HasPrefix(v, `"`) || strings.HasPrefix(v, "W/") {
+		return v
+	}
+	return `"` + v + `"`
+}
+
+// metadata has its keys in lower case, whatever the store made of them.
+func metadata(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	lower := make(map[string]string, len(m))
+	for k, v := range m {
+		lower[strings.ToLower(k)] = v
+	}
+	return lower
+}

@@ -1,0 +1,325 @@
+package s3
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+	tib = 1 << 40
+)
+
+// profile is what sets one S3-compatible store apart from the others. It is data
+// only: no other file asks which store it talks to.
+type profile struct {
+	name  string
+	hosts []string // endpoint hosts that end like this have the profile
+
+	region       string // where the configuration names none; "" needs one
+	regionInHost bool   // s3.eu-west-1.example.com names the region
+
+	pathStyle bool // bucket in the path rather than in the host name
+	listV1    bool // ListObjects instead of ListObjectsV2
+	checksum  Checksum
+	announce  bool // CreateMultipartUpload names the checksum that parts will have
+	md5Delete bool // DeleteObjects wants Content-MD5, a CRC will not do
+	noExpect  bool // never answers 100, so waiting for it only costs time
+	// The store, or a proxy of it, rewrites Accept-Encoding: it must not be signed.
+	unsignedEncoding bool
+
+	parts    driver.PartLimits
+	partSize int64 // preferred size of the first parts; 0 is the engine's choice
+	conds    driver.Conds
+
+	copyMax      int64 // largest object in one CopyObject
+	copyOneBelow int64 // default of CopyThreshold: up to here one request is quickest
+	copyPart     int64 // bytes of one UploadPartCopy; 0 where there is none
+	batchMax     int   // keys of one DeleteObjects; 0 where there is none
+}
+
+// awsParts are the limits of Amazon S3, which most stores copy.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+var awsParts = driver.PartLimits{
+	MinSize:   5 * mib,
+	MaxSize:   5 * gib,
+	MaxParts:  10_000,
+	MaxObject: 10_000 * 5 * gib,
+	MaxPut:    5 * gib,
+}
+
+// limits is awsParts with another largest object.
+func limits(object int64) driver.PartLimits {
+	l := awsParts
+	l.MaxObject = object
+	return l
+}
+
+const (
+	// batchMax is from
+	// https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+	batchMax = 1000
+	// copyMax is from
+	// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+	copyMax = 5 * gib
+	// Copies by parts in parallel are faster than one request from about here on:
+	// 1 GB took 10 s instead of 30 (https://github.com/distribution/distribution/issues/1906).
+	copyOneBelow = 256 * mib
+	copyPart     = 64 * mib
+)
+
+var writeConds = driver.Conds{Put: driver.AllConds, Complete: driver.AllConds}
+
+// profiles is every store that is known by name. The first is used without an
+// endpoint, the last where no other fits.
+var profiles = []profile{
+	{
+		name:         "aws",
+		hosts:        []string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws"},
+		regionInHost: true,
+		// Announced as full-object: completion needs no list of sums then, and S3 works
+		// out that of a part which comes without (by a signed URL, by a copy).
+		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+		// https://github.com/pgsty/silo/issues/46 compares with MinIO.
+		checksum: ChecksumCRC32C,
+		announce: true, // else "expected checksum Type: null, actual checksum Type: crc32c"
+		parts:    awsParts,
+		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+		conds:        driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds},
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:      "minio",
+		region:    "us-east-1",
+		pathStyle: true, // buckets in host names need MINIO_DOMAIN and wildcard DNS
+		// Compared on each part also where it was not announced. Where it was, MinIO
+		// wants every part's sum at completion, of full-object types too, and refuses
+		// part copies and signed parts, which have none (seen on 2026-02-12).
+		checksum: ChecksumCRC32C,
+		// https://min.io/docs/minio/linux/operations/concepts/thresholds.html
+		parts: limits(48*tib + 840*gib),
+		// Conditions on a copy are ignored without a word (seen on 2026-02-12).
+		conds:        writeConds,
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:      "r2",
+		hosts:     []string{".r2.cloudflarestorage.com"},
+		region:    "auto", // https://developers.cloudflare.com/r2/api/s3/api/
+		pathStyle: true,
+		checksum:  ChecksumNone,
+		// No 100 Continue: https://developers.cloudflare.com/r2/api/s3/extensions/
+		noExpect: true,
+		// All parts but the last have one size, and limits are a little below S3's:
+		// https://developers.cloudflare.com/r2/objects/upload-objects/
+		// https://developers.cloudflare.com/r2/platform/limits/
+		parts: driver.PartLimits{
+			MinSize: 5 * mib, MaxSize: 5*gib - 5*mib, MaxParts: 10_000,
+			MaxObject: 5*tib - 5*gib, MaxPut: 5*gib - 5*mib, Uniform: true,
+		},
+		// https://developers.cloudflare.com/r2/api/s3/api/ lists the conditions of
+		// PutObject; none for completion, and its own headers for copies.
+		conds:        driver.Conds{Put: driver.AllConds},
+		copyMax:      5*gib - 5*mib,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:      "ceph",
+		region:    "us-east-1", // the name of RGW's zone group is not checked in signatures
+		pathStyle: true,
+		// ListObjectsV2 is missing in older releases, and slow on large buckets.
+		listV1:    true,
+		checksum:  ChecksumNone,
+		md5Delete: true,
+		// rgw_max_put_size and rgw_multipart_min_part_size:
+		// https://docs.ceph.com/en/latest/radosgw/config-ref/
+		parts: limits(5 * tib),
+		// Conditions depend on the release; the conditions option tells.
+		// RGW moves a copy's bytes before it answers, so large ones run into time-outs.
+		copyMax:      copyMax,
+		copyOneBelow: 32 * mib,
+		copyPart:     32 * mib,
+		batchMax:     batchMax,
+	},
+	{
+		name:         "b2",
+		hosts:        []string{".backblazeb2.com"},
+		regionInHost: true,
+		// https://www.backblaze.com/docs/cloud-storage-s3-compatible-api
+		checksum:     ChecksumNone,
+		md5Delete:    true,
+		parts:        limits(10 * tib),
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:         "wasabi",
+		hosts:        []string{".wasabisys.com"},
+		region:       "us-east-1", // of s3.wasabisys.com, which names none
+		regionInHost: true,
+		pathStyle:    true, // https://docs.wasabi.com/docs/rest-api-introduction
+		checksum:     ChecksumNone,
+		md5Delete:    true,
+		parts:        limits(5 * tib),
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:             "gcs",
+		hosts:            []string{"storage.googleapis.com"},
+		region:           "auto", // any name will do
+		pathStyle:        true,
+		checksum:         ChecksumNone,
+		unsignedEncoding: true, // the front end appends gzip(gfe)
+		// https://cloud.google.com/storage/quotas
+		parts: limits(5 * tib),
+		// Preconditions are x-goog-if-generation-match, and multipart uploads have
+		// neither part copies nor preconditions; the gs:// driver has them all.
+		// https://cloud.google.com/storage/docs/multipart-uploads
+		copyMax:      5 * tib,
+		copyOneBelow: 5 * tib,
+	},
+	{
+		name:         "scaleway",
+		hosts:        []string{".scw.cloud"},
+		regionInHost: true,
+		checksum:     ChecksumNone,
+		md5Delete:    true,
+		// https://www.scaleway.com/en/docs/object-storage/api-cli/multipart-uploads/
+		parts: driver.PartLimits{
+			MinSize: 5 * mib, MaxSize: 5 * gib, MaxParts: 1000, MaxObject: 5_000_000_000_000, MaxPut: 5 * gib,
+		},
+		// https://www.scaleway.com/en/docs/object-storage/api-cli/using-conditional-writes/
+		conds:        driver.Conds{Put: driver.AllConds},
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:      "storj",
+		hosts:     []string{".storjshare.io"},
+		region:    "us-1", // any name will do
+		checksum:  ChecksumNone,
+		md5Delete: true,
+		// A part fills whole segments of 64 MiB, and there are no part copies:
+		// https://storj.dev/dcs/api/s3/s3-compatibility
+		parts: driver.PartLimits{
+			MinSize: 64 * mib, MaxSize: 5 * gib, MaxParts: 10_000, MaxObject: 10_000 * 5 * gib, MaxPut: 5 * gib,
+		},
+		partSize:     64 * mib,
+		copyMax:      10_000 * 5 * gib, // a copy moves no bytes there
+		copyOneBelow: 10_000 * 5 * gib,
+		batchMax:     batchMax,
+	},
+	{
+		name:         "oracle",
+		hosts:        []string{".oraclecloud.com"},
+		regionInHost: true,
+		pathStyle:    true,
+		// https://docs.oracle.com/en-us/iaas/Content/Object/Tasks/s3compatibleapi.htm
+		checksum:  ChecksumNone,
+		md5Delete: true,
+		// https://docs.oracle.com/en-us/iaas/Content/Object/Tasks/usingmultipartuploads.htm
+		parts: driver.PartLimits{
+			MinSize: 10 * mib, MaxSize: 5 * gib, MaxParts: 10_000, MaxObject: 10 * tib, MaxPut: 5 * gib,
+		},
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		// What nearly every store takes; options widen it.
+		name:         "generic",
+		region:       "us-east-1",
+		pathStyle:    true,
+		checksum:     ChecksumNone,
+		md5Delete:    true,
+		parts:        limits(5 * tib),
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+}
+
+// Profiles lists the names that Config.Profile takes.
+func Profiles() []string {
+	names := make([]string, len(profiles))
+	for i, p := range profiles {
+		names[i] = p.name
+	}
+	return names
+}
+
+func profileNamed(name string) (profile, bool) {
+	i := slices.IndexFunc(profiles, func(p profile) bool { return p.name == name })
+	if i < 0 {
+		return profile{}, false
+	}
+	return profiles[i], true
+}
+
+// profileOf chooses by the endpoint, which is "" for Amazon S3.
+func profileOf(endpoint string) profile {
+	if endpoint == "" {
+		return profiles[0]
+	}
+	if u, err := url.Parse(endpoint); err == nil {
+		for _, p := range profiles {
+			if p.hostSuffix(u.Hostname()) != "" {
+				return p
+			}
+		}
+	}
+	return profiles[len(profiles)-1]
+}
+
+// hostSuffix is which of p.hosts the host belongs to, "" if to none.
+func (p profile) hostSuffix(host string) string {
+	host = strings.ToLower(host)
+	for _, suffix := range p.hosts {
+		if strings.HasSuffix("."+host, "."+strings.TrimPrefix(suffix, ".")) {
+			return suffix
+		}
+	}
+	return ""
+}
+
+// regionOf is the region that the endpoint's host name tells, or "".
+func (p profile) regionOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || !p.regionInHost {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	suffix := p.hostSuffix(host)
+	if suffix == "" {
+		return ""
+	}
+	labels := strings.Split(strings.TrimSuffix(host, suffix), ".")
+	last := labels[len(labels)-1]
+	// s3.amazonaws.com, s3-accelerate.amazonaws.com and s3.wasabisys.com name none.
+	if strings.HasPrefix(last, "s3") || last == "dualstack" {
+		return ""
+	}
+	return last
+}

@@ -1,0 +1,92 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// maxExpires is from
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+const maxExpires = 7 * 24 * time.Hour
+
+// sign makes a presigned URL. It makes no request to the store; credentials that
+// are near their end may be renewed. The URL works no longer than they do.
+func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
+	err := b.checkKey(r.Key)
+	switch {
+	case err != nil:
+	case r.Expires < time.Second:
+		err = fmt.Errorf("expiry in %v: want a second at least: %w", r.Expires, driver.Invalid)
+	case r.Method == http.MethodPut:
+		if err = b.checkUpload(r.Upload); err == nil {
+			err = b.profile.parts.CheckPart(r.Part, 0)
+		}
+		if err == nil && r.Upload.Key != r.Key {
+			err = fmt.Errorf("the upload is one to %q: %w", r.Upload.Key, driver.Invalid)
+		}
+	}
+	if err != nil {
+		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)
+	}
+	ctx, c := b.begin(ctx, driver.OpSign, r.Key)
+	creds, err := b.client.Options().Credentials.Retrieve(ctx)
+	if err != nil {
+		return driver.SignedURL{}, c.fail(ctx, err)
+	}
+	now := time.Now()
+	life := min(r.Expires, maxExpires)
+	if end := ends(creds); !end.IsZero() {
+		life = min(life, end.Sub(now))
+	}
+	life = life.Truncate(time.Second) // the URL holds whole seconds
+	if life < time.Second {
+		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, fmt.Errorf("the credentials end in %v: %w", life, driver.Denied))
+	}
+	signed, err := b.presigned(ctx, r, func(o *s3.PresignOptions) {
+		o.Expires = life
+		// The same credentials as those whose end was looked at.
+		o.ClientOptions = append(o.ClientOptions, func(o *s3.Options) { o.Credentials = fixed{creds} })
+	})
+	if err != nil {
+		return driver.SignedURL{}, c.fail(ctx, err)
+	}
+	header := signed.SignedHeader.Clone()
+	header.Del("Host") // is part of the URL
+	if len(header) == 0 {
+		header = nil
+	}
+	return driver.SignedURL{URL: signed.URL, Header: header, Expires: now.Add(life)}, nil
+}
+
+func (b *Bucket) presigned(ctx context.Context, r driver.SignRequest, o func(*s3.PresignOptions)) (*v4.PresignedHTTPRequest, error) {
+	switch r.Method {
+	case http.MethodGet:
+		return b.presign.PresignGetObject(ctx, &s3.GetObjectInput{
+			Bucket: b.bucket(), Key: b.full(r.Key), ResponseContentType: text(r.ContentType),
+			ResponseCacheControl: text(r.CacheControl), ResponseContentDisposition: text(r.ContentDisposition),
+		}, o)
+	case http.MethodHead:
+		return b.presign.PresignHeadObject(ctx, &s3.HeadObjectInput{
+			Bucket: b.bucket(), Key: b.full(r.Key), ResponseContentType: text(r.ContentType),
+			ResponseCacheControl: text(r.CacheControl), ResponseContentDisposition: text(r.ContentDisposition),
+		}, o)
+	case http.MethodPut:
+		return b.presign.PresignUploadPart(ctx, &s3.UploadPartInput{
+			Bucket: b.bucket(), Key: b.full(r.Key), UploadId: &r.Upload.ID, PartNumber: aws.Int32(int32(r.Part)),
+		}, o)
+	}
+	return nil, driver.Fail(driver.OpSign, r.Key, fmt.Errorf("method %q: only GET, HEAD and PUT can be signed: %w", r.Method, driver.Unsupported))
+}
+
+// fixed is credentials that are at hand.
+type fixed struct{ aws.Credentials }
+
+func (f fixed) Retrieve(context.Context) (aws.Credentials, error) { return f.Credentials, nil }
