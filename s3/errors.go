@@ -121,6 +121,7 @@ var hints = map[string]string{
 	"SignatureDoesNotMatch": "check the secret key, the region, and proxies that change requests on their way",
 	"PermanentRedirect":     "the bucket is in another region or behind another endpoint",
 	"KMS":                   "check the key's state, and that its policy lets these credentials use it",
+	"NotImplemented":        "if it is conditional writes that the store lacks, set conditions=none; the profile parameter names stores with known gaps",
 	"BadDigest":             "the content is not what its checksum says",
 }
 

@@ -247,13 +247,17 @@ var profiles = []profile{
 		batchMax:     batchMax,
 	},
 	{
-		// What nearly every store takes; options widen it.
-		name:         "generic",
-		region:       "us-east-1",
-		pathStyle:    true,
-		checksum:     ChecksumNone,
-		md5Delete:    true,
-		parts:        limits(5 * tib),
+		// What nearly every store takes; options widen or narrow it.
+		name:      "generic",
+		region:    "us-east-1",
+		pathStyle: true,
+		// The oldest of the checks, which all have.
+		checksum:  ChecksumMD5,
+		md5Delete: true,
+		parts:     limits(5 * tib),
+		// Most stores honour them by now. One that ignores them is as good as without;
+		// one that refuses them needs conditions=none, as the error says.
+		conds:        writeConds,
 		copyMax:      copyMax,
 		copyOneBelow: copyOneBelow,
 		copyPart:     copyPart,

@@ -369,7 +369,7 @@ X-Amz-Content-Sha256: 42ae343090786e8ba93f299166c3868b3fb485a9d332499df9d4635481
 
 // Conditions that the store is not known to honour cost no request.
 func TestConditionsRefused(t *testing.T) {
-	b, f := fakeStore(t, answers, func(c *Config) { c.Profile = "generic" })
+	b, f := fakeStore(t, answers, func(c *Config) { c.Profile = "ceph" })
 	cond := driver.Cond{IfAbsent: true}
 	o := driver.WriteOptions{Cond: cond}
 	_, putErr := b.Put(t.Context(), "key", section("x"), o)
