@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -51,7 +52,7 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 	resolved, err := reconcile(r, lead, header != "", aws.ToString(out.ContentRange), &obj)
 	if err == nil && lead > 0 {
 		_, err = io.CopyN(io.Discard, out.Body, lead)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 	}
