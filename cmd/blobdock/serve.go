@@ -120,9 +120,9 @@ func check(ctx context.Context, config *configuration.Configuration) error {
 	return nil
 }
 
-// overhead is what a process needs beside the part buffers: connections, the
-// collector's headroom, the program itself.
-const overhead = 96 << 20
+// overhead is what the Go heap may take beside the part buffers: connections, and
+// garbage between two collections. The program's own pages come on top.
+const overhead = 64 << 20
 
 // limitMemory makes the garbage collector work harder rather than let the
 // process grow far beyond its budget. GOMEMLIMIT, when set, stands.
