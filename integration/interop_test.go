@@ -1,0 +1,194 @@
+package integration_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/storage"
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/distribution/distribution/v3/registry/storage/driver/factory"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
+	"github.com/google/go-cmp/cmp"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/integration/emulator"
+)
+
+// shared is one store that both kinds of registry use.
+type shared struct {
+	stock, ours configuration.Storage
+	look        driver.Bucket
+}
+
+func sharedBucket(t *testing.T) shared {
+	t.Helper()
+	s := emulator.Start(t)
+	bucket := s.NewBucket(t)
+	return shared{stockOnS3(s, bucket), onS3(t, s, bucket), openS3(t, s, bucket)}
+}
+
+func sharedDirectory(t *testing.T) shared {
+	t.Helper()
+	dir := t.TempDir()
+	stock := configuration.Storage{"filesystem": {"rootdirectory": dir}}
+	return shared{stock, blobdock("file://" + dir), open(t, "file://"+dir)}
+}
+
+// TestInterop has distribution's own drivers and blobdock take turns on one
+// store. Each serves what the other has written, unchanged, and garbage
+// collection by either removes exactly what nothing refers to.
+func TestInterop(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		on   func(*testing.T) shared
+	}{{"bucket", sharedBucket}, {"directory", sharedDirectory}} {
+		for _, collector := range []string{"stock", "blobdock"} {
+			t.Run(tc.name+"/collected_by_"+collector, func(t *testing.T) {
+				s := tc.on(t)
+				stock, ours := serve(t, s.stock).URL, serve(t, s.ours).URL
+				p := &population{images: make(map[string]v1.Hash)}
+
+				p.write(t, stock, "stock")
+				p.check(t, ours)
+				p.write(t, ours, "blobdock")
+				p.check(t, stock)
+				p.check(t, ours)
+
+				// An upload that is under way survives the collection.
+				c := content{6 * mib, 99}
+				at := patch(t, begin(t, ours, "under/way"), c, 0, 5*mib)
+				if collector == "stock" {
+					collect(t, s.stock)
+				} else {
+					collect(t, s.ours)
+				}
+				if diff := cmp.Diff(p.referenced(), blobsIn(t, s.look)); diff != "" {
+					t.Errorf("blobs after garbage collection (-want +got):\n%s", diff)
+				}
+				p.check(t, stock)
+				p.check(t, ours)
+				put(t, at, c.digest(), c.section(5*mib, mib))
+				pull(t, stock, "under/way", c.digest(), c.size)
+			})
+		}
+	}
+}
+
+// population is what a store should hold.
+type population struct {
+	images map[string]v1.Hash // by "repository:tag"
+	blobs  []string           // that the images consist of, manifests included
+}
+
+// write pushes images, and things that nothing refers to in the end.
+func (p *population) write(t *testing.T, base, by string) {
+	t.Helper()
+	keep := func(ref string, img v1.Image) {
+		writeImage(t, base, ref, img)
+		p.images[ref] = hashOf(t, img)
+		p.blobs = append(p.blobs, blobsOf(t, img)...)
+	}
+	keep(by+"/one:v1", randomImage(t, 50*kib, 2))
+	keep(by+"/one:v2", randomImage(t, 50*kib, 2))
+	keep(by+"/nested/two:v1", randomImage(t, 12*mib, 1)) // more than one part
+	// A tag that moves on leaves a manifest without one.
+	writeImage(t, base, by+"/one:moving", randomImage(t, 10*kib, 1))
+	keep(by+"/one:moving", randomImage(t, 10*kib, 1))
+	// Also in a repository of the other's.
+	writeImage(t, base, "common/tags:moving", randomImage(t, 10*kib, 1))
+	img := randomImage(t, 10*kib, 1)
+	keep("common/tags:"+by, img)
+	// Blobs that no manifest names.
+	push(t, base, by+"/one", content{30 * kib, uint64(len(by))}, 0)
+	push(t, base, by+"/one", content{9 * mib, uint64(len(by))}, 9*mib)
+	// The same layers in two repositories.
+	keep(by+"/again:v1", img)
+	untag(t, base, "common/tags", "moving")
+}
+
+func untag(t *testing.T, base, repo, tag string) {
+	t.Helper()
+	do(t, http.MethodDelete, base+"/v2/"+repo+"/manifests/"+tag, nil, nil).want(t, http.StatusAccepted)
+}
+
+// check pulls all images from a registry and compares its tags and catalog.
+func (p *population) check(t *testing.T, base string) {
+	t.Helper()
+	tags := make(map[string][]string)
+	var repos []string
+	for ref, want := range p.images {
+		readImage(t, base, ref, want)
+		repo, tag, _ := strings.Cut(ref, ":")
+		if tags[repo] == nil {
+			repos = append(repos, repo)
+		}
+		tags[repo] = append(tags[repo], tag)
+	}
+	slices.Sort(repos)
+	for repo, want := range tags {
+		slices.Sort(want)
+		wantNames(t, base, repo, want, repos)
+	}
+}
+
+// referenced is the digests of what the images consist of.
+func (p *population) referenced() []string {
+	all := slices.Clone(p.blobs)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func blobsOf(t *testing.T, img v1.Image) []string {
+	t.Helper()
+	m, err := img.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []string{hashOf(t, img).String(), m.Config.Digest.String()}
+	for _, layer := range m.Layers {
+		out = append(out, layer.Digest.String())
+	}
+	return out
+}
+
+// blobsIn is the digests of all blobs in a store, by the keys.
+func blobsIn(t *testing.T, b driver.Bucket) []string {
+	t.Helper()
+	var out []string
+	for _, key := range keys(t, b) {
+		// docker/registry/v2/blobs/sha256/ab/abcd.../data
+		if s := strings.Split(key, "/"); len(s) == 8 && s[3] == "blobs" && s[7] == "data" {
+			out = append(out, digest.NewDigestFromEncoded(digest.Algorithm(s[4]), s[6]).String())
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// collect runs distribution's garbage collection as its program does, on the
+// driver of a storage section.
+func collect(t *testing.T, section configuration.Storage) {
+	t.Helper()
+	sd, err := factory.Create(t.Context(), section.Type(), section.Parameters())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark(t, sd)
+}
+
+func mark(t *testing.T, sd storagedriver.StorageDriver) {
+	t.Helper()
+	ns, err := storage.NewRegistry(t.Context(), sd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.MarkAndSweep(t.Context(), sd, ns, storage.GCOpts{RemoveUntagged: true, Quiet: true}); err != nil {
+		t.Fatalf("garbage collection: %v", err)
+	}
+}

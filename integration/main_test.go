@@ -1,0 +1,32 @@
+package integration_test
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/blobdock/blobdock/integration/emulator"
+)
+
+// update reports whether to write the golden files. The flag is drivertest's.
+func update() bool { return flag.Lookup("update").Value.String() == "true" }
+
+func TestMain(m *testing.M) {
+	logrus.SetOutput(io.Discard) // distribution's log
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	dir, err := os.MkdirTemp("", "blobdock-integration-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	programDir = dir
+	defer os.RemoveAll(dir)
+	return emulator.Run(m)
+}

@@ -1,0 +1,93 @@
+package integration_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/blobdock/blobdock/integration/emulator"
+)
+
+// TestMemory pushes 32 large blobs at once through one process. Its memory stays
+// within the budget for part buffers and 128 MiB for everything else.
+func TestMemory(t *testing.T) {
+	const (
+		pushes = 32
+		size   = 256 * mib
+		budget = 256 * mib // the default
+		limit  = budget + 128*mib
+	)
+	s := emulator.Start(t)
+	p := serving(t, credentials(s), byFlags(bucketURL(s, s.NewBucket(t))))
+	began := time.Now()
+	var wg sync.WaitGroup
+	errs := make([]error, pushes)
+	for i := range pushes {
+		wg.Go(func() { errs[i] = stream(t, p.url, content{size, uint64(i)}, i%2 == 0) })
+	}
+	wg.Wait()
+	took := time.Since(began)
+	for i, err := range errs {
+		if err != nil {
+			t.Errorf("push %d: %v", i, err)
+		}
+	}
+	peak := peakMemory(t, p)
+	t.Logf("%d pushes of %d MiB at once: peak RSS %d MiB in %.0f s, %.0f MB/s",
+		pushes, size/mib, peak/mib, took.Seconds(), float64(pushes*size)/1e6/took.Seconds())
+	if peak > limit {
+		t.Errorf("peak RSS %d MiB, want at most %d MiB", peak/mib, limit/mib)
+	}
+	for i := range pushes {
+		c := content{size, uint64(i)}
+		res := do(t, http.MethodHead, p.url+"/v2/memory/blobs/"+c.digest().String(), nil, nil).want(t, http.StatusOK)
+		if res.ContentLength != size {
+			t.Errorf("push %d: the blob has %d bytes, want %d", i, res.ContentLength, size)
+		}
+	}
+}
+
+// stream pushes c by POST, PATCH and PUT. As a docker client does, it may not
+// tell the length of the body.
+func stream(t *testing.T, base string, c content, tell bool) error {
+	length := c.size
+	if !tell {
+		length = -1
+	}
+	at := base + "/v2/memory/blobs/uploads/"
+	res, err := send(t, http.MethodPost, at, nil, nil, 0)
+	if err != nil || res.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("POST: %v, %w", res.Response, err)
+	}
+	res, err = send(t, http.MethodPatch, res.location(), nil, c.reader(), length)
+	if err != nil || res.StatusCode != http.StatusAccepted {
+		return fmt.Errorf("PATCH: %v, %w", res.Response, err)
+	}
+	res, err = send(t, http.MethodPut, withDigest(res.location(), c.digest()), nil, nil, 0)
+	if err != nil || res.StatusCode != http.StatusCreated {
+		return fmt.Errorf("PUT: %v, %w", res.Response, err)
+	}
+	return nil
+}
+
+// peakMemory is the largest resident set that a process has had, in bytes.
+// https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
+func peakMemory(t *testing.T, p *process) int64 {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		var kb int64
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kb); err == nil {
+			return kb << 10
+		}
+	}
+	t.Fatalf("no VmHWM:\n%s", b)
+	return 0
+}

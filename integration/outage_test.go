@@ -1,0 +1,167 @@
+package integration_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awscreds "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/distribution/distribution/v3/configuration"
+
+	"github.com/blobdock/blobdock/integration/emulator"
+)
+
+// failTime is how long a request may take that can't be served.
+const failTime = 25 * time.Second
+
+// wantUnavailable checks an answer that is the store's fault.
+func wantUnavailable(t testing.TB, r reply) {
+	t.Helper()
+	r.want(t, http.StatusServiceUnavailable)
+	if n, err := strconv.Atoi(r.Header.Get("Retry-After")); err != nil || n < 1 {
+		t.Errorf("Retry-After %q, want seconds", r.Header.Get("Retry-After"))
+	}
+	if !strings.Contains(r.body, "UNAVAILABLE") || strings.Contains(r.body, "AKIA") || strings.Contains(r.body, "127.0.0.1") {
+		t.Errorf("body %s, want UNAVAILABLE and nothing about the store", r.body)
+	}
+}
+
+// TestStoreRefuses serves from stores that can't work. Everything is answered in
+// bounded time by 503.
+func TestStoreRefuses(t *testing.T) {
+	s := emulator.Start(t)
+	bucket := s.NewBucket(t)
+	wrong, closed, silent := s, s, s
+	wrong.SecretKey = "not-the-secret-key-of-this-store"
+	closed.Endpoint = "http://" + freeAddr(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	silent.Endpoint = "http://" + l.Addr().String()
+
+	for _, tc := range []struct {
+		name    string
+		storage configuration.Storage
+	}{
+		{"unknown bucket", onS3(t, s, "blobdock-no-such-bucket")},
+		{"wrong secret key", onS3(t, wrong, bucket)},
+		{"closed port", onS3(t, closed, bucket)},
+		{"silent", blobdock(withCredentials(t, silent, bucketURL(silent, bucket)+"&stall_timeout=500ms"))},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			base := serve(t, tc.storage).URL
+			d := content{100, 1}.digest().String()
+			for _, r := range []struct{ method, path string }{
+				{http.MethodPost, "/v2/a/blobs/uploads/"},
+				{http.MethodGet, "/v2/a/blobs/" + d},
+				{http.MethodGet, "/v2/a/manifests/latest"},
+				{http.MethodGet, "/v2/a/tags/list"},
+			} {
+				began := time.Now()
+				res := do(t, r.method, base+r.path, nil, nil)
+				took := time.Since(began)
+				t.Logf("%s %s: %d in %v", r.method, r.path, res.StatusCode, took.Round(time.Millisecond))
+				if took > failTime {
+					t.Errorf("%s %s took %v, want at most %v", r.method, r.path, took, failTime)
+				}
+				wantUnavailable(t, res)
+			}
+		})
+	}
+}
+
+// TestReadOnly serves from a bucket that allows reading alone. Pulls work, a push
+// is refused and leaves nothing.
+func TestReadOnly(t *testing.T) {
+	s := emulator.Start(t)
+	bucket := s.NewBucket(t)
+	c := content{kib, 1}
+	push(t, serve(t, onS3(t, s, bucket)).URL, "public", c, 0)
+	allow(t, s, bucket, "s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation")
+	look := openS3(t, s, bucket)
+	before := keys(t, look)
+
+	base := serve(t, blobdock(bucketURL(s, bucket)+"&anonymous=true")).URL
+	pull(t, base, "public", c.digest(), c.size)
+	wantUnavailable(t, do(t, http.MethodPost, base+"/v2/public/blobs/uploads/", nil, nil))
+	if after := keys(t, look); len(after) != len(before) {
+		t.Errorf("a refused push leaves %v", after)
+	}
+}
+
+// allow lets everybody do the actions on a bucket.
+func allow(t *testing.T, s emulator.S3, bucket string, actions ...string) {
+	t.Helper()
+	client := s3.New(s3.Options{
+		BaseEndpoint: aws.String(s.Endpoint), Region: s.Region, UsePathStyle: true,
+		Credentials: awscreds.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
+	})
+	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]},
+		"Action": ["%s"], "Resource": ["arn:aws:s3:::%s", "arn:aws:s3:::%s/*"]}]}`, strings.Join(actions, `", "`), bucket, bucket)
+	if _, err := client.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOutage stops the store in the midst of a push. The registry says so, and
+// once the store is back the push goes on.
+func TestOutage(t *testing.T) {
+	m := emulator.NewMinIO(t)
+	bucket := m.NewBucket(t)
+	base := serve(t, onS3(t, m.S3, bucket)).URL
+	look := openS3(t, m.S3, bucket)
+	c := content{60 * mib, 3}
+	const acknowledged = 20 * mib
+	before := patch(t, begin(t, base, "outage"), c, 0, acknowledged)
+	objects := len(keys(t, look))
+
+	// The store goes away while the body flows.
+	goOn := make(chan struct{})
+	body := stallAt(c, acknowledged, acknowledged, goOn)
+	answers := make(chan reply, 1)
+	go func() {
+		res, err := send(t, http.MethodPatch, before, nil, body, c.size-acknowledged)
+		if err != nil {
+			t.Error(err)
+		}
+		answers <- res
+	}()
+	<-body.reached
+	m.Stop(t)
+	close(goOn)
+	began := time.Now()
+	res := <-answers
+	if res.Response == nil {
+		t.FailNow()
+	}
+	t.Logf("PATCH: %d after %v", res.StatusCode, time.Since(began).Round(time.Millisecond))
+	wantUnavailable(t, res)
+	began = time.Now()
+	wantUnavailable(t, do(t, http.MethodPut, withDigest(before, c.digest()), nil, nil))
+	if took := time.Since(began); took > failTime {
+		t.Errorf("PUT fails after %v, want at most %v", took, failTime)
+	}
+
+	m.Restart(t)
+	if got := len(keys(t, look)); got != objects {
+		t.Errorf("%d objects after the outage, %d before", got, objects)
+	}
+	status := do(t, http.MethodGet, before, nil, nil).want(t, http.StatusNoContent)
+	var last int64
+	if _, err := fmt.Sscanf(status.Header.Get("Range"), "0-%d", &last); err != nil || last+1 < acknowledged {
+		t.Fatalf("status %q after the outage, want at least %d bytes", status.Header.Get("Range"), acknowledged)
+	}
+	at := patch(t, status.location(), c, last+1, c.size)
+	put(t, at, c.digest(), nil)
+	pull(t, base, "outage", c.digest(), c.size)
+	wantNoUploads(t, look)
+}

@@ -1,0 +1,188 @@
+package integration_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/blobdock/blobdock/integration/emulator"
+)
+
+// programDir is where the program under test is built to, once.
+var programDir string
+
+// program is the path of the built blobdock. It is built without the race
+// detector, whose memory is not the program's.
+var program = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(programDir, "blobdock")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/blobdock/blobdock/cmd/blobdock").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// process is a running blobdock.
+type process struct {
+	url            string
+	cmd            *exec.Cmd
+	stdout, stderr transcript
+	done           chan struct{} // closed when it has ended
+}
+
+// credentials is the environment that names s's keys.
+func credentials(s emulator.S3) []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + s.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s.SecretKey}
+}
+
+// launch runs blobdock in a folder of its own, with no more environment than env.
+func launch(t testing.TB, env []string, args ...string) *process {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: exec.Command(path, args...), done: make(chan struct{})}
+	p.cmd.Dir = t.TempDir()
+	p.cmd.Env = append([]string{"HOME=" + p.cmd.Dir, "AWS_EC2_METADATA_DISABLED=true", "OTEL_TRACES_EXPORTER=none"}, env...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait()
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+// kill ends the process as kill -9 does.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// code waits for the process to end and returns its exit code.
+func (p *process) code(t testing.TB, within time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(within):
+		t.Fatalf("blobdock still runs after %v\n%s%s", within, p.stdout.String(), p.stderr.String())
+		return 0
+	}
+}
+
+// errAddressTaken is when another process was faster to listen on a port.
+var errAddressTaken = errors.New("address already in use")
+
+// listens waits until the process serves.
+func (p *process) listens(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for !strings.Contains(p.stdout.String(), "registry   ") {
+		select {
+		case <-p.done:
+			if strings.Contains(p.stderr.String(), errAddressTaken.Error()) {
+				return errAddressTaken
+			}
+			return fmt.Errorf("blobdock ended: %s\n%s%s", p.cmd.ProcessState, p.stdout.String(), p.stderr.String())
+		case <-ctx.Done():
+			return fmt.Errorf("blobdock prints no address\n%s%s", p.stdout.String(), p.stderr.String())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	p.url = "http://" + addr
+	return nil
+}
+
+// serving starts "blobdock serve" on a free port. args gets the address.
+func serving(t testing.TB, env []string, args func(addr string) []string) *process {
+	t.Helper()
+	for {
+		addr := freeAddr(t)
+		p := launch(t, env, append([]string{"serve"}, args(addr)...)...)
+		err := p.listens(t.Context(), addr)
+		if err == nil {
+			return p
+		}
+		if !errors.Is(err, errAddressTaken) || t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// byFlags serves a store that the flags name.
+func byFlags(storage string, more ...string) func(addr string) []string {
+	return func(addr string) []string {
+		return append([]string{"--storage", storage, "--listen", addr}, more...)
+	}
+}
+
+// byFile serves a store that a configuration file names, with the secret that
+// replicas share.
+func byFile(t testing.TB, storage string) func(addr string) []string {
+	t.Helper()
+	return func(addr string) []string {
+		path := filepath.Join(t.TempDir(), "config.yml")
+		text := fmt.Sprintf(`version: 0.1
+log: {level: warn, accesslog: {disabled: true}}
+storage:
+  blobdock: {url: %q}
+  delete: {enabled: true}
+http: {addr: %q, secret: %q}
+`, storage, addr, secret)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return []string{path}
+	}
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// interrupt is Ctrl-C.
+func (p *process) interrupt(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// transcript is what a process prints, to be read while it does.
+type transcript struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}

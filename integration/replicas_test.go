@@ -1,0 +1,148 @@
+package integration_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/integration/emulator"
+)
+
+// twoReplicas serves one bucket of MinIO twice.
+func twoReplicas(t *testing.T) (one, two *httptest.Server, look driver.Bucket) {
+	t.Helper()
+	s := emulator.Start(t)
+	bucket := s.NewBucket(t)
+	return serve(t, onS3(t, s, bucket)), serve(t, onS3(t, s, bucket)), openS3(t, s, bucket)
+}
+
+// TestUploadMovesBetweenReplicas begins an upload on one replica, goes on with it
+// on the other, and ends it on the first.
+func TestUploadMovesBetweenReplicas(t *testing.T) {
+	one, two, look := twoReplicas(t)
+	for _, size := range []int64{3 * kib, 2 * mib, 50 * mib} {
+		c := content{size, 5}
+		third := size / 3
+		at := begin(t, one.URL, "moves")
+		at = patch(t, onReplica(t, two.URL, at), c, 0, third)
+		at = patch(t, onReplica(t, one.URL, at), c, third, 2*third)
+		res := do(t, http.MethodGet, onReplica(t, two.URL, at), nil, nil).want(t, http.StatusNoContent)
+		if got, want := res.Header.Get("Range"), fmt.Sprintf("0-%d", 2*third-1); got != want {
+			t.Errorf("status on the other replica: range %s, want %s", got, want)
+		}
+		at = patch(t, onReplica(t, two.URL, at), c, 2*third, size-10)
+		put(t, onReplica(t, one.URL, at), c.digest(), c.section(size-10, 10))
+		for _, srv := range []*httptest.Server{one, two} {
+			pull(t, srv.URL, "moves", c.digest(), size)
+		}
+	}
+	wantNoUploads(t, look)
+}
+
+// wantNoUploads checks that uploads that ended have left nothing.
+func wantNoUploads(t *testing.T, look driver.Bucket) {
+	t.Helper()
+	for _, key := range keys(t, look) {
+		if base := key[len(key)-4:]; base != "data" && base != "link" {
+			t.Errorf("%s is left", key)
+		}
+	}
+}
+
+// stalled is a body that stops at a byte until it is told to go on.
+type stalled struct {
+	io.Reader // what comes first
+	rest      io.Reader
+	reached   chan struct{} // closed when all of the first part was read
+	goOn      <-chan struct{}
+	once      sync.Once
+}
+
+// stallAt is c's bytes from off on; it stops at the byte at.
+func stallAt(c content, off, at int64, goOn <-chan struct{}) *stalled {
+	return &stalled{Reader: c.section(off, at-off), rest: c.section(at, c.size-at), reached: make(chan struct{}), goOn: goOn}
+}
+
+func (s *stalled) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if n > 0 || err == nil {
+		return n, nil
+	}
+	s.once.Do(func() { close(s.reached) })
+	<-s.goOn
+	return s.rest.Read(p)
+}
+
+// TestRacingPatches has two clients send different bytes to one upload at the same
+// time, through two replicas, their bodies stalled half way. One wins each time,
+// and what is published is what it sent.
+func TestRacingPatches(t *testing.T) {
+	one, two, look := twoReplicas(t)
+	for round, tc := range []struct{ size, stall int64 }{
+		{100 * kib, 50 * kib}, {100 * kib, 0}, {20 * mib, 9 * mib}, {20 * mib, 17 * mib},
+		{20 * mib, mib}, {40 * mib, 33 * mib}, {9 * mib, 8 * mib}, {mib, mib - 1},
+	} {
+		at := begin(t, one.URL, "race")
+		goOn := make(chan struct{})
+		var (
+			replies [2]reply
+			errs    [2]error
+			bodies  [2]*stalled
+			done    [2]chan struct{}
+		)
+		sent := [2]content{{tc.size, uint64(2 * round)}, {tc.size, uint64(2*round + 1)}}
+		for i, srv := range []*httptest.Server{one, two} {
+			bodies[i] = stallAt(sent[i], 0, tc.stall, goOn)
+			done[i] = make(chan struct{})
+			go func() {
+				defer close(done[i])
+				replies[i], errs[i] = send(t, http.MethodPatch, onReplica(t, srv.URL, at), nil, bodies[i], tc.size)
+			}()
+		}
+		for i, b := range bodies {
+			select {
+			case <-b.reached:
+			case <-done[i]: // it has lost already
+			case <-time.After(30 * time.Second):
+				t.Fatalf("round %d: a body is not read", round)
+			}
+		}
+		close(goOn)
+		<-done[0]
+		<-done[1]
+		if errs[0] != nil || errs[1] != nil {
+			t.Fatalf("round %d: %v, %v", round, errs[0], errs[1])
+		}
+		winner := 0
+		if replies[1].StatusCode == http.StatusAccepted {
+			winner = 1
+		}
+		replies[winner].want(t, http.StatusAccepted)
+		replies[1-winner].want(t, http.StatusRequestedRangeNotSatisfiable)
+		c := sent[winner]
+		put(t, replies[winner].location(), c.digest(), nil)
+		pull(t, two.URL, "race", c.digest(), c.size)
+	}
+	wantNoUploads(t, look)
+}
+
+// TestCutBody cuts a client off in mid PATCH. Everything that it sent is kept, to
+// the byte, and another replica goes on from there.
+func TestCutBody(t *testing.T) {
+	one, two, look := twoReplicas(t)
+	for _, cut := range []int64{1000, 12*mib + 345} {
+		c := content{20 * mib, uint64(cut)}
+		at := begin(t, one.URL, "cut")
+		abandon(t, at, c, 0, cut)
+		at = resumeAt(t, onReplica(t, two.URL, at), cut)
+		at = patch(t, at, c, cut, c.size)
+		put(t, at, c.digest(), nil)
+		pull(t, one.URL, "cut", c.digest(), c.size)
+	}
+	wantNoUploads(t, look)
+}
