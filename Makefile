@@ -21,8 +21,8 @@ FUZZTIME  ?= 20s
 all: build vet lint test
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
 	$(GO) build ./...
+	$(GO) build -o bin/ ./cmd/...
 
 # All tests, then some of those that talk to an emulator once more with it in a
 # container, if a Docker engine can be had.

@@ -14,37 +14,48 @@ import (
 	"github.com/blobdock/blobdock/registry"
 )
 
-// onMinIO is the conformance suite's way to buckets of MinIO, counted.
-func onMinIO(t *testing.T) drivertest.Harness {
+// onMinIO is the conformance suite's way to buckets of MinIO, counted, with the
+// given profile of the S3 driver.
+func onMinIO(t *testing.T, profile string) drivertest.Harness {
 	t.Helper()
 	store := wire.New(t, emulator.Start(t))
+	open := func(t testing.TB, bucket string) driver.Bucket {
+		return open(t, withCredentials(t, store.S3, profiledURL(store.S3, bucket, profile)))
+	}
 	return drivertest.Harness{
-		New: func(t testing.TB) driver.Bucket { return openS3(t, store.S3, store.S3.NewBucket(t)) },
-		Missing: func(t testing.TB) driver.Bucket {
-			return openS3(t, store.S3, "blobdock-no-such-bucket")
-		},
+		Name:              "s3-" + profile,
+		New:               func(t testing.TB) driver.Bucket { return open(t, store.S3.NewBucket(t)) },
+		Missing:           func(t testing.TB) driver.Bucket { return open(t, "blobdock-no-such-bucket") },
+		Golden:            "testdata",
 		Requests:          func() int64 { return int64(store.Counts().Requests()) },
 		ListsUploadsByKey: true,
 	}
 }
 
-// TestDriver runs the conformance suite of blobdock's own contract.
+// TestDriver runs the conformance suite of blobdock's own contract: with what is
+// known of MinIO, and as a store that nothing is known of.
 func TestDriver(t *testing.T) {
-	drivertest.Run(t, onMinIO(t))
+	t.Parallel()
+	for _, profile := range []string{"minio", "generic"} {
+		t.Run(profile, func(t *testing.T) { drivertest.Run(t, onMinIO(t, profile)) })
+	}
 }
 
 // TestDriverWrapped runs it through every wrapper.
 func TestDriverWrapped(t *testing.T) {
-	drivertest.RunWrapped(t, onMinIO(t))
+	drivertest.RunWrapped(t, onMinIO(t, "minio"))
 }
 
 // TestStorageDriver runs distribution's suite, its stream of 5 GiB included.
 func TestStorageDriver(t *testing.T) {
+	t.Parallel()
 	t.Run("s3", func(t *testing.T) {
+		t.Parallel()
 		s := emulator.Start(t)
 		storageDriver(t, openS3(t, s, s.NewBucket(t)))
 	})
 	t.Run("file", func(t *testing.T) {
+		t.Parallel()
 		storageDriver(t, open(t, "file://"+t.TempDir()))
 	})
 }

@@ -23,9 +23,12 @@ import (
 const secret = "shared by all replicas"
 
 // bucketURL is how blobdock is told to use a bucket of s.
-func bucketURL(s emulator.S3, bucket string) string {
-	// By its address alone the store would be a generic one, without conditions.
-	q := url.Values{"endpoint": {s.Endpoint}, "region": {s.Region}, "profile": {"minio"}}
+func bucketURL(s emulator.S3, bucket string) string { return profiledURL(s, bucket, "minio") }
+
+// profiledURL is bucketURL with a profile of the S3 driver. By its address alone
+// the store would be a generic one.
+func profiledURL(s emulator.S3, bucket, profile string) string {
+	q := url.Values{"endpoint": {s.Endpoint}, "region": {s.Region}, "profile": {profile}}
 	return "s3://" + bucket + "?" + q.Encode()
 }
 

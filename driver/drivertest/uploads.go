@@ -127,6 +127,9 @@ func completeByETag(t *testing.T, s suite) {
 		{"parts out of order", []driver.Part{last, after}, driver.Invalid},
 		{"one part twice", []driver.Part{after, after}, driver.Invalid},
 	} {
+		if tt.parts != nil && tt.parts[0] == before && s.excepted(t, "complete-by-etag/replaced") {
+			continue
+		}
 		_, err := b.CompleteUpload(t.Context(), u, tt.parts, driver.Cond{})
 		wantKind(t, "CompleteUpload that names "+tt.what, err, tt.want)
 		wantContent(t, b, "key", []byte("old"))
@@ -206,8 +209,10 @@ func uploadInvisible(t *testing.T, s suite) {
 			t.Errorf("List(%+v) shows an upload under way: %q", q, got)
 		}
 	}
-	put(t, b, "dir/key", []byte("old"))
-	wantContent(t, b, "dir/key", []byte("old"))
+	if !s.excepted(t, "upload-invisible/overwritten") {
+		put(t, b, "dir/key", []byte("old"))
+		wantContent(t, b, "dir/key", []byte("old"))
+	}
 	complete(t, b, u, parts...)
 	wantContent(t, b, "dir/key", data)
 }
