@@ -143,9 +143,9 @@ func (p *publication) copy(ctx context.Context) error {
 		return err
 	}
 	f := p.store.features
-	conds := f.Conds.Copy
+	conds, o := f.Conds.Copy, driver.WriteOptions{} // the type comes along
 	if f.Copy == nil || (f.CopyMax > 0 && p.stage.size > f.CopyMax) {
-		conds = f.Conds.Complete
+		conds, o.ContentType = f.Conds.Complete, contentType
 	}
 	if !conds.Allows(driver.Cond{IfAbsent: true}) {
 		// The copy would overwrite a good blob, which costs time and breaks readers
@@ -155,8 +155,8 @@ func (p *publication) copy(ctx context.Context) error {
 		}
 	}
 	return p.store.place(ctx, p.key, p.stage.size, conds, func(c driver.Cond) error {
-		_, err := driver.Copy(ctx, p.store.bucket, src, p.stage.size, p.key,
-			driver.WriteOptions{ContentType: contentType, Cond: c}, p.store.CopyPlan())
+		o.Cond = c
+		_, err := driver.Copy(ctx, p.store.bucket, src, p.stage.size, p.key, o, p.store.CopyPlan())
 		return err
 	})
 }
