@@ -11,7 +11,7 @@ GOLANGCI_DIR := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)-$(GOHOST)
 GOLANGCI     := $(GOLANGCI_DIR)/golangci-lint
 
 # What runs a second time, against emulators in containers.
-IN_DOCKER ?= ^(TestDriver|TestBudgets|TestCrane|TestORAS)$$
+IN_DOCKER ?= ^(TestCrane|TestORAS|TestInterop)$$
 
 TESTFLAGS ?= -race -timeout 25m
 FUZZTIME  ?= 20s
@@ -30,6 +30,7 @@ test: test-all test-docker
 
 test-all: provision
 	$(GO) test $(TESTFLAGS) ./...
+	GOMEMLIMIT=8GiB $(GO) test -timeout 10m -run TestDistributionSuite ./registry
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker

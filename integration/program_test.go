@@ -92,7 +92,7 @@ var errAddressTaken = errors.New("address already in use")
 func (p *process) listens(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for !strings.Contains(p.stdout.String(), "registry   ") {
+	for !strings.Contains(p.stdout.String(), "docker push ") { // the banner's last line
 		select {
 		case <-p.done:
 			if strings.Contains(p.stderr.String(), errAddressTaken.Error()) {

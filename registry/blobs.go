@@ -19,8 +19,8 @@ type blobs struct {
 	*blobstore.Repository
 	inner     distribution.BlobStore
 	namespace *namespace
-	// last is what Stat found: distribution's handler asks for a blob's descriptor,
-	// and then to serve it.
+	// last is what was found last: distribution's handler asks for a blob's
+	// descriptor, then to serve it, and its notifications for the descriptor again.
 	last atomic.Pointer[blobstore.Blob]
 }
 
@@ -32,12 +32,22 @@ var (
 
 // Stat implements distribution.BlobStatter.
 func (b *blobs) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
-	blob, err := b.Lookup(ctx, d)
+	blob, err := b.find(ctx, d)
 	if err != nil {
 		return v1.Descriptor{}, note(ctx, err)
 	}
-	b.last.Store(blob)
 	return blob.Descriptor(), nil
+}
+
+func (b *blobs) find(ctx context.Context, d digest.Digest) (*blobstore.Blob, error) {
+	if blob := b.last.Load(); blob != nil && blob.Descriptor().Digest == d {
+		return blob, nil
+	}
+	blob, err := b.Lookup(ctx, d)
+	if err == nil {
+		b.last.Store(blob)
+	}
+	return blob, err
 }
 
 // Get implements distribution.BlobProvider.
@@ -61,12 +71,9 @@ func (b *blobs) ServeBlob(ctx context.Context, w http.ResponseWriter, r *http.Re
 			return b.namespace.outer.RedirectURL(r, "/"+obj.Key)
 		}
 	}
-	blob := b.last.Swap(nil)
-	if blob == nil || blob.Descriptor().Digest != d {
-		var err error
-		if blob, err = b.Lookup(ctx, d); err != nil {
-			return note(ctx, err)
-		}
+	blob, err := b.find(ctx, d)
+	if err != nil {
+		return note(ctx, err)
 	}
 	return note(ctx, blob.Serve(ctx, w, r, redirect))
 }
@@ -92,6 +99,7 @@ func (b *blobs) Resume(ctx context.Context, id string) (distribution.BlobWriter,
 // Delete implements distribution.BlobDeleter. Distribution's own does it: it
 // knows whether deletion is enabled, and has a cache that must forget the blob.
 func (b *blobs) Delete(ctx context.Context, d digest.Digest) error {
+	b.last.Store(nil)
 	return note(ctx, b.inner.Delete(ctx, d))
 }
 

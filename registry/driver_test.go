@@ -3,12 +3,8 @@ package registry_test
 import (
 	"testing"
 
-	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
-	"github.com/distribution/distribution/v3/registry/storage/driver/testsuites"
-
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
-	"github.com/blobdock/blobdock/driver/mem"
 	"github.com/blobdock/blobdock/registry"
 )
 
@@ -20,11 +16,4 @@ func newDriver(t testing.TB, b driver.Bucket) *registry.Driver {
 		t.Fatal(err)
 	}
 	return registry.NewDriver(s)
-}
-
-// TestDistributionSuite runs distribution's own suite for storage drivers.
-func TestDistributionSuite(t *testing.T) {
-	testsuites.Driver(t, func() (storagedriver.StorageDriver, error) {
-		return newDriver(t, mem.New()), nil
-	}, false)
 }

@@ -119,7 +119,7 @@ func (c Config) GoString() string { return c.String() }
 
 const (
 	defaultDialTimeout     = 5 * time.Second
-	defaultStallTimeout    = 60 * time.Second
+	defaultStallTimeout    = 30 * time.Second
 	defaultCopyConcurrency = 8
 )
 

@@ -69,6 +69,9 @@ func serve(ctx context.Context, out io.Writer, config *configuration.Configurati
 		// reports over and over. Its own container image sets the same.
 		_ = os.Setenv("OTEL_TRACES_EXPORTER", "none")
 	}
+	if err := checkAddress(ctx, config); err != nil {
+		return err
+	}
 	if err := check(ctx, config); err != nil {
 		return err
 	}
@@ -95,6 +98,20 @@ func newRegistry(ctx context.Context, config *configuration.Configuration) (r *r
 		}
 	}()
 	return registry.NewRegistry(ctx, config)
+}
+
+// checkAddress finds out that an address is taken before anything says that the
+// registry is there.
+func checkAddress(ctx context.Context, config *configuration.Configuration) error {
+	if config.HTTP.Net != "" && config.HTTP.Net != "tcp" {
+		return nil // a socket that is handed in, or a file
+	}
+	var l net.ListenConfig
+	ln, err := l.Listen(ctx, "tcp", config.HTTP.Addr)
+	if err != nil {
+		return err
+	}
+	return ln.Close()
 }
 
 // check looks at the store once, so that a wrong bucket, key or endpoint shows

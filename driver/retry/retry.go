@@ -36,7 +36,10 @@ type Policy struct {
 	// one gets it, within Total.
 	Max time.Duration
 	// Total bounds all waits of one call taken together: 10 s. A call whose next
-	// wait would exceed it fails at once.
+	// wait would exceed it fails at once. For calls that send no more than a little
+	// it bounds the attempts as well: none begins later than that, so that a store
+	// which does not answer is not asked in vain over and over. Those that send
+	// more may take their time, and all of them are repeated.
 	Total time.Duration
 	// OnRetry, when given, is called before each wait, with the number of the
 	// attempt that failed, from 1.
@@ -79,6 +82,7 @@ func Wrap(b driver.Bucket, p Policy) driver.Bucket {
 }
 
 func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+	began := time.Now()
 	var waited time.Duration
 	var mayHave bool // some attempt may have been carried out
 	for attempt := 1; ; attempt++ {
@@ -92,6 +96,9 @@ func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Co
 		}
 		pause := p.pause(attempt, err)
 		waited += pause
+		if !long(c) {
+			waited = time.Since(began) + pause
+		}
 		if waited > p.Total || endsWithin(ctx, pause) {
 			return unsure(c, err, mayHave)
 		}
@@ -137,6 +144,9 @@ func idempotent(c *driver.Call) bool {
 		return false
 	}
 }
+
+// long reports whether c may well take longer than Total by itself.
+func long(c *driver.Call) bool { return c.Body != nil && c.Body.Size() > 1<<20 }
 
 func sends(c *driver.Call) bool { return c.Op == driver.OpPut || c.Op == driver.OpPutPart }
 
