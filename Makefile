@@ -30,7 +30,7 @@ test: test-all test-docker
 
 test-all: provision
 	$(GO) test $(TESTFLAGS) ./...
-	GOMEMLIMIT=8GiB $(GO) test -timeout 10m -run TestDistributionSuite ./registry
+	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run TestDistributionSuite ./registry ./integration
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker

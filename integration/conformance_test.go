@@ -3,15 +3,10 @@ package integration_test
 import (
 	"testing"
 
-	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
-	"github.com/distribution/distribution/v3/registry/storage/driver/testsuites"
-
-	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/drivertest"
 	"github.com/blobdock/blobdock/integration/emulator"
 	"github.com/blobdock/blobdock/integration/wire"
-	"github.com/blobdock/blobdock/registry"
 )
 
 // onMinIO is the conformance suite's way to buckets of MinIO, counted, with the
@@ -47,27 +42,4 @@ func TestDriverWrapped(t *testing.T) {
 	h := onMinIO(t, "minio")
 	h.Steps = 100 // the walk is longer without wrappers
 	drivertest.RunWrapped(t, h)
-}
-
-// TestStorageDriver runs distribution's suite, its stream of 5 GiB included.
-func TestStorageDriver(t *testing.T) {
-	t.Parallel()
-	t.Run("s3", func(t *testing.T) {
-		t.Parallel()
-		s := emulator.Start(t)
-		storageDriver(t, openS3(t, s, s.NewBucket(t)))
-	})
-	t.Run("file", func(t *testing.T) {
-		t.Parallel()
-		storageDriver(t, open(t, "file://"+t.TempDir()))
-	})
-}
-
-func storageDriver(t *testing.T, b driver.Bucket) {
-	t.Helper()
-	s, err := blobstore.New(b, blobstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	testsuites.Driver(t, func() (storagedriver.StorageDriver, error) { return registry.NewDriver(s), nil }, false)
 }
