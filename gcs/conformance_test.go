@@ -1,0 +1,60 @@
+package gcs_test
+
+import (
+	"crypto/rand"
+	"strings"
+	"testing"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/drivertest"
+	"github.com/blobdock/blobdock/gcs"
+)
+
+func open(t testing.TB, c gcs.Config) *gcs.Bucket {
+	t.Helper()
+	b, err := gcs.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+// harness is the conformance suite's way to the fake.
+func harness(t *testing.T, prefix string) drivertest.Harness {
+	f := newFake(t)
+	key := newKey(t)
+	at := func(t testing.TB, bucket string) driver.Bucket {
+		return open(t, gcs.Config{Bucket: bucket, Prefix: prefix, Endpoint: f.URL, CredentialsFile: key.file})
+	}
+	h := drivertest.Harness{
+		New: func(t testing.TB) driver.Bucket {
+			name := strings.ToLower(rand.Text())
+			f.addBucket(name)
+			return at(t, name)
+		},
+		Missing:    func(t testing.TB) driver.Bucket { return at(t, "no-such-bucket") },
+		Golden:     "testdata",
+		Requests:   f.requests.Load,
+		Costs:      costs,
+		Exceptions: map[string]string{"sign/part": "the reply to a PUT does not tell what names the part"},
+	}
+	if prefix != "" {
+		h.MaxKey = driver.MaxKey - len(prefix) - 1
+	}
+	return h
+}
+
+// costs are the verbs that take more than one request.
+var costs = map[driver.Op]int64{
+	driver.OpPutPart:     2, // the part, and a look at the marker
+	driver.OpAbortUpload: 3, // the marker, a listing, and each part
+}
+
+func TestConformance(t *testing.T) {
+	drivertest.Run(t, harness(t, ""))
+}
+
+func TestConformancePrefix(t *testing.T) {
+	drivertest.Run(t, harness(t, "some/prefix"))
+}

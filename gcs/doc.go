@@ -1,0 +1,116 @@
+// Package gcs is the driver for Google Cloud Storage.
+//
+// Importing it makes the scheme known to driver.Open:
+//
+//	import _ "github.com/blobdock/blobdock/gcs"
+//
+//	b, err := driver.Open(ctx, "gs://my-bucket/registry")
+//	b, err := driver.Open(ctx, "gs://my-bucket?credentials_file=/etc/blobdock/key.json&storage_class=STANDARD")
+//
+// The ETag of the contract is the object's generation, as a decimal number.
+//
+// # Requests
+//
+// A method makes one request and never repeats it; package driver/retry does.
+// The exceptions:
+//
+//   - PutPart is two: the part, and a look whether the upload still lives.
+//   - CompleteUpload and Features.Retarget are one for up to 31 parts. More are
+//     joined in groups of 32 first, which takes n/32 + n/1024 requests more and, once the
+//     object is there, one to delete each part. One more when CreateUpload was
+//     given a content type or metadata: they are read from the upload's marker.
+//   - AbortUpload deletes the marker, lists the parts and deletes each.
+//   - Features.Copy is one inside a location and storage class, else as many as the store
+//     wants; one more when storage_class is set and the source's metadata is kept.
+//   - A refusal whose reason the reply does not tell costs a second request that
+//     finds it: a read or copy under a condition, a completion, and as long as the
+//     store has not shown that the bucket is there, a 404.
+//   - A range of an object without bytes is two.
+//   - Features.Sign is none with a service account's key, else one to IAM.
+//
+// # Uploads
+//
+// Google's resumable uploads belong to one process, and its XML multipart uploads
+// honour no preconditions. So parts are objects, under _parts/ below the bucket's
+// prefix, in one folder for each upload, beside an empty object that marks the upload
+// as alive. CompleteUpload is a compose of the parts, each pinned by its
+// generation, under the condition on the destination; the marker is one of its
+// sources, so that it fails when the upload is gone, and the store deletes the
+// sources when it is done. No byte is copied, whatever the key: that is how
+// Features.Retarget comes for free. Keys below _parts/ are refused, and
+// listings leave them out.
+//
+// UploadsPage lists each upload of which a marker or a part is left, parts
+// that a completion did not name included; AbortUpload removes it. A lifecycle rule
+// that deletes objects with the prefix _parts/ some days after their creation
+// does for what nobody sweeps:
+//
+//	{"rule": [{"action": {"type": "Delete"}, "condition": {"age": 7, "matchesPrefix": ["registry/_parts/"]}}]}
+//
+// A part's name is made of the key, so that keys of uploads are limited to some 960
+// bytes, less where they have many of the characters from space to slash.
+//
+// Turn soft delete off for a bucket of a registry, or parts that AbortUpload deletes are
+// kept, and billed, for a week: https://cloud.google.com/storage/docs/soft-delete
+//
+// # URL parameters
+//
+// Unknown names and bad values are errors. Sizes may have a unit, as in 16MiB.
+//
+//	endpoint           URL of the store; default: Google's, or STORAGE_EMULATOR_HOST,
+//	                   which is asked without credentials
+//	universe_domain    default: googleapis.com
+//	user_project       project to bill, for a requester-pays bucket
+//
+//	credentials_file   in place of the application default credentials
+//	anonymous          send no credentials
+//	service_account    email of the account that signs URLs, where the credentials
+//	                   have no private key; default: their own
+//	iam_endpoint       where such URLs are signed; default: Google's
+//
+//	storage_class      STANDARD, NEARLINE, COLDLINE or ARCHIVE; default: the bucket's
+//	kms_key            projects/P/locations/L/keyRings/R/cryptoKeys/K; default: the bucket's
+//
+//	part_size          size of an upload's first parts; default: 16MiB
+//	concurrency        parts in flight; default: the caller's
+//
+//	ca_file            PEM file of the authorities to trust, in place of the system's
+//	skip_verify        trust any certificate; for tests
+//	max_conns          connections to the store; default: no limit
+//	dial_timeout       until a connection is made; default: 5s
+//	stall_timeout      without a byte moving, in the midst of a request; default: 60s
+//
+// With a storage class other than STANDARD parts are deleted before that
+// class's minimum duration; by compose that costs nothing, by AbortUpload a fee.
+//
+// # Credentials
+//
+// Application default credentials: GOOGLE_APPLICATION_CREDENTIALS, the file that
+// gcloud keeps, and the metadata server, workload identity included. They are
+// looked for at the first call. Secrets never go into a URL.
+//
+// # Integrity
+//
+// A CRC32C goes along with each body, and the store compares it. It knows no
+// SHA-256: a digest that is known is compared here, in the same pass, before the body is
+// sent.
+//
+// # Permissions
+//
+// The role roles/storage.objectUser on the bucket allows all that blobdock does
+// with it. What each permission is for:
+//
+//	storage.objects.get            Stat, Open, signed GET and HEAD; source of copies;
+//	                               PutPart, CompleteUpload
+//	storage.objects.create         Put, CreateUpload, PutPart, CompleteUpload, copies
+//	storage.objects.delete         Delete, AbortUpload; to overwrite in Put and copies;
+//	                               CompleteUpload, whose parts go
+//	storage.objects.list           ListPage, UploadsPage, AbortUpload; without it the
+//	                               reason of a refused completion stays unknown
+//	iam.serviceAccounts.signBlob   signed URLs without a key file (on the account that
+//	                               signs: roles/iam.serviceAccountTokenCreator)
+//	serviceusage.services.use      with user_project (on the project)
+//
+// With kms_key the bucket's service agent needs
+// roles/cloudkms.cryptoKeyEncrypterDecrypter on the key.
+package gcs

@@ -1,0 +1,216 @@
+package gcs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/api/storage/v1"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Stat describes the object at key.
+//
+// A 404 of the JSON API means a missing object or a missing bucket. Until the
+// store has shown once that the bucket is there, one costs a second request that
+// lists a single object; a bucket that goes away later reads as empty.
+func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
+	if err := b.checkKey(key); err != nil {
+		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+	}
+	got, err := b.get(ctx, driver.OpStat, key, b.full(key))
+	if err != nil {
+		return driver.Object{}, b.absent(ctx, err)
+	}
+	return b.object(key, got), nil
+}
+
+// get asks for the metadata of the object that the store knows as name.
+func (b *Bucket) get(ctx context.Context, op driver.Op, key, name string) (*storage.Object, error) {
+	ctx, c := begin(ctx, op, key, driver.Cond{})
+	r := b.service.Get(b.name, name).Projection("noAcl").Context(ctx)
+	if b.config.UserProject != "" {
+		r.UserProject(b.config.UserProject)
+	}
+	got, err := r.Do()
+	if err != nil {
+		return nil, c.fail(ctx, err)
+	}
+	b.seen.Store(true)
+	return got, nil
+}
+
+// absent is err, or NoBucket when err is NotFound and the bucket is what is
+// missing.
+func (b *Bucket) absent(ctx context.Context, err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) || e.Kind != driver.NotFound || b.seen.Load() {
+		return err
+	}
+	asked, c := begin(ctx, e.Op, e.Key, driver.Cond{})
+	// Whoever may use the objects need not be allowed to see the bucket itself.
+	r := b.service.List(b.name).MaxResults(1).Fields("nextPageToken").Context(asked)
+	if b.config.UserProject != "" {
+		r.UserProject(b.config.UserProject)
+	}
+	if _, listErr := r.Do(); listErr != nil {
+		listErr = c.fail(asked, listErr)
+		switch {
+		case errors.Is(listErr, driver.NotFound):
+			return b.noBucket(e)
+		case driver.Ended(listErr), driver.KindOf(listErr).Temporary():
+			return listErr // not known to be absent
+		}
+		// To be refused is an answer too: the bucket is there.
+	}
+	b.seen.Store(true)
+	return err
+}
+
+// noBucket is e for what the lack of a bucket alone can be the reason of.
+func (b *Bucket) noBucket(e *driver.Error) error {
+	e.Kind = driver.NoBucket
+	e.Err = fmt.Errorf("bucket %s: %w", b.name, e.Err)
+	return e
+}
+
+// Put stores body at key.
+func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	match, crc, err := b.checkPut(key, body, o)
+	if err != nil {
+		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+	}
+	obj := b.fresh(b.full(key), o)
+	obj.Crc32c = crc
+	stored, err := b.send(ctx, driver.OpPut, key, obj, body, o.Cond, match)
+	if err != nil {
+		return driver.Object{}, err
+	}
+	return b.object(key, stored), nil
+}
+
+// send is insert with the contract's errors.
+func (b *Bucket) send(ctx context.Context, op driver.Op, key string, obj *storage.Object, body *io.SectionReader, cond driver.Cond, match *int64) (*storage.Object, error) {
+	ctx, c := begin(ctx, op, key, cond)
+	up := newUpstream(body)
+	defer up.release()
+	stored, err := b.insert(ctx, obj, up, body.Size(), match)
+	if err != nil {
+		err = c.failBody(ctx, up, err)
+		var e *driver.Error
+		if errors.As(err, &e) && e.Kind == driver.NotFound {
+			return nil, b.noBucket(e)
+		}
+		return nil, err
+	}
+	b.seen.Store(true)
+	return stored, nil
+}
+
+func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOptions) (match *int64, crc string, err error) {
+	if err := b.checkKey(key); err != nil {
+		return nil, "", err
+	}
+	if err := o.Check(); err != nil {
+		return nil, "", err
+	}
+	if body.Size() > limits.MaxPut {
+		return nil, "", fmt.Errorf("body has %d bytes, one request takes at most %d: %w", body.Size(), limits.MaxPut, driver.Invalid)
+	}
+	if match, err = matchOf(o.Cond); err != nil {
+		return nil, "", err
+	}
+	crc, err = crc32c(body, o.SHA256)
+	return match, crc, err
+}
+
+// matchOf is the value of ifGenerationMatch for c, nil for none. Generation 0 is
+// that of no object.
+// https://cloud.google.com/storage/docs/request-preconditions
+func matchOf(c driver.Cond) (*int64, error) {
+	switch {
+	case c.IfAbsent:
+		return new(int64), nil
+	case c.IfMatch == "":
+		return nil, nil
+	}
+	g, ok := generation(c.IfMatch)
+	if !ok {
+		return nil, fmt.Errorf("%q is no generation, so nothing has it: %w", c.IfMatch, driver.Mismatch)
+	}
+	return &g, nil
+}
+
+// generation reads an ETag.
+func generation(etag string) (int64, bool) {
+	g, err := strconv.ParseInt(etag, 10, 64)
+	return g, err == nil && g > 0
+}
+
+// fresh is what a new object is to be. All that creates one is filled here, so
+// that none lacks the storage class.
+func (b *Bucket) fresh(name string, o driver.WriteOptions) *storage.Object {
+	return &storage.Object{
+		Name:         name,
+		ContentType:  orDefault(o.ContentType, plainType),
+		Metadata:     maps.Clone(o.Metadata),
+		StorageClass: b.config.StorageClass,
+	}
+}
+
+// object is o as the contract describes it.
+func (b *Bucket) object(key string, o *storage.Object) driver.Object {
+	at, _ := time.Parse(time.RFC3339, o.Updated)
+	return driver.Object{
+		Key: key, Size: int64(o.Size), ETag: strconv.FormatInt(o.Generation, 10), ModTime: at,
+		ContentType: o.ContentType, Metadata: lowerKeys(o.Metadata),
+	}
+}
+
+// lowerKeys is m with its keys in lower case, whatever another writer used.
+func lowerKeys(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	lower := make(map[string]string, len(m))
+	for k, v := range m {
+		lower[strings.ToLower(k)] = v
+	}
+	return lower
+}
+
+// Delete removes the object at key, if there is one.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	if err := b.checkKey(key); err != nil {
+		return driver.Fail(driver.OpDelete, key, err)
+	}
+	err := b.remove(ctx, driver.OpDelete, key, b.full(key), 0)
+	if err = b.absent(ctx, err); errors.Is(err, driver.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// remove deletes the object that the store knows as name, in the given
+// generation only unless that is 0.
+func (b *Bucket) remove(ctx context.Context, op driver.Op, key, name string, generation int64) error {
+	ctx, c := begin(ctx, op, key, driver.Cond{})
+	r := b.service.Delete(b.name, name).Context(ctx)
+	if generation != 0 {
+		r.IfGenerationMatch(generation)
+	}
+	if b.config.UserProject != "" {
+		r.UserProject(b.config.UserProject)
+	}
+	if err := r.Do(); err != nil {
+		return c.fail(ctx, err)
+	}
+	b.seen.Store(true)
+	return nil
+}
