@@ -1,0 +1,160 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Bucket is a container of an Azure storage account. It implements driver.Bucket.
+type Bucket struct {
+	client    *container.Client
+	transport *http.Transport
+	account   string
+	container string
+	endpoint  string // of the account, no slash at its end
+	prefix    string // of all keys on the wire; "" or with a "/" at its end
+	auth      authority
+	write     attributes
+	checksum  Checksum
+	delegated delegation
+	features  driver.Features
+}
+
+var _ driver.Bucket = (*Bucket)(nil)
+
+// Open makes a Bucket. It makes no request: a wrong container or key shows at
+// the first call.
+func Open(_ context.Context, c Config) (*Bucket, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("azure: %w", err)
+	}
+	b, err := open(c)
+	if err != nil {
+		return nil, fmt.Errorf("azure: %w", err)
+	}
+	return b, nil
+}
+
+func open(c Config) (*Bucket, error) {
+	s, err := c.secrets()
+	if err != nil {
+		return nil, err
+	}
+	tr, err := c.httpTransport()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bucket{
+		transport: tr, container: c.Container, prefix: c.prefix(), account: s.account, endpoint: s.endpoint,
+		write: attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: orDefault(c.Checksum, ChecksumCRC64),
+	}
+	if b.auth, err = s.authority(c, tr); err != nil {
+		return nil, err
+	}
+	if b.client, err = b.auth.container(b.containerURL()); err != nil {
+		return nil, fmt.Errorf("client: %w: %w", errText(err), driver.Invalid)
+	}
+	b.features = b.offer(c)
+	return b, nil
+}
+
+// Limits of block blobs.
+// https://learn.microsoft.com/en-us/azure/storage/blobs/scalability-targets
+// https://learn.microsoft.com/en-us/rest/api/storageservices/put-blob
+// https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob-from-url
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+
+	maxBlock  = 4000 * mib // Put Block, and Put Block From URL
+	maxBlocks = 50_000
+	maxPut    = 5000 * mib // Put Blob
+	maxCopy   = 256 * mib  // Copy Blob From URL
+	maxBatch  = 256        // https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch
+
+	// A part copy is one synchronous request: long ones die in between, and many
+	// short ones run in parallel.
+	defaultCopyPart        = 64 * mib
+	defaultCopyConcurrency = 8
+)
+
+func (b *Bucket) offer(c Config) driver.Features {
+	f := driver.Features{
+		Name: "azure",
+		Parts: driver.PartLimits{
+			MinSize: 1, MaxSize: maxBlock, MaxParts: maxBlocks,
+			MaxObject: int64(maxBlock) * maxBlocks, // 190.7 TiB
+			MaxPut:    maxPut,
+		},
+		Conds:       driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds},
+		Metadata:    true,
+		PartSize:    c.PartSize,
+		Concurrency: c.Concurrency,
+		Copying: driver.CopyPlan{
+			PartSize:    orDefault(c.CopyPartSize, int64(defaultCopyPart)),
+			Concurrency: orDefault(c.CopyConcurrency, defaultCopyConcurrency),
+		},
+	}
+	if b.auth.kind == anonymous {
+		return f
+	}
+	f.Copy, f.CopyMax, f.CopyPart = b.copyObject, maxCopy, b.copyPart
+	f.DeleteBatch, f.BatchMax = b.deleteBatch, maxBatch
+	// A URL made of somebody else's signature would hand that on.
+	if b.auth.kind == sharedKey || b.auth.kind == token && b.signs() {
+		f.Sign = b.sign
+	}
+	return f
+}
+
+// Features tells what the store offers.
+func (b *Bucket) Features() driver.Features { return b.features }
+
+// Close frees idle connections.
+func (b *Bucket) Close() error {
+	b.transport.CloseIdleConnections()
+	return nil
+}
+
+// full is key as the store knows it.
+func (b *Bucket) full(key string) string { return b.prefix + key }
+
+func (b *Bucket) blob(key string) *blob.Client { return b.client.NewBlobClient(b.full(key)) }
+func (b *Bucket) blockBlob(key string) *blockblob.Client {
+	return b.client.NewBlockBlobClient(b.full(key))
+}
+
+func (b *Bucket) containerURL() string { return b.endpoint + "/" + b.container }
+
+// blobURL is the address of an object, without anything that opens it.
+func (b *Bucket) blobURL(key string) string {
+	segments := strings.Split(b.full(key), "/")
+	for i, s := range segments {
+		// PathEscape leaves "+" alone, which some readers take for a space.
+		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")
+	}
+	return b.containerURL() + "/" + strings.Join(segments, "/")
+}
+
+// checkKey is driver.CheckKey with the prefix counted.
+func (b *Bucket) checkKey(key string) error {
+	if err := driver.CheckKey(key); err != nil {
+		return err
+	}
+	if strings.Contains(key, `\`) {
+		return fmt.Errorf("key %q has a backslash, which Azure takes for a slash: %w", key, driver.Invalid)
+	}
+	if n := len(b.prefix) + len(key); n > driver.MaxKey {
+		return fmt.Errorf("key has %d bytes with the bucket's prefix, at most %d are allowed: %w", n, driver.MaxKey, driver.Invalid)
+	}
+	return nil
+}

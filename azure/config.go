@@ -1,0 +1,181 @@
+package azure
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Credential says what requests are authorized with.
+type Credential string
+
+const (
+	// CredentialAuto takes the first that is there: fields of Config, then
+	// AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN,
+	// else the default chain.
+	CredentialAuto             Credential = ""
+	CredentialKey              Credential = "key"               // the account's shared key
+	CredentialConnectionString Credential = "connection-string" // whatever that holds
+	CredentialSAS              Credential = "sas"               // a shared access signature
+	CredentialDefault          Credential = "default"           // DefaultAzureCredential
+	CredentialAnonymous        Credential = "anonymous"         // public containers, to read
+)
+
+var credentials = []Credential{CredentialAuto, CredentialKey, CredentialConnectionString, CredentialSAS, CredentialDefault, CredentialAnonymous}
+
+// Config describes a container and how to reach it. Container is enough where
+// the environment names the account.
+type Config struct {
+	Container string
+	Prefix    string // of all keys; a "/" is put between prefix and key
+
+	// Account is the storage account, by default what the connection string, the
+	// endpoint or AZURE_STORAGE_ACCOUNT says.
+	Account string
+	// Endpoint is the URL of the account's blob service, without the container:
+	// https://account.blob.core.windows.net by default, http://host:port/account
+	// for emulators.
+	Endpoint string
+	// Realm is the domain of the cloud; "" is core.windows.net.
+	Realm string
+
+	Credential       Credential
+	Key              string `json:"-"`
+	KeyFile          string // holds the key, and nothing else
+	SAS              string `json:"-"`
+	ConnectionString string `json:"-"`
+
+	Tier            string // Hot, Cool or Cold; "" is the account's default
+	EncryptionScope string // "" is the container's default
+	Checksum        Checksum
+
+	PartSize        int64 // preferred size of an upload's first parts; 0 leaves it to the caller
+	Concurrency     int   // preferred parts in flight; 0 leaves it to the caller
+	CopyPartSize    int64 // 0 is 64 MiB
+	CopyConcurrency int   // 0 is 8
+
+	SkipVerify bool   // any certificate will do; for tests
+	CAFile     string // PEM, in place of the system's authorities
+	MaxConns   int    // connections to the store; 0 is no limit
+	// DialTimeout bounds how long a connection takes to be made; 0 is 5 s.
+	DialTimeout time.Duration
+	// StallTimeout is how long a connection may stand still in the midst of a
+	// request before it is given up; 0 is 60 s. It does not bound the whole of a
+	// request that makes progress.
+	StallTimeout time.Duration
+}
+
+// String is fit for logs: it has no credentials.
+func (c Config) String() string {
+	for _, secret := range []*string{&c.Key, &c.SAS, &c.ConnectionString} {
+		if *secret != "" {
+			*secret = "***"
+		}
+	}
+	type bare Config // has no String
+	return fmt.Sprintf("%+v", bare(c))
+}
+
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
+
+const (
+	defaultRealm        = "core.windows.net"
+	defaultDialTimeout  = 5 * time.Second
+	defaultStallTimeout = 60 * time.Second
+)
+
+// tiers are those whose objects can be read at once.
+// https://learn.microsoft.com/en-us/azure/storage/blobs/access-tiers-overview
+var tiers = []blob.AccessTier{"", blob.AccessTierHot, blob.AccessTierCool, blob.AccessTierCold}
+
+// https://learn.microsoft.com/en-us/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
+var (
+	containerName = regexp.MustCompile(`^(\$root|\$web|[a-z0-9](-?[a-z0-9])*)$`)
+	accountName   = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+)
+
+// check returns an Invalid error for the first thing that is wrong in c.
+func (c Config) check() error {
+	given := 0
+	for _, s := range []string{c.Key + c.KeyFile, c.SAS, c.ConnectionString} {
+		if s != "" {
+			given++
+		}
+	}
+	switch {
+	case c.Container == "":
+		return fmt.Errorf("no container is named, want azblob://container/prefix: %w", driver.Invalid)
+	case !containerName.MatchString(c.Container) || len(c.Container) > 63:
+		return fmt.Errorf("container %q: not the name of a container: %w", c.Container, driver.Invalid)
+	case c.Account != "" && !accountName.MatchString(c.Account):
+		return fmt.Errorf("account %q: not the name of a storage account: %w", c.Account, driver.Invalid)
+	case strings.ContainsAny(c.Realm, "/?#@: "):
+		return fmt.Errorf("realm: want a domain such as %s: %w", defaultRealm, driver.Invalid)
+	case !slices.Contains(credentials, c.Credential):
+		return oneOf("credential", c.Credential, credentials)
+	case !slices.Contains(checksums, c.Checksum):
+		return oneOf("checksum", c.Checksum, checksums)
+	case !slices.Contains(tiers, blob.AccessTier(c.Tier)):
+		return oneOf("tier", blob.AccessTier(c.Tier), tiers)
+	case c.Key != "" && c.KeyFile != "":
+		return fmt.Errorf("key and key_file exclude each other: %w", driver.Invalid)
+	case given > 1:
+		return fmt.Errorf("key, SAS and connection string exclude each other: %w", driver.Invalid)
+	case c.PartSize < 0 || c.PartSize > maxBlock || c.CopyPartSize < 0 || c.CopyPartSize > maxBlock:
+		return fmt.Errorf("part_size and copy_part_size: Azure takes 1B to %s: %w", driver.FormatBytes(maxBlock), driver.Invalid)
+	case c.Concurrency < 0 || c.CopyConcurrency < 0 || c.MaxConns < 0:
+		return fmt.Errorf("counts must not be negative: %w", driver.Invalid)
+	case c.DialTimeout < 0 || c.StallTimeout < 0:
+		return fmt.Errorf("timeouts must not be negative: %w", driver.Invalid)
+	}
+	if p := c.prefix(); p != "" {
+		if err := driver.CheckKey(p[:len(p)-1]); err != nil {
+			return fmt.Errorf("prefix: %w", err)
+		}
+	}
+	return checkEndpoint(c.Endpoint)
+}
+
+func oneOf[T ~string](name string, got T, allowed []T) error {
+	var names []string
+	for _, a := range allowed {
+		if a != "" {
+			names = append(names, string(a))
+		}
+	}
+	return fmt.Errorf("%s %q: want one of %s: %w", name, string(got), strings.Join(names, ", "), driver.Invalid)
+}
+
+// checkEndpoint does not repeat the endpoint: what is wrong may be a secret.
+func checkEndpoint(endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		return fmt.Errorf("endpoint: want a URL such as https://account.blob.%s: %w", defaultRealm, driver.Invalid)
+	case u.User != nil:
+		return fmt.Errorf("endpoint: credentials don't belong into a URL: %w", driver.Invalid)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("endpoint: want a URL without query and fragment: %w", driver.Invalid)
+	}
+	return nil
+}
+
+// prefix is c.Prefix as it stands before keys: "", or with a "/" at its end.
+func (c Config) prefix() string {
+	p := strings.Trim(c.Prefix, "/")
+	if p == "" {
+		return ""
+	}
+	return p + "/"
+}

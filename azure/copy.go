@@ -1,0 +1,180 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+const (
+	// sourceLife is how long the source of a copy may be read. The store looks at
+	// the signature when it begins, which a busy one may put off.
+	sourceLife = time.Hour
+	// https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-azure-active-directory
+	storageScope = "https://storage.azure.com/.default"
+)
+
+// source is what a copy reads, and the token that opens it, if it takes one.
+type source struct {
+	url    string
+	bearer *string
+}
+
+func (b *Bucket) source(ctx context.Context, key string) (source, error) {
+	at := b.blobURL(key)
+	switch b.auth.kind {
+	case sharedKey:
+		q, err := b.sas(key, time.Now().Add(sourceLife), driver.SignRequest{}).SignWithSharedKey(b.auth.key)
+		if err != nil {
+			return source{}, err
+		}
+		return source{url: at + "?" + q.Encode()}, nil
+	case token:
+		t, err := b.auth.token.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{storageScope}})
+		if err != nil {
+			return source{}, err
+		}
+		bearer := "Bearer " + t.Token
+		return source{url: at, bearer: &bearer}, nil
+	case signature:
+		return source{url: at + "?" + b.auth.sas}, nil
+	default:
+		return source{url: at}, nil
+	}
+}
+
+// copyObject copies an object by one Copy Blob From URL, which has the whole copy
+// done when it answers. Where the copy is to have another type or metadata, which
+// that request can't give it, the copy goes by one block and a block list: two
+// requests, and as atomic.
+func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
+	o := r.Options
+	o.SHA256 = nil
+	err := b.checkCopy(r.Src, r.Dst)
+	if err == nil {
+		err = o.Check()
+	}
+	if err == nil && r.Src.Range != (driver.Range{}) {
+		err = fmt.Errorf("a copy takes the whole of its source, not a range: %w", driver.Invalid)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return driver.Object{}, driver.Fail(driver.OpCopy, r.Dst, err)
+	}
+	ctx, c := begin(ctx, driver.OpCopy, r.Dst)
+	c.cond = o.Cond
+	from, err := b.source(ctx, r.Src.Key)
+	if err != nil {
+		return driver.Object{}, c.fail(ctx, err)
+	}
+	if o.ContentType != "" || o.Metadata != nil {
+		return b.copyAs(ctx, c, from, r)
+	}
+	out, err := b.blob(r.Dst).CopyFromURL(ctx, from.url, &blob.CopyFromURLOptions{
+		CopySourceAuthorization: from.bearer, Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(),
+		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag), BlobAccessConditions: conditionOf(o.Cond),
+	})
+	if err != nil {
+		return driver.Object{}, c.fail(ctx, err)
+	}
+	return driver.Object{Key: r.Dst, Size: -1, ETag: etag(out.ETag), ModTime: value(out.LastModified)}, nil
+}
+
+func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.CopyRequest) (driver.Object, error) {
+	dst, up := b.blockBlob(r.Dst), newUpload(r.Options)
+	id, _ := up.newBlock(1)
+	_, err := dst.StageBlockFromURL(ctx, id, from.url, &blockblob.StageBlockFromURLOptions{
+		CopySourceAuthorization: from.bearer, CPKScopeInfo: b.write.encryption(),
+		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag),
+	})
+	ids := []string{id}
+	if err != nil {
+		err = c.fail(ctx, err)
+		if driver.KindOf(err) != driver.OutOfRange && c.reply.Code != emptyBlock {
+			return driver.Object{}, err
+		}
+		ids = nil // the source has no bytes, and blocks have some
+	}
+	out, err := dst.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
+		HTTPHeaders: headers(r.Options.ContentType), Metadata: encodeMetadata(r.Options.Metadata),
+		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
+	})
+	if err != nil {
+		return driver.Object{}, c.fail(ctx, err)
+	}
+	return driver.Object{
+		Key: r.Dst, Size: -1, ETag: etag(out.ETag), ModTime: value(out.LastModified),
+		ContentType: r.Options.ContentType, Metadata: r.Options.Metadata,
+	}, nil
+}
+
+// copyPart fills part n of u with bytes of another object.
+func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src driver.Source) (driver.Part, error) {
+	up, err := b.checkCopyPart(ctx, u, n, src)
+	if err != nil {
+		return driver.Part{}, driver.Fail(driver.OpCopyPart, u.Key, err)
+	}
+	ctx, c := begin(ctx, driver.OpCopyPart, u.Key)
+	from, err := b.source(ctx, src.Key)
+	if err != nil {
+		return driver.Part{}, c.fail(ctx, err)
+	}
+	id, tag := up.newBlock(n)
+	_, err = b.blockBlob(u.Key).StageBlockFromURL(ctx, id, from.url, &blockblob.StageBlockFromURLOptions{
+		CopySourceAuthorization: from.bearer, CPKScopeInfo: b.write.encryption(),
+		SourceModifiedAccessConditions: sourceCondition(src.ETag),
+		Range:                          blob.HTTPRange{Offset: src.Range.Off, Count: src.Range.Len},
+	})
+	if err != nil {
+		return driver.Part{}, c.fail(ctx, err)
+	}
+	return driver.Part{Number: n, Size: src.Range.Len, ETag: tag}, nil
+}
+
+func (b *Bucket) checkCopyPart(ctx context.Context, u driver.Upload, n int, src driver.Source) (upload, error) {
+	if err := b.checkCopy(src, u.Key); err != nil {
+		return upload{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return upload{}, err
+	}
+	// The store does not tell how much it copied, so that must be known before.
+	if src.Range.Off < 0 || src.Range.Len < 1 {
+		return upload{}, fmt.Errorf("part %d of %d+%d: a part copy needs its offset and length: %w", n, src.Range.Off, src.Range.Len, driver.Invalid)
+	}
+	return b.checkPart(ctx, u, n, src.Range.Len)
+}
+
+func (b *Bucket) checkCopy(src driver.Source, dst string) error {
+	if err := b.checkKey(src.Key); err != nil {
+		return fmt.Errorf("source: %w", err)
+	}
+	return b.checkKey(dst)
+}
+
+// sourceKind judges a copy that failed at its source, by the source's status.
+func sourceKind(status int) driver.Kind {
+	switch status {
+	case http.StatusNotFound:
+		return driver.NotFound
+	case http.StatusPreconditionFailed, http.StatusNotModified:
+		return driver.Mismatch
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return driver.Denied
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return driver.Throttled
+	case http.StatusRequestedRangeNotSatisfiable:
+		return driver.OutOfRange
+	default:
+		return kindOfStatus(status)
+	}
+}

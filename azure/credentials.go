@@ -1,0 +1,254 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// secrets are what c and the environment say about the account.
+type secrets struct {
+	account  string
+	endpoint string // no slash at its end
+	key      string
+	sas      string
+	kind     authKind
+}
+
+type authKind int
+
+const (
+	token authKind = iota
+	sharedKey
+	signature
+	anonymous
+)
+
+func (c Config) secrets() (secrets, error) {
+	s := secrets{account: c.Account, endpoint: strings.TrimSuffix(c.Endpoint, "/")}
+	kind, err := c.find(&s)
+	if err != nil {
+		return s, err
+	}
+	s.kind = kind
+	s.account = orDefault(s.account, accountOf(s.endpoint))
+	s.account = orDefault(s.account, os.Getenv("AZURE_STORAGE_ACCOUNT"))
+	if s.account == "" {
+		return s, fmt.Errorf("no storage account: set the account parameter or AZURE_STORAGE_ACCOUNT: %w", driver.Invalid)
+	}
+	s.endpoint = orDefault(s.endpoint, "https://"+s.account+".blob."+orDefault(c.Realm, defaultRealm))
+	return s, nil
+}
+
+// find fills in what the credential consists of, and tells of which kind it is.
+func (c Config) find(s *secrets) (authKind, error) {
+	connection, key, sas := c.ConnectionString, c.Key, c.SAS
+	if c.KeyFile != "" {
+		text, err := os.ReadFile(c.KeyFile)
+		if err != nil {
+			return 0, fmt.Errorf("key_file: %w: %w", err, driver.Invalid)
+		}
+		key = strings.TrimSpace(string(text))
+	}
+	if connection == "" && key == "" && sas == "" {
+		connection, key, sas = os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
+	}
+	want := c.Credential
+	if want == CredentialAuto {
+		switch {
+		case connection != "":
+			want = CredentialConnectionString
+		case key != "":
+			want = CredentialKey
+		case sas != "":
+			want = CredentialSAS
+		default:
+			want = CredentialDefault
+		}
+	}
+	switch want {
+	case CredentialConnectionString:
+		return s.connect(connection)
+	case CredentialKey:
+		if s.key = key; key == "" {
+			return 0, fmt.Errorf("credential=key: set AZURE_STORAGE_KEY or key_file: %w", driver.Invalid)
+		}
+		return sharedKey, nil
+	case CredentialSAS:
+		if s.sas = strings.TrimPrefix(sas, "?"); s.sas == "" {
+			return 0, fmt.Errorf("credential=sas: set AZURE_STORAGE_SAS_TOKEN: %w", driver.Invalid)
+		}
+		return signature, nil
+	case CredentialAnonymous:
+		return anonymous, nil
+	default:
+		return token, nil
+	}
+}
+
+// The account that emulators have, and its key, which is no secret.
+// https://learn.microsoft.com/en-us/azure/storage/common/storage-use-azurite
+const development = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
+	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
+	"BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"
+
+// connect reads a connection string. Account and endpoint that were given by
+// themselves go before it.
+// https://learn.microsoft.com/en-us/azure/storage/common/storage-configure-connection-string
+func (s *secrets) connect(text string) (authKind, error) {
+	if text == "" {
+		return 0, fmt.Errorf("credential=connection-string: set AZURE_STORAGE_CONNECTION_STRING: %w", driver.Invalid)
+	}
+	if strings.EqualFold(strings.Trim(text, "; "), "UseDevelopmentStorage=true") {
+		text = development
+	}
+	fields := map[string]string{}
+	for part := range strings.SplitSeq(text, ";") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(part, "=")
+		if !ok {
+			return 0, fmt.Errorf("connection string: want name=value;name=value: %w", driver.Invalid)
+		}
+		fields[strings.ToLower(name)] = value
+	}
+	s.account = orDefault(s.account, fields["accountname"])
+	s.endpoint = orDefault(s.endpoint, strings.TrimSuffix(fields["blobendpoint"], "/"))
+	if err := checkEndpoint(s.endpoint); err != nil {
+		return 0, fmt.Errorf("connection string: %w", err)
+	}
+	if s.endpoint == "" && s.account != "" {
+		s.endpoint = orDefault(fields["defaultendpointsprotocol"], "https") + "://" + s.account + ".blob." +
+			orDefault(fields["endpointsuffix"], defaultRealm)
+	}
+	switch {
+	case fields["accountkey"] != "":
+		s.key = fields["accountkey"]
+		return sharedKey, nil
+	case fields["sharedaccesssignature"] != "":
+		s.sas = strings.TrimPrefix(fields["sharedaccesssignature"], "?")
+		return signature, nil
+	}
+	return 0, fmt.Errorf("connection string: has neither AccountKey nor SharedAccessSignature: %w", driver.Invalid)
+}
+
+// accountOf is the account that an endpoint names: in its path, as emulators do,
+// or at the beginning of its host.
+func accountOf(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || endpoint == "" {
+		return ""
+	}
+	if path := strings.Trim(u.Path, "/"); path != "" {
+		first, _, _ := strings.Cut(path, "/")
+		return first
+	}
+	host := u.Hostname()
+	if net.ParseIP(host) != nil {
+		return ""
+	}
+	first, rest, _ := strings.Cut(host, ".")
+	if rest == "" || !accountName.MatchString(first) {
+		return ""
+	}
+	return first
+}
+
+// authority authorizes requests.
+type authority struct {
+	kind    authKind
+	key     *container.SharedKeyCredential
+	sas     string
+	token   azcore.TokenCredential
+	options azcore.ClientOptions
+}
+
+func (s secrets) authority(c Config, tr *http.Transport) (authority, error) {
+	a := authority{kind: s.kind, sas: s.sas, options: policy.ClientOptions{
+		Transport: transport{tr},
+		// blobdock's own wrapper repeats calls, and knows which may be repeated.
+		Retry:           policy.RetryOptions{MaxRetries: -1},
+		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},
+		PerCallPolicies: []policy.Policy{listFrom{}, onlyUncommitted{}},
+	}}
+	switch s.kind {
+	case sharedKey:
+		key, err := container.NewSharedKeyCredential(s.account, s.key)
+		if err != nil {
+			// The cause quotes from the key.
+			return a, fmt.Errorf("the account's key is not base64: %w", driver.Invalid)
+		}
+		a.key = key
+	case token:
+		// The chain's members and their order can be set by AZURE_TOKEN_CREDENTIALS.
+		// https://learn.microsoft.com/en-us/azure/developer/go/sdk/authentication/credential-chains
+		chain, err := azidentity.NewDefaultAzureCredential(nil)
+		if err != nil {
+			return a, fmt.Errorf("default credentials: %w: %w", errText(err), driver.Invalid)
+		}
+		a.token = identity{chain}
+	}
+	return a, nil
+}
+
+func (a authority) container(url string) (*container.Client, error) {
+	o := &container.ClientOptions{ClientOptions: a.options}
+	switch a.kind {
+	case sharedKey:
+		return container.NewClientWithSharedKeyCredential(url, a.key, o)
+	case token:
+		return container.NewClient(url, a.token, o)
+	case signature:
+		return container.NewClientWithNoCredential(url+"?"+a.sas, o)
+	default:
+		return container.NewClientWithNoCredential(url, o)
+	}
+}
+
+func (a authority) service(url string) (*service.Client, error) {
+	return service.NewClient(url, a.token, &service.ClientOptions{ClientOptions: a.options})
+}
+
+// identity marks the errors of a credential, so that they can be told from
+// those of the store.
+type identity struct{ azcore.TokenCredential }
+
+func (i identity) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := i.TokenCredential.GetToken(ctx, o)
+	if err != nil {
+		return t, &identityError{err}
+	}
+	return t, nil
+}
+
+type identityError struct{ err error }
+
+func (e *identityError) Error() string { return oneLine(e.err.Error()) }
+func (e *identityError) Unwrap() error { return e.err }
+
+// errText is err's text alone: what hangs on it may have a request in it.
+func errText(err error) error { return errors.New(oneLine(err.Error())) }
+
+// oneLine makes one line of a report; it is cut where it gets too long to read.
+func oneLine(text string) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }), "; ")
+	const most = 600
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "..."
+	}
+	return text
+}

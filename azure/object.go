@@ -1,0 +1,87 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Stat describes the object at key.
+func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
+	if err := b.checkKey(key); err != nil {
+		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+	}
+	ctx, c := begin(ctx, driver.OpStat, key)
+	out, err := b.blob(key).GetProperties(ctx, nil)
+	if err != nil {
+		return driver.Object{}, c.fail(ctx, err)
+	}
+	return driver.Object{
+		Key:         key,
+		Size:        value(out.ContentLength),
+		ETag:        etag(out.ETag),
+		ModTime:     value(out.LastModified),
+		ContentType: value(out.ContentType),
+		Metadata:    decodeMetadata(out.Metadata),
+	}, nil
+}
+
+// Put stores body at key, by one Put Blob. It drops the parts of uploads that
+// others have under way to the same key.
+func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	err := b.checkKey(key)
+	if err == nil {
+		err = o.Check()
+	}
+	if err == nil && body.Size() > maxPut {
+		err = fmt.Errorf("body has %d bytes, one request takes at most %d: %w", body.Size(), int64(maxPut), driver.Invalid)
+	}
+	var sum blob.TransferValidationType
+	if err == nil {
+		sum, err = b.checksum.of(body, o.SHA256)
+	}
+	if err != nil {
+		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+	}
+	up := newUpstream(body)
+	defer up.release()
+	ctx, c := begin(ctx, driver.OpPut, key)
+	c.cond = o.Cond
+	out, err := b.blockBlob(key).Upload(ctx, up, &blockblob.UploadOptions{
+		HTTPHeaders: headers(o.ContentType), Metadata: encodeMetadata(o.Metadata),
+		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(),
+		AccessConditions: conditionOf(o.Cond), TransactionalValidation: sum,
+	})
+	if err != nil {
+		return driver.Object{}, c.failBody(ctx, up, err)
+	}
+	return driver.Object{
+		Key: key, Size: body.Size(), ETag: etag(out.ETag), ModTime: value(out.LastModified),
+		ContentType: o.ContentType, Metadata: maps.Clone(o.Metadata),
+	}, nil
+}
+
+// Delete removes the object at key, if there is one, together with its
+// snapshots, which would keep it from going.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	if err := b.checkKey(key); err != nil {
+		return driver.Fail(driver.OpDelete, key, err)
+	}
+	ctx, c := begin(ctx, driver.OpDelete, key)
+	_, err := b.blob(key).Delete(ctx, &blob.DeleteOptions{DeleteSnapshots: to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)})
+	if err != nil {
+		if err = c.fail(ctx, err); errors.Is(err, driver.NotFound) {
+			return nil
+		}
+		return err
+	}
+	return nil
+}

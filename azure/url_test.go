@@ -1,0 +1,120 @@
+package azure
+
+import (
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+func TestParseURL(t *testing.T) {
+	for raw, want := range map[string]Config{
+		"azblob://container":                         {Container: "container", Prefix: ""},
+		"azblob://container/a/b?account=myaccount":   {Container: "container", Prefix: "/a/b", Account: "myaccount"},
+		"azblob://c0?credential=auto&checksum=auto":  {Container: "c0"},
+		"azblob://c0?tier=Cool&encryption_scope=s":   {Container: "c0", Tier: "Cool", EncryptionScope: "s"},
+		"azblob://c0?part_size=16MiB&concurrency=4":  {Container: "c0", PartSize: 16 * mib, Concurrency: 4},
+		"azblob://c0?stall_timeout=3s&skip_verify=1": {Container: "c0", StallTimeout: 3 * time.Second, SkipVerify: true},
+		"azblob://c0?endpoint=http://127.0.0.1:10000/devstoreaccount1&credential=key&key_file=/k": {
+			Container: "c0", Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Credential: CredentialKey, KeyFile: "/k",
+		},
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseURL(u)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", raw, err, diff)
+		}
+	}
+	for raw, hint := range map[string]string{
+		"azblob://container?acount=x":          "account",
+		"azblob://container?tier=Archive":      "Hot, Cool, Cold",
+		"azblob://container?credential=magic":  "connection-string",
+		"azblob://container?part_size=5000MiB": "4000MiB",
+		"azblob://Upper":                       "container",
+		"azblob://":                            "container/prefix",
+		"azblob://user:pw@container":           "credentials",
+		"azblob://container:80":                "port",
+		"azblob://container?endpoint=ftp://x":  "endpoint",
+		"azblob://container/a//b":              "prefix",
+		"azblob://container?account=Not_One":   "account",
+		"azblob://container?realm=https://x":   "realm",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ParseURL(u); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), hint) {
+			t.Errorf("%s: got %v, want %v with %q", raw, err, driver.Invalid, hint)
+		}
+	}
+}
+
+func TestSecrets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte(testKey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		c    Config
+		env  map[string]string
+		want secrets
+	}{
+		"key from the environment": {
+			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acc", "AZURE_STORAGE_KEY": testKey},
+			secrets{"acc", "https://acc.blob.core.windows.net", testKey, "", sharedKey},
+		},
+		"key from a file, another cloud": {
+			Config{Account: "acc", KeyFile: file, Realm: "core.chinacloudapi.cn"}, nil,
+			secrets{"acc", "https://acc.blob.core.chinacloudapi.cn", testKey, "", sharedKey},
+		},
+		"account from the host": {
+			Config{Endpoint: "https://acc.blob.core.windows.net/", SAS: "?" + testSAS}, nil,
+			secrets{"acc", "https://acc.blob.core.windows.net", "", testSAS, signature},
+		},
+		"account from the path": {
+			Config{Endpoint: "http://azurite:10000/acc", Key: testKey}, nil,
+			secrets{"acc", "http://azurite:10000/acc", testKey, "", sharedKey},
+		},
+		"connection string": {
+			Config{}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acc;AccountKey=" + testKey + ";EndpointSuffix=core.usgovcloudapi.net"},
+			secrets{"acc", "https://acc.blob.core.usgovcloudapi.net", testKey, "", sharedKey},
+		},
+		"connection string with a signature": {
+			Config{ConnectionString: "BlobEndpoint=https://acc.blob.core.windows.net/;SharedAccessSignature=" + testSAS}, nil,
+			secrets{"acc", "https://acc.blob.core.windows.net", "", testSAS, signature},
+		},
+		"development storage": {
+			Config{ConnectionString: "UseDevelopmentStorage=true"}, nil,
+			secrets{"devstoreaccount1", "http://127.0.0.1:10000/devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==", "", sharedKey},
+		},
+		"default before the environment's key": {
+			Config{Account: "acc", Credential: CredentialDefault}, map[string]string{"AZURE_STORAGE_KEY": testKey},
+			secrets{"acc", "https://acc.blob.core.windows.net", "", "", token},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for k, v := range tt.env {
+				t.Setenv(k, v)
+			}
+			got, err := tt.c.secrets()
+			if err != nil || got != tt.want {
+				t.Errorf("got %+v and %v, want %+v", got, err, tt.want)
+			}
+		})
+	}
+	for _, c := range []Config{{}, {Account: "acc", Credential: CredentialKey}, {Account: "acc", Credential: CredentialSAS}, {Account: "acc", Credential: CredentialConnectionString}, {Account: "acc", KeyFile: "/nowhere"}} {
+		if _, err := c.secrets(); !errors.Is(err, driver.Invalid) {
+			t.Errorf("%v: got %v, want %v", c, err, driver.Invalid)
+		}
+	}
+}
