@@ -7,6 +7,14 @@
 //     built on the spot from a static binary, so no image registry is needed;
 //  3. a native process, from a binary built from the store's pinned Go module.
 //
+// Azure's place is taken by Azurite, from BLOBDOCK_AZURE_ENDPOINT, an image or a
+// process ([StartAzure]). Both of the latter are installed with npm from a committed
+// lock file: natively that needs Node.js, and the image needs one of Node.js to
+// start from, which comes from an image registry.
+//
+// Google Cloud Storage's is taken by fake-gcs-server, from BLOBDOCK_GCS_ENDPOINT,
+// an image or a process ([StartGCS]), built like MinIO from a pinned Go module.
+//
 // BLOBDOCK_EMULATOR=docker or BLOBDOCK_EMULATOR=native forces a way. When no
 // way works the test fails and says what to do; it is never skipped.
 //

@@ -120,11 +120,11 @@ func ensureImage(ctx context.Context, cli *client.Client, svc service) (string, 
 	if err != nil {
 		return "", err
 	}
-	bin, err := svc.build(ctx, platform{"linux", v.Arch})
+	tag, fill, err := imageContext(ctx, svc, platform{"linux", v.Arch})
 	if err != nil {
 		return "", err
 	}
-	repo, tag := "blobdock/emulator-"+svc.name, bin.key
+	repo := "blobdock/emulator-" + svc.name
 	image := repo + ":" + tag
 	if _, err := cli.ImageInspect(ctx, image); err == nil {
 		return image, nil
@@ -134,10 +134,10 @@ func ensureImage(ctx context.Context, cli *client.Client, svc service) (string, 
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(svc.dockerfile), 0o644); err != nil {
+	if err := fill(dir); err != nil {
 		return "", err
 	}
-	if err := copyFile(filepath.Join(dir, svc.name), bin.path); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(svc.dockerfile), 0o644); err != nil {
 		return "", err
 	}
 	provider, err := testcontainers.NewDockerProvider()
@@ -159,6 +159,16 @@ func ensureImage(ctx context.Context, cli *client.Client, svc service) (string, 
 		return "", fmt.Errorf("image %s: %w\n%s", image, err, &out)
 	}
 	return image, nil
+}
+
+// imageContext tells the key of what an image is made of, and how to fill the
+// folder that it is built from.
+func imageContext(ctx context.Context, svc service, p platform) (key string, fill func(dir string) error, err error) {
+	if svc.context != nil {
+		return svc.context(ctx)
+	}
+	bin, err := svc.build(ctx, p)
+	return bin.key, func(dir string) error { return copyFile(filepath.Join(dir, svc.name), bin.path) }, err
 }
 
 func copyFile(to, from string) error {

@@ -31,7 +31,7 @@ func Provision(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-func services() []service { return []service{minio()} }
+func services() []service { return []service{minio(), azurite(), fakeGCS()} }
 
 func allFailed(errs []error) bool {
 	for _, err := range errs {

@@ -14,7 +14,10 @@ type service struct {
 
 	// dockerfile packs the program, which lies beside it under its own name.
 	dockerfile string
-	port       int // inside the container
+	// context is for images made of other things than the program: their key, and
+	// what fills the folder that the image is built from. nil is the program.
+	context func(ctx context.Context) (key string, fill func(dir string) error, err error)
+	port    int // inside the container
 
 	// args are the program's arguments, to listen on addr and keep data in dir.
 	args func(addr, dir string) []string

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -29,8 +30,10 @@ type pool struct {
 // Without it each top-level test that runs by itself starts its own.
 func Run(m *testing.M) int {
 	shared.enter()
+	sharedAzure.enter()
+	sharedGCS.enter()
 	code := m.Run()
-	if err := shared.leave(); err != nil {
+	if err := errors.Join(shared.leave(), sharedAzure.leave(), sharedGCS.leave()); err != nil {
 		fmt.Fprintf(os.Stderr, "emulator: %v\n", err)
 		code = max(code, 1)
 	}

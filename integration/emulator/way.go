@@ -53,4 +53,6 @@ func launch(ctx context.Context, svc service, ways []string) (*server, error) {
 const advice = `to get an emulator, do one of these:
   - run "go run ./integration/emulator/provision" in the repository (needs Go and its module proxy);
   - start a Docker engine and run it as well;
-  - set BLOBDOCK_S3_ENDPOINT (with BLOBDOCK_S3_ACCESS_KEY and BLOBDOCK_S3_SECRET_KEY) to a server that runs.`
+  - set BLOBDOCK_S3_ENDPOINT (with BLOBDOCK_S3_ACCESS_KEY and BLOBDOCK_S3_SECRET_KEY) to a server that runs;
+    for Google Cloud Storage that is BLOBDOCK_GCS_ENDPOINT, for Azure BLOBDOCK_AZURE_ENDPOINT
+    (with BLOBDOCK_AZURE_ACCOUNT and BLOBDOCK_AZURE_KEY).`

@@ -1,0 +1,180 @@
+package emulator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	blobs "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+)
+
+// Azure is how to reach a blob service: with the account in the path, and with
+// the account's shared key.
+type Azure struct {
+	Endpoint string // http://127.0.0.1:port/account, no slash at its end
+	Account  string
+	Key      string
+	Way      string // Environment, Docker or Native
+}
+
+// The account that Azurite has; its key is no secret.
+// https://learn.microsoft.com/en-us/azure/storage/common/storage-use-azurite
+const (
+	azuriteAccount = "devstoreaccount1"
+	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+func azuriteAzure(server, way string) Azure {
+	return Azure{Endpoint: server + "/" + azuriteAccount, Account: azuriteAccount, Key: azuriteKey, Way: way}
+}
+
+// NewContainer makes an empty container under a name of its own and removes it,
+// with all that is in it, at the end of the test.
+func (a Azure) NewContainer(tb testing.TB) string {
+	tb.Helper()
+	name := "blobdock-" + strings.ToLower(rand.Text()[:12])
+	c, err := a.container(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := c.Create(tb.Context(), nil); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if _, err := c.Delete(ctx, nil); err != nil {
+			tb.Logf("container stays: %v", err)
+		}
+	})
+	return name
+}
+
+func (a Azure) container(name string) (*container.Client, error) {
+	key, err := container.NewSharedKeyCredential(a.Account, a.Key)
+	if err != nil {
+		return nil, errors.New("the account's key is not base64")
+	}
+	o := &container.ClientOptions{}
+	o.Retry = policy.RetryOptions{MaxRetries: -1} // failures show
+	return container.NewClientWithSharedKeyCredential(a.Endpoint+"/"+name, key, o)
+}
+
+// ping asks for the service's properties.
+func (a Azure) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	key, err := blobs.NewSharedKeyCredential(a.Account, a.Key)
+	if err != nil {
+		return errors.New("the account's key is not base64")
+	}
+	o := &blobs.ClientOptions{}
+	o.Retry = policy.RetryOptions{MaxRetries: -1}
+	s, err := blobs.NewClientWithSharedKeyCredential(a.Endpoint+"/", key, o)
+	if err != nil {
+		return err
+	}
+	_, err = s.GetProperties(ctx, nil)
+	return err
+}
+
+// sharedAzure is the one blob service of this test process.
+var sharedAzure azurePool
+
+// azurePool is the pool of such a server.
+type azurePool struct {
+	mu     sync.Mutex
+	users  int
+	azure  Azure
+	server *server // nil if the environment named one
+	up     bool
+	err    error // of the first start; a second try would fail as slowly
+}
+
+// StartAzure returns the package's blob service: the one that
+// BLOBDOCK_AZURE_ENDPOINT names, else one that it starts. It fails the test when
+// there is none to be had.
+func StartAzure(tb testing.TB) Azure {
+	tb.Helper()
+	sharedAzure.enter()
+	tb.Cleanup(func() {
+		if err := sharedAzure.leave(); err != nil {
+			tb.Errorf("remove Azurite: %v", err)
+		}
+	})
+	// The server outlives the test that starts it.
+	a, err := sharedAzure.get(context.WithoutCancel(tb.Context()))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return a
+}
+
+func (p *azurePool) enter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.users++
+}
+
+func (p *azurePool) leave() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.users--; p.users > 0 || p.server == nil {
+		return nil
+	}
+	server := p.server
+	p.server, p.up = nil, false
+	return server.close()
+}
+
+func (p *azurePool) get(ctx context.Context) (Azure, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.up && p.err == nil {
+		p.azure, p.server, p.err = findAzure(ctx)
+		p.up = p.err == nil
+	}
+	return p.azure, p.err
+}
+
+func findAzure(ctx context.Context) (Azure, *server, error) {
+	if a, ok, err := environmentAzure(ctx); ok || err != nil {
+		return a, nil, err
+	}
+	ways, err := ways()
+	if err != nil {
+		return Azure{}, nil, err
+	}
+	s, err := launch(ctx, azurite(), ways)
+	if err != nil {
+		return Azure{}, nil, err
+	}
+	return azuriteAzure(s.endpoint, s.way), s, nil
+}
+
+// environmentAzure returns the server that the environment names.
+func environmentAzure(ctx context.Context) (a Azure, ok bool, err error) {
+	endpoint := os.Getenv("BLOBDOCK_AZURE_ENDPOINT")
+	if endpoint == "" || os.Getenv(wayVar) != "" {
+		return Azure{}, false, nil
+	}
+	a = Azure{
+		Endpoint: strings.TrimSuffix(endpoint, "/"),
+		Account:  getenv("BLOBDOCK_AZURE_ACCOUNT", azuriteAccount),
+		Key:      getenv("BLOBDOCK_AZURE_KEY", azuriteKey),
+		Way:      Environment,
+	}
+	if err := a.ping(ctx); err != nil {
+		return Azure{}, false, fmt.Errorf("BLOBDOCK_AZURE_ENDPOINT: %w; unset it to have a server started", err)
+	}
+	fmt.Fprintf(os.Stderr, "emulator: Azure at %s (%s)\n", a.Endpoint, Environment)
+	return a, true, nil
+}
