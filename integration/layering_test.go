@@ -12,7 +12,9 @@ func TestLayering(t *testing.T) {
 	for pkg, forbidden := range map[string][]string{
 		"blobstore": {"github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
 		"s3":        {"cloud.google.com/", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
-		"registry":  {module + "s3", module + "cmd"},
+		"gcs":       {"github.com/aws/", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
+		"azure":     {"github.com/aws/", "cloud.google.com/", "github.com/distribution/", module + "blobstore", module + "registry"},
+		"registry":  {module + "s3", module + "gcs", module + "azure", module + "cmd"},
 	} {
 		for _, dep := range list(t, "-deps", module+pkg) {
 			for _, f := range forbidden {

@@ -27,8 +27,10 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
 	"github.com/spf13/cobra"
 
+	_ "github.com/blobdock/blobdock/azure"
 	_ "github.com/blobdock/blobdock/driver/file"
 	_ "github.com/blobdock/blobdock/driver/mem"
+	_ "github.com/blobdock/blobdock/gcs"
 	_ "github.com/blobdock/blobdock/registry"
 	_ "github.com/blobdock/blobdock/s3"
 )
