@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Bucket is a container of an Azure storage account. It implements driver.Bucket.
@@ -21,7 +23,7 @@ type Bucket struct {
 	account   string
 	container string
 	endpoint  string // of the account, no slash at its end
-	prefix    string // of all keys on the wire; "" or with a "/" at its end
+	prefix    cloud.Prefix
 	auth      authority
 	write     attributes
 	checksum  Checksum
@@ -49,13 +51,17 @@ func open(c Config) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	tr, err := c.httpTransport()
+	tr, err := cloud.NewTransport(c.Network)
+	if err != nil {
+		return nil, err
+	}
+	prefix, err := cloud.NewPrefix(c.Prefix)
 	if err != nil {
 		return nil, err
 	}
 	b := &Bucket{
-		transport: tr, container: c.Container, prefix: c.prefix(), account: s.account, endpoint: s.endpoint,
-		write: attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: orDefault(c.Checksum, ChecksumCRC64),
+		transport: tr, container: c.Container, prefix: prefix, account: s.account, endpoint: s.endpoint,
+		write: attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: cmp.Or(c.Checksum, ChecksumCRC64),
 	}
 	if b.auth, err = s.authority(c, tr); err != nil {
 		return nil, err
@@ -100,8 +106,8 @@ func (b *Bucket) offer(c Config) driver.Features {
 		PartSize:    c.PartSize,
 		Concurrency: c.Concurrency,
 		Copying: driver.CopyPlan{
-			PartSize:    orDefault(c.CopyPartSize, int64(defaultCopyPart)),
-			Concurrency: orDefault(c.CopyConcurrency, defaultCopyConcurrency),
+			PartSize:    cmp.Or(c.CopyPartSize, int64(defaultCopyPart)),
+			Concurrency: cmp.Or(c.CopyConcurrency, defaultCopyConcurrency),
 		},
 	}
 	if b.auth.kind == anonymous {
@@ -126,7 +132,7 @@ func (b *Bucket) Close() error {
 }
 
 // full is key as the store knows it.
-func (b *Bucket) full(key string) string { return b.prefix + key }
+func (b *Bucket) full(key string) string { return b.prefix.Full(key) }
 
 func (b *Bucket) blob(key string) *blob.Client { return b.client.NewBlobClient(b.full(key)) }
 func (b *Bucket) blockBlob(key string) *blockblob.Client {
@@ -147,14 +153,8 @@ func (b *Bucket) blobURL(key string) string {
 
 // checkKey is driver.CheckKey with the prefix counted.
 func (b *Bucket) checkKey(key string) error {
-	if err := driver.CheckKey(key); err != nil {
-		return err
-	}
 	if strings.Contains(key, `\`) {
 		return fmt.Errorf("key %q has a backslash, which Azure takes for a slash: %w", key, driver.Invalid)
 	}
-	if n := len(b.prefix) + len(key); n > driver.MaxKey {
-		return fmt.Errorf("key has %d bytes with the bucket's prefix, at most %d are allowed: %w", n, driver.MaxKey, driver.Invalid)
-	}
-	return nil
+	return b.prefix.CheckKey(key)
 }

@@ -2,15 +2,14 @@ package azure
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Credential says what requests are authorized with.
@@ -61,15 +60,7 @@ type Config struct {
 	CopyPartSize    int64 // 0 is 64 MiB
 	CopyConcurrency int   // 0 is 8
 
-	SkipVerify bool   // any certificate will do; for tests
-	CAFile     string // PEM, in place of the system's authorities
-	MaxConns   int    // connections to the store; 0 is no limit
-	// DialTimeout bounds how long a connection takes to be made; 0 is 5 s.
-	DialTimeout time.Duration
-	// StallTimeout is how long a connection may stand still in the midst of a
-	// request before it is given up; 0 is 60 s. It does not bound the whole of a
-	// request that makes progress.
-	StallTimeout time.Duration
+	driver.Network
 }
 
 // String is fit for logs: it has no credentials.
@@ -86,11 +77,7 @@ func (c Config) String() string {
 // GoString is String.
 func (c Config) GoString() string { return c.String() }
 
-const (
-	defaultRealm        = "core.windows.net"
-	defaultDialTimeout  = 5 * time.Second
-	defaultStallTimeout = 60 * time.Second
-)
+const defaultRealm = "core.windows.net"
 
 // tiers are those whose objects can be read at once.
 // https://learn.microsoft.com/en-us/azure/storage/blobs/access-tiers-overview
@@ -120,62 +107,29 @@ func (c Config) check() error {
 	case strings.ContainsAny(c.Realm, "/?#@: "):
 		return fmt.Errorf("realm: want a domain such as %s: %w", defaultRealm, driver.Invalid)
 	case !slices.Contains(credentials, c.Credential):
-		return oneOf("credential", c.Credential, credentials)
+		return cloud.OneOf("credential", c.Credential, credentials)
 	case !slices.Contains(checksums, c.Checksum):
-		return oneOf("checksum", c.Checksum, checksums)
+		return cloud.OneOf("checksum", c.Checksum, checksums)
 	case !slices.Contains(tiers, blob.AccessTier(c.Tier)):
-		return oneOf("tier", blob.AccessTier(c.Tier), tiers)
+		return cloud.OneOf("tier", blob.AccessTier(c.Tier), tiers)
 	case c.Key != "" && c.KeyFile != "":
 		return fmt.Errorf("key and key_file exclude each other: %w", driver.Invalid)
 	case given > 1:
 		return fmt.Errorf("key, SAS and connection string exclude each other: %w", driver.Invalid)
 	case c.PartSize < 0 || c.PartSize > maxBlock || c.CopyPartSize < 0 || c.CopyPartSize > maxBlock:
 		return fmt.Errorf("part_size and copy_part_size: Azure takes 1B to %s: %w", driver.FormatBytes(maxBlock), driver.Invalid)
-	case c.Concurrency < 0 || c.CopyConcurrency < 0 || c.MaxConns < 0:
+	case c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("counts must not be negative: %w", driver.Invalid)
-	case c.DialTimeout < 0 || c.StallTimeout < 0:
-		return fmt.Errorf("timeouts must not be negative: %w", driver.Invalid)
 	}
-	if p := c.prefix(); p != "" {
-		if err := driver.CheckKey(p[:len(p)-1]); err != nil {
-			return fmt.Errorf("prefix: %w", err)
-		}
+	if _, err := cloud.NewPrefix(c.Prefix); err != nil {
+		return err
+	}
+	if err := c.Network.Check(); err != nil {
+		return err
 	}
 	return checkEndpoint(c.Endpoint)
 }
 
-func oneOf[T ~string](name string, got T, allowed []T) error {
-	var names []string
-	for _, a := range allowed {
-		if a != "" {
-			names = append(names, string(a))
-		}
-	}
-	return fmt.Errorf("%s %q: want one of %s: %w", name, string(got), strings.Join(names, ", "), driver.Invalid)
-}
-
-// checkEndpoint does not repeat the endpoint: what is wrong may be a secret.
 func checkEndpoint(endpoint string) error {
-	if endpoint == "" {
-		return nil
-	}
-	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return fmt.Errorf("endpoint: want a URL such as https://account.blob.%s: %w", defaultRealm, driver.Invalid)
-	case u.User != nil:
-		return fmt.Errorf("endpoint: credentials don't belong into a URL: %w", driver.Invalid)
-	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("endpoint: want a URL without query and fragment: %w", driver.Invalid)
-	}
-	return nil
-}
-
-// prefix is c.Prefix as it stands before keys: "", or with a "/" at its end.
-func (c Config) prefix() string {
-	p := strings.Trim(c.Prefix, "/")
-	if p == "" {
-		return ""
-	}
-	return p + "/"
+	return cloud.CheckEndpoint("endpoint", endpoint, "https://account.blob."+defaultRealm)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 const (
@@ -71,7 +72,7 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		return driver.Object{}, driver.Fail(driver.OpCopy, r.Dst, err)
 	}
 	ctx, c := begin(ctx, driver.OpCopy, r.Dst)
-	c.cond = o.Cond
+	c.Cond = o.Cond
 	from, err := b.source(ctx, r.Src.Key)
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
@@ -99,7 +100,7 @@ func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.Copy
 	ids := []string{id}
 	if err != nil {
 		err = c.fail(ctx, err)
-		if driver.KindOf(err) != driver.OutOfRange && c.reply.Code != emptyBlock {
+		if driver.KindOf(err) != driver.OutOfRange && c.reply().Code != emptyBlock {
 			return driver.Object{}, err
 		}
 		ids = nil // the source has no bytes, and blocks have some
@@ -175,6 +176,6 @@ func sourceKind(status int) driver.Kind {
 	case http.StatusRequestedRangeNotSatisfiable:
 		return driver.OutOfRange
 	default:
-		return kindOfStatus(status)
+		return cloud.KindOfStatus(status)
 	}
 }

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // secrets are what c and the environment say about the account.
@@ -44,12 +46,12 @@ func (c Config) secrets() (secrets, error) {
 		return s, err
 	}
 	s.kind = kind
-	s.account = orDefault(s.account, accountOf(s.endpoint))
-	s.account = orDefault(s.account, os.Getenv("AZURE_STORAGE_ACCOUNT"))
+	s.account = cmp.Or(s.account, accountOf(s.endpoint))
+	s.account = cmp.Or(s.account, os.Getenv("AZURE_STORAGE_ACCOUNT"))
 	if s.account == "" {
 		return s, fmt.Errorf("no storage account: set the account parameter or AZURE_STORAGE_ACCOUNT: %w", driver.Invalid)
 	}
-	s.endpoint = orDefault(s.endpoint, "https://"+s.account+".blob."+orDefault(c.Realm, defaultRealm))
+	s.endpoint = cmp.Or(s.endpoint, "https://"+s.account+".blob."+cmp.Or(c.Realm, defaultRealm))
 	return s, nil
 }
 
@@ -126,14 +128,14 @@ func (s *secrets) connect(text string) (authKind, error) {
 		}
 		fields[strings.ToLower(name)] = value
 	}
-	s.account = orDefault(s.account, fields["accountname"])
-	s.endpoint = orDefault(s.endpoint, strings.TrimSuffix(fields["blobendpoint"], "/"))
+	s.account = cmp.Or(s.account, fields["accountname"])
+	s.endpoint = cmp.Or(s.endpoint, strings.TrimSuffix(fields["blobendpoint"], "/"))
 	if err := checkEndpoint(s.endpoint); err != nil {
 		return 0, fmt.Errorf("connection string: %w", err)
 	}
 	if s.endpoint == "" && s.account != "" {
-		s.endpoint = orDefault(fields["defaultendpointsprotocol"], "https") + "://" + s.account + ".blob." +
-			orDefault(fields["endpointsuffix"], defaultRealm)
+		s.endpoint = cmp.Or(fields["defaultendpointsprotocol"], "https") + "://" + s.account + ".blob." +
+			cmp.Or(fields["endpointsuffix"], defaultRealm)
 	}
 	switch {
 	case fields["accountkey"] != "":
@@ -179,7 +181,7 @@ type authority struct {
 
 func (s secrets) authority(c Config, tr *http.Transport) (authority, error) {
 	a := authority{kind: s.kind, sas: s.sas, options: policy.ClientOptions{
-		Transport: transport{tr},
+		Transport: cloud.Transport{Transport: tr},
 		// blobdock's own wrapper repeats calls, and knows which may be repeated.
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},
@@ -230,25 +232,10 @@ type identity struct{ azcore.TokenCredential }
 func (i identity) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	t, err := i.TokenCredential.GetToken(ctx, o)
 	if err != nil {
-		return t, &identityError{err}
+		return t, &cloud.IdentityError{Err: err}
 	}
 	return t, nil
 }
 
-type identityError struct{ err error }
-
-func (e *identityError) Error() string { return oneLine(e.err.Error()) }
-func (e *identityError) Unwrap() error { return e.err }
-
 // errText is err's text alone: what hangs on it may have a request in it.
-func errText(err error) error { return errors.New(oneLine(err.Error())) }
-
-// oneLine makes one line of a report; it is cut where it gets too long to read.
-func oneLine(text string) string {
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == '\t' }), "; ")
-	const most = 600
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return text
-}
+func errText(err error) error { return errors.New(cloud.OneLine(err.Error())) }

@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // deleteBatch deletes keys in one request. The error names the first key that
@@ -72,10 +73,10 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 
 // partly is the error of one request in a batch.
 func (c *call) partly(err error) *driver.Error {
-	e := &driver.Error{Op: c.op, RequestID: c.header.Get("X-Ms-Request-Id"), Kind: driver.Unknown, Err: driver.Unknown}
+	e := &driver.Error{Op: c.Op, RequestID: c.Header.Get("X-Ms-Request-Id"), Kind: driver.Unknown, Err: driver.Unknown}
 	var r *azcore.ResponseError
 	if errors.As(err, &r) {
-		one := &call{op: c.op, status: r.StatusCode}
+		one := &call{cloud.Call{Op: c.Op, Status: r.StatusCode}}
 		e.Status = r.StatusCode
 		one.refused(e, r.ErrorCode)
 		e.MayHave = e.Kind == driver.Unavailable

@@ -139,7 +139,7 @@ func TestNoSecrets(t *testing.T) {
 func TestLostReply(t *testing.T) {
 	b, _ := fakeStore(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	everyVerb(t, b, func(op driver.Op, err error) {
-		if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) != changes[op] {
+		if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) != op.Changes() {
 			t.Errorf("%s: got %v", op, err)
 		}
 	})

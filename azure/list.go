@@ -2,9 +2,11 @@ package azure
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
@@ -33,7 +35,7 @@ func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 	if q.Delimiter != "" {
 		list = b.listFolder
 	}
-	l, err := list(ctx, c, q, container.ListBlobsInclude{})
+	l, err := list(ctx, q, container.ListBlobsInclude{})
 	if err != nil {
 		return none, c.fail(ctx, err)
 	}
@@ -71,16 +73,16 @@ func beyond(q driver.ListRequest) bool {
 
 // listed is the key of a name that the store lists, when it belongs to q.
 func (b *Bucket) listed(q driver.ListRequest, name string) (string, bool) {
-	key, ours := strings.CutPrefix(name, b.prefix)
-	return key, ours && key != "" && key > q.StartAfter
+	key, ours := b.prefix.Cut(name)
+	return key, ours && key > q.StartAfter
 }
 
-func (b *Bucket) listFlat(ctx context.Context, c *call, q driver.ListRequest, with container.ListBlobsInclude) (listing, error) {
+func (b *Bucket) listFlat(ctx context.Context, q driver.ListRequest, with container.ListBlobsInclude) (listing, error) {
 	if q.StartAfter > q.Prefix {
-		c.startFrom = b.full(q.StartAfter)
+		ctx = context.WithValue(ctx, startKey{}, b.full(q.StartAfter))
 	}
 	out, err := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		Include: with, Prefix: text(b.prefix + q.Prefix), Marker: text(q.Token), MaxResults: to.Ptr(int32(q.PageSize())),
+		Include: with, Prefix: text(b.full(q.Prefix)), Marker: text(q.Token), MaxResults: to.Ptr(int32(q.PageSize())),
 	}).NextPage(ctx)
 	if err != nil {
 		return listing{}, err
@@ -92,9 +94,9 @@ func (b *Bucket) listFlat(ctx context.Context, c *call, q driver.ListRequest, wi
 	return l, nil
 }
 
-func (b *Bucket) listFolder(ctx context.Context, _ *call, q driver.ListRequest, with container.ListBlobsInclude) (listing, error) {
+func (b *Bucket) listFolder(ctx context.Context, q driver.ListRequest, with container.ListBlobsInclude) (listing, error) {
 	out, err := b.client.NewListBlobsHierarchyPager(q.Delimiter, &container.ListBlobsHierarchyOptions{
-		Include: with, Prefix: text(b.prefix + q.Prefix), Marker: text(q.Token), MaxResults: to.Ptr(int32(q.PageSize())),
+		Include: with, Prefix: text(b.full(q.Prefix)), Marker: text(q.Token), MaxResults: to.Ptr(int32(q.PageSize())),
 	}).NextPage(ctx)
 	if err != nil {
 		return listing{}, err
@@ -104,6 +106,22 @@ func (b *Bucket) listFolder(ctx context.Context, _ *call, q driver.ListRequest, 
 		l.blobs, l.prefixes = out.Segment.BlobItems, out.Segment.BlobPrefixes
 	}
 	return l, nil
+}
+
+// listFrom is where a listing begins: the SDK has the field for it and leaves it
+// out of flat listings. It runs before the request is signed.
+type listFrom struct{}
+
+type startKey struct{}
+
+func (listFrom) Do(req *policy.Request) (*http.Response, error) {
+	raw := req.Raw()
+	if start, ok := raw.Context().Value(startKey{}).(string); ok {
+		q := raw.URL.Query()
+		q.Set("startFrom", start)
+		raw.URL.RawQuery = q.Encode()
+	}
+	return req.Next()
 }
 
 // text is nil for "", which the SDK does not send.

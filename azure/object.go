@@ -12,6 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Stat describes the object at key.
@@ -51,10 +52,10 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err != nil {
 		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
 	}
-	up := newUpstream(body)
-	defer up.release()
+	up := cloud.NewUpstream(body)
+	defer up.Release()
 	ctx, c := begin(ctx, driver.OpPut, key)
-	c.cond = o.Cond
+	c.Cond = o.Cond
 	out, err := b.blockBlob(key).Upload(ctx, up, &blockblob.UploadOptions{
 		HTTPHeaders: headers(o.ContentType), Metadata: encodeMetadata(o.Metadata),
 		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(),

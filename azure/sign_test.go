@@ -33,7 +33,7 @@ func tokenStore(t *testing.T, answer http.HandlerFunc, k tokens) (*Bucket, *fake
 	f := &fake{answer: answer}
 	srv := httptest.NewTLSServer(f)
 	t.Cleanup(srv.Close)
-	b := openTest(t, Config{Container: "container", Account: "account", Credential: CredentialDefault, SkipVerify: true})
+	b := openTest(t, Config{Container: "container", Account: "account", Credential: CredentialDefault, Network: driver.Network{SkipVerify: true}})
 	b.transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // CreateUpload begins an upload, by no request at all: blocks need no beginning.
@@ -51,8 +52,8 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 		return driver.Part{Number: n, ETag: emptyPart}, nil
 	}
 	id, tag := up.newBlock(n)
-	sent := newUpstream(body)
-	defer sent.release()
+	sent := cloud.NewUpstream(body)
+	defer sent.Release()
 	ctx, c := begin(ctx, driver.OpPutPart, u.Key)
 	_, err = b.blockBlob(u.Key).StageBlock(ctx, id, sent, &blockblob.StageBlockOptions{
 		TransactionalValidation: sum, CPKScopeInfo: b.write.encryption(),
@@ -92,7 +93,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 		size += p.Size
 	}
 	ctx, c := begin(ctx, driver.OpCompleteUpload, u.Key)
-	c.cond = cond
+	c.Cond = cond
 	out, err := b.blockBlob(u.Key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(up.attrs.ContentType), Metadata: encodeMetadata(up.attrs.Metadata),
 		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(cond),
@@ -215,7 +216,7 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 	}
 	absent := driver.Cond{IfAbsent: true}
 	cctx, c := begin(ctx, driver.OpAbortUpload, u.Key)
-	c.cond = absent
+	c.Cond = absent
 	out, err := b.blockBlob(u.Key).CommitBlockList(cctx, nil, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(""), AccessConditions: conditionOf(absent),
 	})
@@ -257,7 +258,7 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 		return none, nil
 	}
 	ctx, c := begin(ctx, driver.OpListUploads, q.Prefix)
-	l, err := b.listFlat(ctx, c, q, container.ListBlobsInclude{UncommittedBlobs: true})
+	l, err := b.listFlat(ctx, q, container.ListBlobsInclude{UncommittedBlobs: true})
 	if err != nil {
 		return none, c.fail(ctx, err)
 	}

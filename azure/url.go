@@ -2,11 +2,10 @@ package azure
 
 import (
 	"context"
-	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 func init() { driver.Register("azblob", OpenURL) }
@@ -23,19 +22,10 @@ func OpenURL(ctx context.Context, u *url.URL) (driver.Bucket, error) {
 
 // ParseURL reads u into a Config.
 func ParseURL(u *url.URL) (Config, error) {
-	switch {
-	case u.User != nil:
-		return Config{}, fmt.Errorf("credentials don't belong into a URL; they come from the environment, key_file or the default chain: %w", driver.Invalid)
-	case u.Port() != "":
-		return Config{}, fmt.Errorf("a container has no port; the store's address goes into the endpoint parameter: %w", driver.Invalid)
-	case u.Fragment != "":
-		return Config{}, fmt.Errorf("a storage URL has no fragment: %w", driver.Invalid)
-	}
-	q, err := url.ParseQuery(u.RawQuery)
+	p, err := cloud.Params(u, "container", "the environment, key_file or the default chain")
 	if err != nil {
-		return Config{}, fmt.Errorf("query is malformed: %w", driver.Invalid)
+		return Config{}, err
 	}
-	p := driver.NewParams(q)
 	const maxCount = 10_000
 	c := Config{
 		Container: u.Host,
@@ -56,11 +46,7 @@ func ParseURL(u *url.URL) (Config, error) {
 		CopyPartSize:    p.Bytes("copy_part_size", 0, 1, maxBlock),
 		CopyConcurrency: p.Int("copy_concurrency", 0, 1, maxCount),
 
-		SkipVerify:   p.Bool("skip_verify", false),
-		CAFile:       p.String("ca_file", ""),
-		MaxConns:     p.Int("max_conns", 0, 1, 1_000_000),
-		DialTimeout:  p.Duration("dial_timeout", 0, time.Millisecond, time.Hour),
-		StallTimeout: p.Duration("stall_timeout", 0, time.Millisecond, 24*time.Hour),
+		Network: p.Network(),
 	}
 	if c.Credential == "auto" {
 		c.Credential = CredentialAuto

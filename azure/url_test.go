@@ -21,7 +21,7 @@ func TestParseURL(t *testing.T) {
 		"azblob://c0?credential=auto&checksum=auto":  {Container: "c0"},
 		"azblob://c0?tier=Cool&encryption_scope=s":   {Container: "c0", Tier: "Cool", EncryptionScope: "s"},
 		"azblob://c0?part_size=16MiB&concurrency=4":  {Container: "c0", PartSize: 16 * mib, Concurrency: 4},
-		"azblob://c0?stall_timeout=3s&skip_verify=1": {Container: "c0", StallTimeout: 3 * time.Second, SkipVerify: true},
+		"azblob://c0?stall_timeout=3s&skip_verify=1": {Container: "c0", Network: driver.Network{StallTimeout: 3 * time.Second, SkipVerify: true}},
 		"azblob://c0?endpoint=http://127.0.0.1:10000/devstoreaccount1&credential=key&key_file=/k": {
 			Container: "c0", Endpoint: "http://127.0.0.1:10000/devstoreaccount1", Credential: CredentialKey, KeyFile: "/k",
 		},

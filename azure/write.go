@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -35,7 +36,7 @@ func (a attributes) encryption() *blob.CPKScopeInfo {
 }
 
 func headers(contentType string) *blob.HTTPHeaders {
-	return &blob.HTTPHeaders{BlobContentType: to.Ptr(orDefault(contentType, defaultType))}
+	return &blob.HTTPHeaders{BlobContentType: to.Ptr(cmp.Or(contentType, defaultType))}
 }
 
 // conditionOf is c as If-Match and If-None-Match.

@@ -87,6 +87,17 @@ const (
 	OpDeleteBatch    Op = "delete-batch"
 )
 
+// Changes reports whether a call of op that was carried out leaves the store
+// different.
+func (op Op) Changes() bool {
+	switch op {
+	case OpStat, OpOpen, OpList, OpListUploads, OpSign:
+		return false
+	default:
+		return true
+	}
+}
+
 // Error is how every driver reports a failure. It says what was being done to
 // which key, and never carries a credential or a signed URL's query.
 type Error struct {

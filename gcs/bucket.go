@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/api/storage/v1"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Bucket is a bucket of Google Cloud Storage. It implements driver.Bucket.
@@ -21,7 +23,7 @@ type Bucket struct {
 	transport *http.Transport
 	identity  *identity // nil when anonymous
 	name      string
-	prefix    string // of all keys on the wire; "" or with a "/" at its end
+	prefix    cloud.Prefix
 	features  driver.Features
 
 	// seen is set once the store has shown that the bucket exists.
@@ -47,12 +49,16 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	if err := checkEndpoint("STORAGE_EMULATOR_HOST", c.Endpoint); err != nil {
 		return nil, err
 	}
-	tr, err := c.transport()
+	tr, err := cloud.NewTransport(c.Network)
 	if err != nil {
 		return nil, err
 	}
-	b := &Bucket{config: c, transport: tr, name: c.Bucket, prefix: c.prefix()}
-	var chain http.RoundTripper = transport{tr}
+	prefix, err := cloud.NewPrefix(c.Prefix)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bucket{config: c, transport: tr, name: c.Bucket, prefix: prefix}
+	var chain http.RoundTripper = cloud.Transport{Transport: tr}
 	if !c.Anonymous {
 		b.identity = newIdentity(c, tr)
 		chain = authorizer{next: chain, identity: b.identity}
@@ -84,7 +90,7 @@ func (b *Bucket) offer() driver.Features {
 			Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Retarget: driver.AllConds,
 		},
 		Metadata:    true,
-		PartSize:    orDefault(b.config.PartSize, defaultPartSize),
+		PartSize:    cmp.Or(b.config.PartSize, defaultPartSize),
 		Concurrency: b.config.Concurrency,
 		Copy:        b.copyObject,
 		Retarget:    b.retarget,
@@ -105,15 +111,12 @@ func (b *Bucket) Close() error {
 }
 
 // full is key as the store knows it.
-func (b *Bucket) full(key string) string { return b.prefix + key }
+func (b *Bucket) full(key string) string { return b.prefix.Full(key) }
 
 // checkKey is driver.CheckKey with the prefix counted and parts kept apart.
 func (b *Bucket) checkKey(key string) error {
-	if err := driver.CheckKey(key); err != nil {
+	if err := b.prefix.CheckKey(key); err != nil {
 		return err
-	}
-	if n := len(b.prefix) + len(key); n > driver.MaxKey {
-		return fmt.Errorf("key has %d bytes with the bucket's prefix, at most %d are allowed: %w", n, driver.MaxKey, driver.Invalid)
 	}
 	if strings.HasPrefix(key, partsDir) {
 		return fmt.Errorf("key %q: %s holds the parts of uploads: %w", key, partsDir, driver.Invalid)

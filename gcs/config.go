@@ -1,15 +1,16 @@
 package gcs
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 const (
@@ -17,10 +18,8 @@ const (
 	mib = 1 << 20
 	tib = 1 << 40
 
-	defaultPartSize     = 16 * mib
-	defaultDialTimeout  = 5 * time.Second
-	defaultStallTimeout = 60 * time.Second
-	defaultUniverse     = "googleapis.com"
+	defaultPartSize = 16 * mib
+	defaultUniverse = "googleapis.com"
 )
 
 // limits of uploads in parts.
@@ -65,15 +64,7 @@ type Config struct {
 	PartSize    int64 // preferred size of an upload's first parts; 0 is 16 MiB
 	Concurrency int   // preferred parts in flight; 0 leaves it to the caller
 
-	SkipVerify bool   // any certificate will do; for tests
-	CAFile     string // PEM, in place of the system's authorities
-	MaxConns   int    // connections to the store; 0 is no limit
-	// DialTimeout bounds how long a connection takes to be made; 0 is 5 s.
-	DialTimeout time.Duration
-	// StallTimeout is how long a connection may stand still in the midst of a
-	// request before it is given up; 0 is 60 s. It does not bound the whole of a
-	// request that makes progress.
-	StallTimeout time.Duration
+	driver.Network
 }
 
 // check returns an Invalid error for the first thing that is wrong in c.
@@ -86,22 +77,21 @@ func (c Config) check() error {
 	case c.Anonymous && (c.CredentialsFile != "" || c.ServiceAccount != ""):
 		return fmt.Errorf("anonymous excludes all other credentials: %w", driver.Invalid)
 	case c.StorageClass != "" && !slices.Contains(storageClasses, c.StorageClass):
-		return fmt.Errorf("storage_class %q: want one of %s: %w", c.StorageClass, strings.Join(storageClasses, ", "), driver.Invalid)
+		return cloud.OneOf("storage_class", c.StorageClass, storageClasses)
 	case c.KMSKey != "" && !strings.HasPrefix(c.KMSKey, "projects/"):
 		return fmt.Errorf("kms_key %q: want projects/P/locations/L/keyRings/R/cryptoKeys/K: %w", c.KMSKey, driver.Invalid)
 	case strings.ContainsAny(c.UniverseDomain, "/:@?#"):
 		return fmt.Errorf("universe_domain: want a domain such as %s: %w", defaultUniverse, driver.Invalid)
 	case strings.ContainsAny(c.ServiceAccount, "/?#: "):
 		return fmt.Errorf("service_account %q: want its email address: %w", c.ServiceAccount, driver.Invalid)
-	case c.PartSize < 0 || c.PartSize > limits.MaxSize || c.Concurrency < 0 || c.MaxConns < 0:
+	case c.PartSize < 0 || c.PartSize > limits.MaxSize || c.Concurrency < 0:
 		return fmt.Errorf("sizes and counts must not be negative, nor parts over %s: %w", driver.FormatBytes(limits.MaxSize), driver.Invalid)
-	case c.DialTimeout < 0 || c.StallTimeout < 0:
-		return fmt.Errorf("timeouts must not be negative: %w", driver.Invalid)
 	}
-	if p := c.prefix(); p != "" {
-		if err := driver.CheckKey(p[:len(p)-1]); err != nil {
-			return fmt.Errorf("prefix: %w", err)
-		}
+	if _, err := cloud.NewPrefix(c.Prefix); err != nil {
+		return err
+	}
+	if err := c.Network.Check(); err != nil {
+		return err
 	}
 	if err := checkEndpoint("endpoint", c.Endpoint); err != nil {
 		return err
@@ -126,30 +116,15 @@ func (c Config) checkCredentialsFile() error {
 	return nil
 }
 
-// checkEndpoint does not repeat the endpoint: what is wrong may be a password.
+// checkEndpoint wants a URL without a path: the APIs have theirs.
 func checkEndpoint(name, endpoint string) error {
-	if endpoint == "" {
-		return nil
+	if err := cloud.CheckEndpoint(name, endpoint, "https://storage.example.com"); err != nil {
+		return err
 	}
-	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return fmt.Errorf("%s: want a URL such as https://storage.example.com: %w", name, driver.Invalid)
-	case u.User != nil:
-		return fmt.Errorf("%s: credentials don't belong into a URL: %w", name, driver.Invalid)
-	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("%s: want a URL without path, query and fragment: %w", name, driver.Invalid)
+	if u, err := url.Parse(endpoint); err == nil && strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("%s: want a URL without a path: %w", name, driver.Invalid)
 	}
 	return nil
-}
-
-// prefix is c.Prefix as it stands before keys: "", or with a "/" at its end.
-func (c Config) prefix() string {
-	p := strings.Trim(c.Prefix, "/")
-	if p == "" {
-		return ""
-	}
-	return p + "/"
 }
 
 // emulator is what STORAGE_EMULATOR_HOST names, as a URL.
@@ -169,22 +144,14 @@ func emulator() string {
 
 // withDefaults is c with what the environment and Google's services add.
 func (c Config) withDefaults() Config {
-	c.UniverseDomain = orDefault(c.UniverseDomain, defaultUniverse)
+	c.UniverseDomain = cmp.Or(c.UniverseDomain, defaultUniverse)
 	if c.Endpoint == "" {
 		if e := emulator(); e != "" {
 			c.Endpoint = e
 			c.Anonymous = c.CredentialsFile == ""
 		}
 	}
-	c.Endpoint = strings.TrimSuffix(orDefault(c.Endpoint, "https://storage."+c.UniverseDomain), "/")
-	c.IAMEndpoint = strings.TrimSuffix(orDefault(c.IAMEndpoint, "https://iamcredentials."+c.UniverseDomain), "/")
+	c.Endpoint = strings.TrimSuffix(cmp.Or(c.Endpoint, "https://storage."+c.UniverseDomain), "/")
+	c.IAMEndpoint = strings.TrimSuffix(cmp.Or(c.IAMEndpoint, "https://iamcredentials."+c.UniverseDomain), "/")
 	return c
-}
-
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }

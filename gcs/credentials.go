@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials"
+
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // scope lets the roles of the account decide.
@@ -60,7 +63,7 @@ func (i *identity) credentials(ctx context.Context) (*auth.Credentials, error) {
 	select {
 	case err := <-done:
 		if err != nil {
-			return nil, &identityError{err}
+			return nil, &cloud.IdentityError{Err: err}
 		}
 		return i.found.Load(), nil
 	case <-ctx.Done():
@@ -120,15 +123,15 @@ func (a authorizer) authorize(req *http.Request) (*http.Request, error) {
 	}
 	token, err := found.Token(ctx)
 	if err != nil {
-		return nil, &identityError{err}
+		return nil, &cloud.IdentityError{Err: err}
 	}
 	// Who is billed may be part of the credentials.
 	project, err := found.QuotaProjectID(ctx)
 	if err != nil {
-		return nil, &identityError{err}
+		return nil, &cloud.IdentityError{Err: err}
 	}
 	req = req.Clone(ctx)
-	req.Header.Set("Authorization", orDefault(token.Type, "Bearer")+" "+token.Value)
+	req.Header.Set("Authorization", cmp.Or(token.Type, "Bearer")+" "+token.Value)
 	if project != "" && req.Header.Get(projectHeader) == "" {
 		req.Header.Set(projectHeader, project)
 	}
@@ -138,8 +141,3 @@ func (a authorizer) authorize(req *http.Request) (*http.Request, error) {
 // projectHeader names the project to bill.
 // https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooguserproject
 const projectHeader = "X-Goog-User-Project"
-
-type identityError struct{ err error }
-
-func (e *identityError) Error() string { return e.err.Error() }
-func (e *identityError) Unwrap() error { return e.err }

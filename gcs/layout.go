@@ -103,7 +103,7 @@ func parseID(id string) (started time.Time, marked, ok bool) {
 
 // folder is where the parts of u lie, as the store knows it.
 func (b *Bucket) folder(u driver.Upload) string {
-	return b.prefix + partsDir + escape(u.Key) + string(keyEnd) + u.ID + "/"
+	return b.prefix.Full(partsDir) + escape(u.Key) + string(keyEnd) + u.ID + "/"
 }
 
 func (b *Bucket) partName(u driver.Upload, n int) string {

@@ -31,12 +31,12 @@ func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 	}
 	page := driver.Page[driver.Entry]{Next: r.next(got.NextPageToken)}
 	for _, o := range got.Items {
-		if key, ours := strings.CutPrefix(o.Name, b.prefix); ours && key != "" && key != q.StartAfter {
+		if key, ours := b.prefix.Cut(o.Name); ours && key != q.StartAfter {
 			page.Items = append(page.Items, driver.Entry{Object: b.object(key, o)})
 		}
 	}
 	for _, p := range got.Prefixes {
-		if key, ours := strings.CutPrefix(p, b.prefix); ours && key != "" {
+		if key, ours := b.prefix.Cut(p); ours {
 			page.Items = append(page.Items, driver.Entry{Object: driver.Object{Key: key}, IsPrefix: true})
 		}
 	}
@@ -93,15 +93,15 @@ func (b *Bucket) listing(q driver.ListRequest) (ranged, error) {
 	// The offset is inclusive; no key continues another with less than a space.
 	start := ""
 	if after != "" {
-		start = b.prefix + after + " "
+		start = b.prefix.Full(after) + " "
 	}
-	r.call = b.service.List(b.name).Prefix(b.prefix + q.Prefix).Delimiter(q.Delimiter).
+	r.call = b.service.List(b.name).Prefix(b.prefix.Full(q.Prefix)).Delimiter(q.Delimiter).
 		MaxResults(int64(q.PageSize())).PageToken(token).Projection("noAcl").Fields(listFields)
 	switch r.side {
 	case sideBefore:
-		r.call.EndOffset(b.prefix + partsDir)
+		r.call.EndOffset(b.prefix.Full(partsDir))
 	case sideBehind:
-		start = max(start, b.prefix+behindParts)
+		start = max(start, b.prefix.Full(behindParts))
 	}
 	if start != "" {
 		r.call.StartOffset(start)

@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/api/storage/v1"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Stat describes the object at key.
@@ -98,8 +100,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 // send is insert with the contract's errors.
 func (b *Bucket) send(ctx context.Context, op driver.Op, key string, obj *storage.Object, body *io.SectionReader, cond driver.Cond, match *int64) (*storage.Object, error) {
 	ctx, c := begin(ctx, op, key, cond)
-	up := newUpstream(body)
-	defer up.release()
+	up := cloud.NewUpstream(body)
+	defer up.Release()
 	stored, err := b.insert(ctx, obj, up, body.Size(), match)
 	if err != nil {
 		err = c.failBody(ctx, up, err)
@@ -158,7 +160,7 @@ func generation(etag string) (int64, bool) {
 func (b *Bucket) fresh(name string, o driver.WriteOptions) *storage.Object {
 	return &storage.Object{
 		Name:         name,
-		ContentType:  orDefault(o.ContentType, plainType),
+		ContentType:  cmp.Or(o.ContentType, plainType),
 		Metadata:     maps.Clone(o.Metadata),
 		StorageClass: b.config.StorageClass,
 	}

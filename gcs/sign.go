@@ -16,6 +16,7 @@ import (
 	"google.golang.org/api/googleapi"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // maxExpires is from
@@ -136,7 +137,7 @@ func (b *Bucket) account(ctx context.Context, file keyFile) (string, error) {
 	}
 	name, err := metadata.EmailWithContext(ctx, "default")
 	if err != nil {
-		return "", &identityError{err}
+		return "", &cloud.IdentityError{Err: err}
 	}
 	b.identity.signer.Store(&name)
 	return name, nil

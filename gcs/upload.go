@@ -168,7 +168,7 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 	if err := q.CheckUploads(); err != nil {
 		return driver.Page[driver.Upload]{}, driver.Fail(driver.OpListUploads, q.Prefix, err)
 	}
-	base := b.prefix + partsDir
+	base := b.prefix.Full(partsDir)
 	r := b.service.List(b.name).Prefix(base + escape(q.Prefix)).Delimiter("/").
 		MaxResults(int64(q.PageSize())).PageToken(q.Token).Projection("noAcl").Fields("nextPageToken,prefixes")
 	if q.StartAfter != "" {

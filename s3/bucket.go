@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Bucket is a bucket of an S3-compatible store. It implements driver.Bucket.
@@ -23,7 +25,7 @@ type Bucket struct {
 	transport *http.Transport
 	name      string
 	region    string // that requests are signed for
-	prefix    string // of all keys on the wire; "" or with a "/" at its end
+	prefix    cloud.Prefix
 	profile   profile
 	write     attributes
 	features  driver.Features
@@ -60,7 +62,11 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	if configured, ok := conf.HTTPClient.(*awshttp.BuildableClient); ok {
 		tr = configured.GetTransport() // with the authorities of AWS_CA_BUNDLE
 	}
-	b := &Bucket{transport: tr, name: c.Bucket, prefix: c.prefix(), write: c.attributes()}
+	prefix, err := cloud.NewPrefix(c.Prefix)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bucket{transport: tr, name: c.Bucket, prefix: prefix, write: c.attributes()}
 	var optErr error
 	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, o) })
 	if optErr != nil {
@@ -105,7 +111,7 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 
 	b.region = o.Region
 
-	o.HTTPClient = transport{b.transport}
+	o.HTTPClient = cloud.Transport{Transport: b.transport}
 	// blobdock's own wrapper repeats calls, and knows which may be repeated.
 	o.Retryer = aws.NopRetryer{}
 	o.UsePathStyle = p.pathStyle
@@ -142,7 +148,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 		Metadata:    true,
 		PartSize:    p.partSize,
 		Concurrency: c.Concurrency,
-		Copying:     driver.CopyPlan{PartSize: p.copyPart, Concurrency: orDefault(c.CopyConcurrency, defaultCopyConcurrency)},
+		Copying:     driver.CopyPlan{PartSize: p.copyPart, Concurrency: cmp.Or(c.CopyConcurrency, defaultCopyConcurrency)},
 		Copy:        b.copyObject,
 		CopyMax:     p.copyOneBelow,
 	}
@@ -171,18 +177,10 @@ func (b *Bucket) Close() error {
 func (b *Bucket) bucket() *string { return &b.name }
 
 // full is the Key field of a request: key as the store knows it.
-func (b *Bucket) full(key string) *string { return aws.String(b.prefix + key) }
+func (b *Bucket) full(key string) *string { return aws.String(b.prefix.Full(key)) }
 
 // checkKey is driver.CheckKey with the prefix counted.
-func (b *Bucket) checkKey(key string) error {
-	if err := driver.CheckKey(key); err != nil {
-		return err
-	}
-	if n := len(b.prefix) + len(key); n > driver.MaxKey {
-		return fmt.Errorf("key has %d bytes with the bucket's prefix, at most %d are allowed: %w", n, driver.MaxKey, driver.Invalid)
-	}
-	return nil
-}
+func (b *Bucket) checkKey(key string) error { return b.prefix.CheckKey(key) }
 
 // dropAcceptEncoding takes a header out of the signature that the store's front
 // end changes on the way.

@@ -5,19 +5,17 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
 	"io"
-	"sync"
-	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 var (
@@ -70,7 +68,7 @@ func (k Checksum) of(body *io.SectionReader) (sums, error) {
 	if h == nil {
 		return sums{}, nil
 	}
-	if err := digest(h, body); err != nil {
+	if err := cloud.Digest(h, body); err != nil {
 		return sums{}, err
 	}
 	v := encode(h.Sum(nil))
@@ -94,7 +92,7 @@ func (k Checksum) withSHA256(body *io.SectionReader, sum []byte) (sums, error) {
 		return sums{sha256: encode(sum)}, nil
 	}
 	h := sha256.New()
-	if err := digest(h, body); err != nil {
+	if err := cloud.Digest(h, body); err != nil {
 		return sums{}, err
 	}
 	if got := h.Sum(nil); !bytes.Equal(got, sum) {
@@ -104,59 +102,3 @@ func (k Checksum) withSHA256(body *io.SectionReader, sum []byte) (sums, error) {
 }
 
 func encode(sum []byte) *string { return aws.String(base64.StdEncoding.EncodeToString(sum)) }
-
-func digest(h hash.Hash, body *io.SectionReader) error {
-	n, err := io.Copy(h, fromStart(body))
-	switch {
-	case err != nil:
-		return fmt.Errorf("body at %d of %d bytes: %w", n, body.Size(), err)
-	case n < body.Size():
-		return fmt.Errorf("body ends at %d of %d bytes: %w", n, body.Size(), io.ErrUnexpectedEOF)
-	}
-	return nil
-}
-
-// fromStart reads body with a position of its own.
-func fromStart(body *io.SectionReader) *io.SectionReader {
-	return io.NewSectionReader(body, 0, body.Size())
-}
-
-// upstream is a body on its way. It remembers its own failure, which the
-// transport reports like one of the network.
-//
-// The transport may go on reading a body after it has returned, when the reply
-// came early or the call was given up. The caller, however, uses its buffer
-// again: after release nothing reads it.
-type upstream struct {
-	*io.SectionReader
-	failure  atomic.Pointer[error]
-	mu       sync.Mutex // held while bytes are copied
-	released bool
-}
-
-func newUpstream(body *io.SectionReader) *upstream { return &upstream{SectionReader: fromStart(body)} }
-
-var errReleased = errors.New("the call that sent this body has ended")
-
-func (u *upstream) Read(p []byte) (int, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.released {
-		return 0, errReleased
-	}
-	at, _ := u.Seek(0, io.SeekCurrent)
-	n, err := u.SectionReader.Read(p)
-	if errors.Is(err, io.EOF) && at+int64(n) < u.Size() {
-		err = fmt.Errorf("body ends at %d of %d bytes: %w", at+int64(n), u.Size(), io.ErrUnexpectedEOF)
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		u.failure.CompareAndSwap(nil, &err)
-	}
-	return n, err
-}
-
-func (u *upstream) release() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.released = true
-}

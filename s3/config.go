@@ -2,14 +2,13 @@ package s3
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Checksum says how the store checks what it is sent. The sum goes as a plain
@@ -91,16 +90,8 @@ type Config struct {
 	CopyPartSize    int64 // 0 is as the profile has it
 	CopyConcurrency int   // 0 is 8
 
-	SkipVerify        bool   // any certificate will do; for tests
-	CAFile            string // PEM, in place of the system's authorities
+	driver.Network
 	CertFile, KeyFile string // PEM, this client's certificate
-	MaxConns          int    // connections to the store; 0 is no limit
-	// DialTimeout bounds how long a connection takes to be made; 0 is 5 s.
-	DialTimeout time.Duration
-	// StallTimeout is how long a connection may stand still in the midst of a
-	// request before it is given up; 0 is 60 s. It does not bound the whole of a
-	// request that makes progress.
-	StallTimeout time.Duration
 }
 
 // String is fit for logs: it has no credentials.
@@ -117,11 +108,7 @@ func (c Config) String() string {
 // GoString is String.
 func (c Config) GoString() string { return c.String() }
 
-const (
-	defaultDialTimeout     = 5 * time.Second
-	defaultStallTimeout    = 30 * time.Second
-	defaultCopyConcurrency = 8
-)
+const defaultCopyConcurrency = 8
 
 var sses = []string{"", string(types.ServerSideEncryptionAes256), string(types.ServerSideEncryptionAwsKms), string(types.ServerSideEncryptionAwsKmsDsse)}
 
@@ -133,19 +120,19 @@ func (c Config) check() error {
 	case strings.ContainsAny(c.Bucket, "/?#@: "):
 		return fmt.Errorf("bucket %q: not the name of a bucket: %w", c.Bucket, driver.Invalid)
 	case c.Profile != "" && !slices.Contains(Profiles(), c.Profile):
-		return oneOf("profile", c.Profile, Profiles())
+		return cloud.OneOf("profile", c.Profile, Profiles())
 	case !slices.Contains(checksums, c.Checksum):
-		return oneOf("checksum", c.Checksum, checksums)
+		return cloud.OneOf("checksum", c.Checksum, checksums)
 	case !slices.Contains(conditions, c.Conditions):
-		return oneOf("conditions", c.Conditions, conditions)
+		return cloud.OneOf("conditions", c.Conditions, conditions)
 	case !slices.Contains(sses, c.SSE):
-		return oneOf("sse", c.SSE, sses)
+		return cloud.OneOf("sse", c.SSE, sses)
 	case c.SSEKMSKeyID != "" && !strings.HasPrefix(c.SSE, "aws:kms"):
 		return fmt.Errorf("sse_kms_key_id: wants sse=aws:kms or sse=aws:kms:dsse: %w", driver.Invalid)
 	case archived(c.StorageClass):
 		return fmt.Errorf("storage_class %s: objects there can't be read at once: %w", c.StorageClass, driver.Invalid)
 	case c.ACL != "" && !slices.Contains(types.ObjectCannedACL("").Values(), types.ObjectCannedACL(c.ACL)):
-		return oneOf("acl", types.ObjectCannedACL(c.ACL), types.ObjectCannedACL("").Values())
+		return cloud.OneOf("acl", types.ObjectCannedACL(c.ACL), types.ObjectCannedACL("").Values())
 	case (c.AccessKeyID == "") != (c.SecretAccessKey == ""):
 		return fmt.Errorf("access key and secret key go together: %w", driver.Invalid)
 	case c.SessionToken != "" && c.AccessKeyID == "":
@@ -156,20 +143,19 @@ func (c Config) check() error {
 		return fmt.Errorf("external_id and sts_endpoint need a role_arn: %w", driver.Invalid)
 	case (c.CertFile == "") != (c.KeyFile == ""):
 		return fmt.Errorf("cert_file and key_file go together: %w", driver.Invalid)
-	case c.PartSize < 0 || c.CopyPartSize < 0 || c.CopyThreshold < 0 || c.Concurrency < 0 || c.CopyConcurrency < 0 || c.MaxConns < 0:
+	case c.PartSize < 0 || c.CopyPartSize < 0 || c.CopyThreshold < 0 || c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("sizes and counts must not be negative: %w", driver.Invalid)
-	case c.DialTimeout < 0 || c.StallTimeout < 0:
-		return fmt.Errorf("timeouts must not be negative: %w", driver.Invalid)
 	}
-	if p := c.prefix(); p != "" {
-		if err := driver.CheckKey(p[:len(p)-1]); err != nil {
-			return fmt.Errorf("prefix: %w", err)
-		}
-	}
-	if err := checkEndpoint("endpoint", c.Endpoint); err != nil {
+	if _, err := cloud.NewPrefix(c.Prefix); err != nil {
 		return err
 	}
-	return checkEndpoint("sts_endpoint", c.STSEndpoint)
+	if err := c.Network.Check(); err != nil {
+		return err
+	}
+	if err := cloud.CheckEndpoint("endpoint", c.Endpoint, exampleEndpoint); err != nil {
+		return err
+	}
+	return cloud.CheckEndpoint("sts_endpoint", c.STSEndpoint, exampleEndpoint)
 }
 
 // archived tells the storage classes that need a restore before a read.
@@ -178,41 +164,7 @@ func archived(class string) bool {
 	return class == string(types.StorageClassGlacier) || class == string(types.StorageClassDeepArchive)
 }
 
-func oneOf[T ~string](name string, got T, allowed []T) error {
-	var names []string
-	for _, a := range allowed {
-		if a != "" {
-			names = append(names, string(a))
-		}
-	}
-	return fmt.Errorf("%s %q: want one of %s: %w", name, string(got), strings.Join(names, ", "), driver.Invalid)
-}
-
-// checkEndpoint does not repeat the endpoint: what is wrong may be a password.
-func checkEndpoint(name, endpoint string) error {
-	if endpoint == "" {
-		return nil
-	}
-	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		return fmt.Errorf("%s: want a URL such as https://minio.example.com:9000: %w", name, driver.Invalid)
-	case u.User != nil:
-		return fmt.Errorf("%s: credentials don't belong into a URL: %w", name, driver.Invalid)
-	case u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("%s: want a URL without query and fragment: %w", name, driver.Invalid)
-	}
-	return nil
-}
-
-// prefix is c.Prefix as it stands before keys: "", or with a "/" at its end.
-func (c Config) prefix() string {
-	p := strings.Trim(c.Prefix, "/")
-	if p == "" {
-		return ""
-	}
-	return p + "/"
-}
+const exampleEndpoint = "https://minio.example.com:9000"
 
 // adjust is p with c's options put over it.
 func (c Config) adjust(p profile) (profile, error) {
@@ -237,7 +189,7 @@ func (c Config) adjust(p profile) (profile, error) {
 	}
 	// Other stores have classes of their own; Ceph's are named by its operator.
 	if classes := types.StorageClass("").Values(); p.name == "aws" && c.StorageClass != "" && !slices.Contains(classes, types.StorageClass(c.StorageClass)) {
-		return p, oneOf("storage_class", types.StorageClass(c.StorageClass), classes)
+		return p, cloud.OneOf("storage_class", types.StorageClass(c.StorageClass), classes)
 	}
 	for _, size := range []struct {
 		name string

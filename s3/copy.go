@@ -36,7 +36,7 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 	}
 	b.write.copy(in, o)
 	ctx, c := b.begin(ctx, driver.OpCopy, r.Dst)
-	c.cond, c.source = o.Cond, r.Src.ETag
+	c.Cond, c.source = o.Cond, r.Src.ETag
 	out, err := b.client.CopyObject(ctx, in)
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
@@ -99,7 +99,7 @@ func (b *Bucket) checkCopy(src driver.Source, dst string) error {
 // segment must be escaped, the slashes must not.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func (b *Bucket) source(key string) *string {
-	segments := strings.Split(b.name+"/"+b.prefix+key, "/")
+	segments := strings.Split(b.name+"/"+b.prefix.Full(key), "/")
 	for i, s := range segments {
 		// PathEscape leaves "+" alone, which some stores read as a space.
 		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // sessionName is what CloudTrail shows for requests under an assumed role.
@@ -36,7 +38,7 @@ func (c Config) awsConfig(ctx context.Context, client *awshttp.BuildableClient) 
 		load = append(load, config.WithSharedCredentialsFiles([]string{c.CredentialsFile}))
 		// A section that is asked for goes before AWS_ACCESS_KEY_ID, one that is
 		// merely found does not.
-		section = orDefault(section, config.DefaultSharedConfigProfile)
+		section = cmp.Or(section, config.DefaultSharedConfigProfile)
 	}
 	if section != "" {
 		load = append(load, config.WithSharedConfigProfile(section))
@@ -93,7 +95,7 @@ type identity struct{ aws.CredentialsProvider }
 func (p identity) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := p.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return got, &identityError{err}
+		return got, &cloud.IdentityError{Err: err}
 	}
 	return got, nil
 }
@@ -105,8 +107,3 @@ func ends(c aws.Credentials) time.Time {
 	}
 	return c.Expires
 }
-
-type identityError struct{ err error }
-
-func (e *identityError) Error() string { return e.err.Error() }
-func (e *identityError) Unwrap() error { return e.err }

@@ -45,9 +45,9 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 		return nil
 	}
 	first := left[0]
-	c.key = keys[max(slices.IndexFunc(ids, func(id types.ObjectIdentifier) bool { return *id.Key == aws.ToString(first.Key) }), 0)]
-	c.status = 0 // the reply's 200 is not this key's
-	failed := &driver.Error{Op: c.op, Key: c.key, RequestID: c.header.Get("X-Amz-Request-Id")}
+	c.Key = keys[max(slices.IndexFunc(ids, func(id types.ObjectIdentifier) bool { return *id.Key == aws.ToString(first.Key) }), 0)]
+	c.Status = 0 // the reply's 200 is not this key's
+	failed := &driver.Error{Op: c.Op, Key: c.Key, RequestID: c.Header.Get("X-Amz-Request-Id")}
 	c.refused(failed, &smithy.GenericAPIError{
 		Code:    aws.ToString(first.Code),
 		Message: fmt.Sprintf("%s (%d of %d keys were not deleted)", aws.ToString(first.Message), len(left), len(keys)),

@@ -278,31 +278,3 @@ func TestBrokenBody(t *testing.T) {
 		}
 	}
 }
-
-// A reply that came tells what happened, though the context ended meanwhile.
-func TestReplyBeforeContextEnds(t *testing.T) {
-	b, _ := fakeStore(t, answers)
-	for status, want := range map[int]driver.Kind{412: driver.Exists, 0: driver.Unknown} {
-		ctx, c := b.begin(t.Context(), driver.OpPut, "key")
-		ctx, cancel := context.WithCancel(ctx)
-		cancel()
-		c.cond, c.status = absent, status
-		c.sent.Store(true)
-		err := c.fail(ctx, errors.New("some error"))
-		if driver.KindOf(err) != want || driver.MayHave(err) != (status == 0) || driver.Ended(err) != (status == 0) {
-			t.Errorf("status %d: got %v", status, err)
-		}
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-	for v, want := range map[string]time.Duration{
-		"": 0, "7": 7 * time.Second, "-7": 0, "soon": 0,
-		"Tue, 01 Jan 2030 00:00:30 GMT": 30 * time.Second, "Mon, 31 Dec 2029 00:00:00 GMT": 0,
-	} {
-		if got := retryAfter(v, now); got != want {
-			t.Errorf("%q: got %v, want %v", v, got, want)
-		}
-	}
-}

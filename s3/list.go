@@ -46,7 +46,7 @@ type listing struct {
 
 func (b *Bucket) listV2(ctx context.Context, q driver.ListRequest) (listing, error) {
 	in := &s3.ListObjectsV2Input{
-		Bucket: b.bucket(), Prefix: text(b.prefix + q.Prefix), Delimiter: text(q.Delimiter),
+		Bucket: b.bucket(), Prefix: text(b.prefix.Full(q.Prefix)), Delimiter: text(q.Delimiter),
 		MaxKeys: aws.Int32(int32(q.PageSize())), ContinuationToken: text(q.Token),
 		// XML can't hold every character that a foreign key may have.
 		EncodingType: types.EncodingTypeUrl,
@@ -74,9 +74,9 @@ const lastRune = "\U0010FFFF"
 
 // listV1 has no tokens: the next page begins after the last key of this one.
 func (b *Bucket) listV1(ctx context.Context, q driver.ListRequest) (listing, error) {
-	prefix, marker := b.prefix+q.Prefix, q.Token
+	prefix, marker := b.prefix.Full(q.Prefix), q.Token
 	if marker == "" && q.StartAfter != "" {
-		marker = b.prefix + q.StartAfter
+		marker = b.prefix.Full(q.StartAfter)
 	}
 	switch {
 	case marker < prefix:
@@ -125,7 +125,7 @@ func (b *Bucket) page(l listing) (driver.Page[driver.Entry], error) {
 			return err
 		}
 		var ours bool
-		if e.Key, ours = strings.CutPrefix(key, b.prefix); ours && e.Key != "" {
+		if e.Key, ours = b.prefix.Cut(key); ours {
 			page.Items = append(page.Items, e)
 		}
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // Stat describes the object at key.
@@ -72,8 +73,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err != nil {
 		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
 	}
-	up := newUpstream(body)
-	defer up.release()
+	up := cloud.NewUpstream(body)
+	defer up.Release()
 	in := &s3.PutObjectInput{
 		Bucket: b.bucket(), Key: b.full(key),
 		Body: up, ContentLength: aws.Int64(body.Size()),
@@ -81,14 +82,14 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	}
 	b.write.put(in, o)
 	ctx, c := b.begin(ctx, driver.OpPut, key)
-	c.cond = o.Cond
+	c.Cond = o.Cond
 	out, err := b.client.PutObject(ctx, in, unsigned(o.SHA256))
 	if err != nil {
 		return driver.Object{}, c.failBody(ctx, up, err)
 	}
 	b.seen.Store(true)
 	return driver.Object{
-		Key: key, Size: body.Size(), ETag: etag(out.ETag), ModTime: c.date(),
+		Key: key, Size: body.Size(), ETag: etag(out.ETag), ModTime: c.Date(),
 		ContentType: o.ContentType, Metadata: maps.Clone(o.Metadata),
 	}, nil
 }

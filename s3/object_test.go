@@ -14,28 +14,6 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-func TestRangeHeader(t *testing.T) {
-	const maxInt = 1<<63 - 1
-	tests := []struct {
-		r    driver.Range
-		want string
-		lead int64
-	}{
-		{driver.Range{}, "", 0},
-		{driver.Range{Len: 5}, "bytes=0-4", 0},
-		{driver.Range{Off: 1}, "bytes=0-", 1},
-		{driver.Range{Off: 10, Len: 5}, "bytes=9-14", 1},
-		{driver.Range{Off: 10, Len: maxInt}, "bytes=9-", 1},
-		{driver.Range{Off: maxInt}, "bytes=9223372036854775806-", 1},
-	}
-	for _, tt := range tests {
-		got, lead := rangeHeader(tt.r)
-		if got != tt.want || lead != tt.lead {
-			t.Errorf("%+v: got %q and %d, want %q and %d", tt.r, got, lead, tt.want, tt.lead)
-		}
-	}
-}
-
 // serve answers GET with status, the header lines and body.
 func serve(status int, body string, header ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // CreateUpload begins a multipart upload.
@@ -35,7 +35,7 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOpt
 		return driver.Upload{}, c.fail(ctx, err)
 	}
 	b.seen.Store(true)
-	return driver.Upload{Key: key, ID: aws.ToString(out.UploadId), Started: c.date()}, nil
+	return driver.Upload{Key: key, ID: aws.ToString(out.UploadId), Started: c.Date()}, nil
 }
 
 // PutPart stores part n.
@@ -45,8 +45,8 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 		return driver.Part{}, driver.Fail(driver.OpPutPart, u.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpPutPart, u.Key)
-	up := newUpstream(body)
-	defer up.release()
+	up := cloud.NewUpstream(body)
+	defer up.Release()
 	out, err := b.client.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID, PartNumber: aws.Int32(int32(n)),
 		Body: up, ContentLength: aws.Int64(body.Size()),
@@ -98,12 +98,12 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 	}
 	in.MultipartUpload = &types.CompletedMultipartUpload{Parts: named}
 	ctx, c := b.begin(ctx, driver.OpCompleteUpload, u.Key)
-	c.cond = cond
+	c.Cond = cond
 	out, err := b.client.CompleteMultipartUpload(ctx, in)
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
 	}
-	return driver.Object{Key: u.Key, Size: size, ETag: etag(out.ETag), ModTime: c.date()}, nil
+	return driver.Object{Key: u.Key, Size: size, ETag: etag(out.ETag), ModTime: c.Date()}, nil
 }
 
 // AbortUpload drops the upload and its parts.
@@ -140,7 +140,7 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 		if err != nil {
 			return driver.Page[driver.Upload]{}, c.fail(ctx, err)
 		}
-		if key, ours := strings.CutPrefix(key, b.prefix); ours && key != "" {
+		if key, ours := b.prefix.Cut(key); ours {
 			page.Items = append(page.Items, driver.Upload{Key: key, ID: aws.ToString(u.UploadId), Started: aws.ToTime(u.Initiated)})
 		}
 	}
@@ -159,7 +159,7 @@ func (b *Bucket) uploadsInput(q driver.ListRequest) (*s3.ListMultipartUploadsInp
 		return nil, err
 	}
 	in := &s3.ListMultipartUploadsInput{
-		Bucket: b.bucket(), Prefix: text(b.prefix + q.Prefix),
+		Bucket: b.bucket(), Prefix: text(b.prefix.Full(q.Prefix)),
 		MaxUploads: aws.Int32(int32(q.PageSize())), EncodingType: types.EncodingTypeUrl,
 	}
 	switch {

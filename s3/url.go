@@ -2,12 +2,11 @@ package s3
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"net/url"
-	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 func init() { driver.Register("s3", OpenURL) }
@@ -24,23 +23,14 @@ func OpenURL(ctx context.Context, u *url.URL) (driver.Bucket, error) {
 
 // ParseURL reads u into a Config.
 func ParseURL(u *url.URL) (Config, error) {
-	switch {
-	case u.User != nil:
-		return Config{}, fmt.Errorf("credentials don't belong into a URL; they come from the environment, credentials_file or aws_profile: %w", driver.Invalid)
-	case u.Port() != "":
-		return Config{}, fmt.Errorf("a bucket has no port; the store's address goes into the endpoint parameter: %w", driver.Invalid)
-	case u.Fragment != "":
-		return Config{}, fmt.Errorf("a storage URL has no fragment: %w", driver.Invalid)
-	}
-	q, err := url.ParseQuery(u.RawQuery)
+	p, err := cloud.Params(u, "bucket", "the environment, credentials_file or aws_profile")
 	if err != nil {
-		return Config{}, fmt.Errorf("query is malformed: %w", driver.Invalid)
+		return Config{}, err
 	}
-	p := driver.NewParams(q)
 	// auto is for parameters that have no default of their own.
 	auto := func(name string) *bool {
 		v := p.Bool(name, false)
-		if q.Get(name) == "" {
+		if u.Query().Get(name) == "" {
 			return nil
 		}
 		return &v
@@ -78,13 +68,9 @@ func ParseURL(u *url.URL) (Config, error) {
 		CopyPartSize:    p.Bytes("copy_part_size", 0, 1, math.MaxInt64),
 		CopyConcurrency: p.Int("copy_concurrency", 0, 1, maxCount),
 
-		SkipVerify:   p.Bool("skip_verify", false),
-		CAFile:       p.String("ca_file", ""),
-		CertFile:     p.String("cert_file", ""),
-		KeyFile:      p.String("key_file", ""),
-		MaxConns:     p.Int("max_conns", 0, 1, 1_000_000),
-		DialTimeout:  p.Duration("dial_timeout", 0, time.Millisecond, time.Hour),
-		StallTimeout: p.Duration("stall_timeout", 0, time.Millisecond, 24*time.Hour),
+		Network:  p.Network(),
+		CertFile: p.String("cert_file", ""),
+		KeyFile:  p.String("key_file", ""),
 	}
 	switch p.String("list_version", "auto", "auto", "v1", "v2") {
 	case "v1":

@@ -45,7 +45,8 @@ func TestParseURL(t *testing.T) {
 		},
 		{
 			"s3://b?skip_verify=yes&ca_file=ca&cert_file=c&key_file=k&max_conns=9&dial_timeout=2s&stall_timeout=3m",
-			Config{Bucket: "b", SkipVerify: true, CAFile: "ca", CertFile: "c", KeyFile: "k", MaxConns: 9, DialTimeout: 2 * time.Second, StallTimeout: 3 * time.Minute},
+			Config{Bucket: "b", CertFile: "c", KeyFile: "k",
+				Network: driver.Network{SkipVerify: true, CAFile: "ca", MaxConns: 9, DialTimeout: 2 * time.Second, StallTimeout: 3 * time.Minute}},
 		},
 		{"s3://b?anonymous=true", Config{Bucket: "b", Anonymous: true}},
 	}

@@ -77,7 +77,7 @@ func record(b driver.Bucket, scenario func(b driver.Bucket) error) ([]Point, err
 		byOp[c.Op]++
 		p := Point{Number: calls, Op: c.Op, Key: c.Key, Nth: byOp[c.Op]}
 		points = append(points, p)
-		if changes(c.Op) {
+		if c.Op.Changes() {
 			p.Where = After
 			points = append(points, p)
 		}

@@ -124,7 +124,7 @@ func (p *player) around(ctx context.Context, c *driver.Call, next func(context.C
 		if err := next(ctx); err != nil {
 			return err
 		}
-		return r.error(c, changes(c.Op))
+		return r.error(c, c.Op.Changes())
 	case r.Where == MidBody && c.Body != nil:
 		return r.sent(ctx, c, next)
 	case r.Where == MidBody:
@@ -157,16 +157,6 @@ func (r *Rule) error(c *driver.Call, mayHave bool) error {
 		e.Err = fmt.Errorf("%w %s", ErrInjected, r.Where)
 	}
 	return e
-}
-
-// changes reports whether a call that was carried out left something behind.
-func changes(op driver.Op) bool {
-	switch op {
-	case driver.OpStat, driver.OpOpen, driver.OpList, driver.OpListUploads, driver.OpSign:
-		return false
-	default:
-		return true
-	}
 }
 
 // sent breaks the body on its way to the store.

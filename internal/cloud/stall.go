@@ -1,0 +1,42 @@
+package cloud
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// stallConn is given up when it moves no byte for limit. What is bounded is
+// standing still: a long transfer that makes progress goes on.
+//
+// A store that refuses a body may answer and reset the connection before all of
+// it was sent. The answer has arrived by then, but a write that fails makes
+// net/http drop it. So once part of a request is out, such a failure is kept
+// from the writer, and what the reader finds decides.
+type stallConn struct {
+	net.Conn
+	limit time.Duration
+	begun atomic.Bool // something was written
+}
+
+func (c *stallConn) Read(p []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *stallConn) Write(p []byte) (int, error) {
+	// The reply is awaited from before the body is sent until long after, so what
+	// is written puts off the reader's deadline as well.
+	if err := c.SetDeadline(time.Now().Add(c.limit)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(p)
+	if c.begun.Swap(true) && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
+		return len(p), nil
+	}
+	return n, err
+}

@@ -1,0 +1,78 @@
+package cloud
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// Upstream is a body on its way. It remembers its own failure, which the
+// transport reports like one of the network.
+//
+// The transport may go on reading a body after it has returned, when the reply
+// came early or the call was given up. The caller, however, uses its buffer
+// again: after Release nothing reads it.
+type Upstream struct {
+	*io.SectionReader
+	failure  atomic.Pointer[error]
+	mu       sync.Mutex // held while bytes are copied
+	released bool
+}
+
+// NewUpstream sends body from its start, with a position of its own.
+func NewUpstream(body *io.SectionReader) *Upstream {
+	return &Upstream{SectionReader: fromStart(body)}
+}
+
+func fromStart(body *io.SectionReader) *io.SectionReader {
+	return io.NewSectionReader(body, 0, body.Size())
+}
+
+var errReleased = errors.New("the call that sent this body has ended")
+
+// Read implements io.Reader. A body that ends early is io.ErrUnexpectedEOF.
+func (u *Upstream) Read(p []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.released {
+		return 0, errReleased
+	}
+	at, _ := u.Seek(0, io.SeekCurrent)
+	n, err := u.SectionReader.Read(p)
+	if errors.Is(err, io.EOF) && at+int64(n) < u.Size() {
+		err = fmt.Errorf("body ends at %d of %d bytes: %w", at+int64(n), u.Size(), io.ErrUnexpectedEOF)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		u.failure.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// WriteTo hides that of SectionReader, which would pass Read by.
+func (u *Upstream) WriteTo(w io.Writer) (int64, error) {
+	return io.Copy(w, struct{ io.Reader }{u})
+}
+
+// Close is for SDKs that want a closer.
+func (u *Upstream) Close() error { return nil }
+
+// Release ends the use of the body.
+func (u *Upstream) Release() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.released = true
+}
+
+// Digest writes all of body to w, usually a hash.
+func Digest(w io.Writer, body *io.SectionReader) error {
+	n, err := io.Copy(w, fromStart(body))
+	switch {
+	case err != nil:
+		return fmt.Errorf("body at %d of %d bytes: %w", n, body.Size(), err)
+	case n < body.Size():
+		return fmt.Errorf("body ends at %d of %d bytes: %w", n, body.Size(), io.ErrUnexpectedEOF)
+	}
+	return nil
+}
