@@ -57,13 +57,9 @@ func (b *Bucket) source(ctx context.Context, key string) (source, error) {
 // requests, and as atomic.
 func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
 	o := r.Options
-	o.SHA256 = nil
 	err := b.checkCopy(r.Src, r.Dst)
 	if err == nil {
-		err = o.Check()
-	}
-	if err == nil && r.Src.Range != (driver.Range{}) {
-		err = fmt.Errorf("a copy takes the whole of its source, not a range: %w", driver.Invalid)
+		err = r.Check()
 	}
 	if err == nil {
 		err = ctx.Err()

@@ -3,7 +3,6 @@ package azure
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 
@@ -42,8 +41,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err == nil {
 		err = o.Check()
 	}
-	if err == nil && body.Size() > maxPut {
-		err = fmt.Errorf("body has %d bytes, one request takes at most %d: %w", body.Size(), int64(maxPut), driver.Invalid)
+	if err == nil {
+		err = b.features.Parts.CheckPut(body.Size())
 	}
 	var sum blob.TransferValidationType
 	if err == nil {

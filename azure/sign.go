@@ -2,8 +2,6 @@ package azure
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -28,12 +26,8 @@ const maxExpires = 7 * 24 * time.Hour
 // part could be named afterwards.
 func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
 	err := b.checkKey(r.Key)
-	switch {
-	case err != nil:
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		err = fmt.Errorf("method %q: only GET and HEAD can be signed: %w", r.Method, driver.Unsupported)
-	case r.Expires < time.Second:
-		err = fmt.Errorf("expiry in %v: want a second at least: %w", r.Expires, driver.Invalid)
+	if err == nil {
+		err = r.CheckRead()
 	}
 	if err != nil {
 		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)

@@ -3,7 +3,9 @@ package driver
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
+	"time"
 )
 
 // Check returns an Invalid error when both fields of c are set.
@@ -138,4 +140,42 @@ func (l PartLimits) CheckComplete(parts []Part) error {
 		return fmt.Errorf("an object of %d bytes: at most %d are allowed: %w", total, l.MaxObject, Invalid)
 	}
 	return nil
+}
+
+// CheckPut returns an Invalid error for a body that one Put does not take.
+func (l PartLimits) CheckPut(size int64) error {
+	if size > l.MaxPut {
+		return fmt.Errorf("body has %d bytes, one request takes at most %d: %w", size, l.MaxPut, Invalid)
+	}
+	return nil
+}
+
+// Check returns an Invalid error for options or a source range that no copy has.
+func (r CopyRequest) Check() error {
+	if r.Src.Range != (Range{}) {
+		return fmt.Errorf("a copy takes the whole of its source, not a range: %w", Invalid)
+	}
+	o := r.Options
+	o.SHA256 = nil // ignored
+	return o.Check()
+}
+
+// Check returns an error for what can't be signed: Invalid for an expiry below a
+// second, Unsupported for another method than GET, HEAD and PUT.
+func (r SignRequest) Check() error {
+	switch {
+	case r.Expires < time.Second:
+		return fmt.Errorf("expiry in %v: want a second at least: %w", r.Expires, Invalid)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPut:
+		return fmt.Errorf("method %q: only GET, HEAD and PUT can be signed: %w", r.Method, Unsupported)
+	}
+	return nil
+}
+
+// CheckRead is Check for stores where a PUT can't be signed.
+func (r SignRequest) CheckRead() error {
+	if r.Method == http.MethodPut {
+		return fmt.Errorf("method %q: only GET and HEAD can be signed: %w", r.Method, Unsupported)
+	}
+	return r.Check()
 }

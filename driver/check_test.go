@@ -2,7 +2,9 @@ package driver_test
 
 import (
 	"errors"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -63,5 +65,36 @@ func TestCondSet(t *testing.T) {
 	}
 	if !none.IsZero() || absent.IsZero() || match.IsZero() {
 		t.Error("IsZero is wrong")
+	}
+}
+
+func TestRequestChecks(t *testing.T) {
+	get := driver.SignRequest{Method: http.MethodGet, Key: "k", Expires: time.Minute}
+	part, short, post := get, get, get
+	part.Method, short.Expires, post.Method = http.MethodPut, time.Second-1, http.MethodPost
+	for _, tt := range []struct {
+		name string
+		got  error
+		want error
+	}{
+		{"sign GET", get.Check(), nil},
+		{"sign GET where PUT can't be", get.CheckRead(), nil},
+		{"sign PUT", part.Check(), nil},
+		{"sign PUT where it can't be", part.CheckRead(), driver.Unsupported},
+		{"sign for less than a second", short.Check(), driver.Invalid},
+		{"sign POST", post.Check(), driver.Unsupported},
+		{"copy", driver.CopyRequest{Options: driver.WriteOptions{SHA256: []byte("ignored")}}.Check(), nil},
+		{"copy a range", driver.CopyRequest{Src: driver.Source{Range: driver.Range{Len: 1}}}.Check(), driver.Invalid},
+		{"copy with two conditions", driver.CopyRequest{Options: driver.WriteOptions{Cond: driver.Cond{IfAbsent: true, IfMatch: "x"}}}.Check(), driver.Invalid},
+		{"put what fits", driver.PartLimits{MaxPut: 5}.CheckPut(5), nil},
+		{"put too much", driver.PartLimits{MaxPut: 5}.CheckPut(6), driver.Invalid},
+		{"network", driver.Network{MaxConns: 1}.Check(), nil},
+		{"negative connections", driver.Network{MaxConns: -1}.Check(), driver.Invalid},
+		{"negative dial", driver.Network{DialTimeout: -1}.Check(), driver.Invalid},
+		{"negative stall", driver.Network{StallTimeout: -1}.Check(), driver.Invalid},
+	} {
+		if !errors.Is(tt.got, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, tt.got, tt.want)
+		}
 	}
 }

@@ -45,15 +45,10 @@ func (b *Bucket) checkCopy(r driver.CopyRequest) (match, source *int64, err erro
 	if err := b.checkKey(r.Dst); err != nil {
 		return nil, nil, err
 	}
-	o := r.Options
-	o.SHA256 = nil
-	if err := o.Check(); err != nil {
+	if err := r.Check(); err != nil {
 		return nil, nil, err
 	}
-	if r.Src.Range != (driver.Range{}) {
-		return nil, nil, fmt.Errorf("a copy takes the whole of its source, not a range: %w", driver.Invalid)
-	}
-	if match, err = matchOf(o.Cond); err != nil {
+	if match, err = matchOf(r.Options.Cond); err != nil {
 		return nil, nil, err
 	}
 	source, err = matchOf(driver.Cond{IfMatch: r.Src.ETag})

@@ -78,7 +78,7 @@
 //	skip_verify        trust any certificate; for tests
 //	max_conns          connections to the store; default: no limit
 //	dial_timeout       until a connection is made; default: 5s
-//	stall_timeout      without a byte moving, in the midst of a request; default: 60s
+//	stall_timeout      without a byte moving, in the midst of a request; default: 30s
 //
 // With a storage class other than STANDARD parts are deleted before that
 // class's minimum duration; by compose that costs nothing, by AbortUpload a fee.

@@ -122,8 +122,8 @@ func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOpti
 	if err := o.Check(); err != nil {
 		return nil, "", err
 	}
-	if body.Size() > limits.MaxPut {
-		return nil, "", fmt.Errorf("body has %d bytes, one request takes at most %d: %w", body.Size(), limits.MaxPut, driver.Invalid)
+	if err := limits.CheckPut(body.Size()); err != nil {
+		return nil, "", err
 	}
 	if match, err = matchOf(o.Cond); err != nil {
 		return nil, "", err

@@ -29,12 +29,8 @@ const maxExpires = 7 * 24 * time.Hour
 // A part can't be sent by such a URL: the reply does not tell what names it.
 func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
 	err := b.checkKey(r.Key)
-	switch {
-	case err != nil:
-	case r.Expires < time.Second:
-		err = fmt.Errorf("expiry in %v: want a second at least: %w", r.Expires, driver.Invalid)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		err = fmt.Errorf("method %q: only GET and HEAD can be signed: %w", r.Method, driver.Unsupported)
+	if err == nil {
+		err = r.CheckRead()
 	}
 	if err != nil {
 		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)

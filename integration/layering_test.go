@@ -10,11 +10,12 @@ import (
 func TestLayering(t *testing.T) {
 	const module = "github.com/blobdock/blobdock/"
 	for pkg, forbidden := range map[string][]string{
-		"blobstore": {"github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
-		"s3":        {"cloud.google.com/", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
-		"gcs":       {"github.com/aws/", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
-		"azure":     {"github.com/aws/", "cloud.google.com/", "github.com/distribution/", module + "blobstore", module + "registry"},
-		"registry":  {module + "s3", module + "gcs", module + "azure", module + "cmd"},
+		"blobstore":      {"github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
+		"s3":             {"cloud.google.com/", "google.golang.org/api", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
+		"gcs":            {"github.com/aws/", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
+		"azure":          {"github.com/aws/", "cloud.google.com/", "github.com/distribution/", module + "blobstore", module + "registry"},
+		"internal/cloud": {"github.com/aws/", "cloud.google.com/", "google.golang.org/api", "github.com/Azure/", "github.com/distribution/", module + "blobstore"},
+		"registry":       {module + "s3", module + "gcs", module + "azure", module + "cmd"},
 	} {
 		for _, dep := range list(t, "-deps", module+pkg) {
 			for _, f := range forbidden {

@@ -16,13 +16,9 @@ import (
 // copy's size.
 func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
 	o := r.Options
-	o.SHA256 = nil
 	err := b.checkCopy(r.Src, r.Dst)
 	if err == nil {
-		err = o.Check()
-	}
-	if err == nil && r.Src.Range != (driver.Range{}) {
-		err = fmt.Errorf("a copy takes the whole of its source, not a range: %w", driver.Invalid)
+		err = r.Check()
 	}
 	if err == nil {
 		err = b.checkCond(b.profile.conds.Copy, o.Cond)

@@ -104,8 +104,8 @@ func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOpti
 	if err := b.checkCond(b.profile.conds.Put, o.Cond); err != nil {
 		return sums{}, err
 	}
-	if body.Size() > b.profile.parts.MaxPut {
-		return sums{}, fmt.Errorf("body has %d bytes, one request takes at most %d: %w", body.Size(), b.profile.parts.MaxPut, driver.Invalid)
+	if err := b.profile.parts.CheckPut(body.Size()); err != nil {
+		return sums{}, err
 	}
 	if len(o.SHA256) > 0 {
 		return b.profile.checksum.withSHA256(body, o.SHA256)

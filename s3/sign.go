@@ -20,20 +20,7 @@ const maxExpires = 7 * 24 * time.Hour
 // sign makes a presigned URL. It makes no request to the store; credentials that
 // are near their end may be renewed. The URL works no longer than they do.
 func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
-	err := b.checkKey(r.Key)
-	switch {
-	case err != nil:
-	case r.Expires < time.Second:
-		err = fmt.Errorf("expiry in %v: want a second at least: %w", r.Expires, driver.Invalid)
-	case r.Method == http.MethodPut:
-		if err = b.checkUpload(r.Upload); err == nil {
-			err = b.profile.parts.CheckPart(r.Part, 0)
-		}
-		if err == nil && r.Upload.Key != r.Key {
-			err = fmt.Errorf("the upload is one to %q: %w", r.Upload.Key, driver.Invalid)
-		}
-	}
-	if err != nil {
+	if err := b.checkSign(r); err != nil {
 		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpSign, r.Key)
@@ -66,6 +53,22 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 	return driver.SignedURL{URL: signed.URL, Header: header, Expires: now.Add(life)}, nil
 }
 
+func (b *Bucket) checkSign(r driver.SignRequest) error {
+	if err := b.checkKey(r.Key); err != nil {
+		return err
+	}
+	if err := r.Check(); err != nil || r.Method != http.MethodPut {
+		return err
+	}
+	if err := b.checkUpload(r.Upload); err != nil {
+		return err
+	}
+	if r.Upload.Key != r.Key {
+		return fmt.Errorf("the upload is one to %q: %w", r.Upload.Key, driver.Invalid)
+	}
+	return b.profile.parts.CheckPart(r.Part, 0)
+}
+
 func (b *Bucket) presigned(ctx context.Context, r driver.SignRequest, o func(*s3.PresignOptions)) (*v4.PresignedHTTPRequest, error) {
 	switch r.Method {
 	case http.MethodGet:
@@ -78,12 +81,11 @@ func (b *Bucket) presigned(ctx context.Context, r driver.SignRequest, o func(*s3
 			Bucket: b.bucket(), Key: b.full(r.Key), ResponseContentType: text(r.ContentType),
 			ResponseCacheControl: text(r.CacheControl), ResponseContentDisposition: text(r.ContentDisposition),
 		}, o)
-	case http.MethodPut:
+	default:
 		return b.presign.PresignUploadPart(ctx, &s3.UploadPartInput{
 			Bucket: b.bucket(), Key: b.full(r.Key), UploadId: &r.Upload.ID, PartNumber: aws.Int32(int32(r.Part)),
 		}, o)
 	}
-	return nil, driver.Fail(driver.OpSign, r.Key, fmt.Errorf("method %q: only GET, HEAD and PUT can be signed: %w", r.Method, driver.Unsupported))
 }
 
 // fixed is credentials that are at hand.
