@@ -88,10 +88,10 @@ func TestRequestChecks(t *testing.T) {
 		{"copy with two conditions", driver.CopyRequest{Options: driver.WriteOptions{Cond: driver.Cond{IfAbsent: true, IfMatch: "x"}}}.Check(), driver.Invalid},
 		{"put what fits", driver.PartLimits{MaxPut: 5}.CheckPut(5), nil},
 		{"put too much", driver.PartLimits{MaxPut: 5}.CheckPut(6), driver.Invalid},
-		{"network", driver.Network{MaxConns: 1}.Check(), nil},
-		{"negative connections", driver.Network{MaxConns: -1}.Check(), driver.Invalid},
-		{"negative dial", driver.Network{DialTimeout: -1}.Check(), driver.Invalid},
-		{"negative stall", driver.Network{StallTimeout: -1}.Check(), driver.Invalid},
+		{"network", driver.CheckNetwork(driver.Network{MaxConns: 1}), nil},
+		{"negative connections", driver.CheckNetwork(driver.Network{MaxConns: -1}), driver.Invalid},
+		{"negative dial", driver.CheckNetwork(driver.Network{DialTimeout: -1}), driver.Invalid},
+		{"negative stall", driver.CheckNetwork(driver.Network{StallTimeout: -1}), driver.Invalid},
 	} {
 		if !errors.Is(tt.got, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, tt.got, tt.want)

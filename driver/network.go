@@ -30,8 +30,8 @@ func (p *Params) Network() Network {
 	}
 }
 
-// Check returns an Invalid error for negative values.
-func (n Network) Check() error {
+// CheckNetwork returns an Invalid error for negative values.
+func CheckNetwork(n Network) error {
 	switch {
 	case n.MaxConns < 0:
 		return fmt.Errorf("max_conns %d: must not be negative: %w", n.MaxConns, Invalid)

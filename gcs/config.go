@@ -90,7 +90,7 @@ func (c Config) check() error {
 	if _, err := cloud.NewPrefix(c.Prefix); err != nil {
 		return err
 	}
-	if err := c.Network.Check(); err != nil {
+	if err := driver.CheckNetwork(c.Network); err != nil {
 		return err
 	}
 	if err := checkEndpoint("endpoint", c.Endpoint); err != nil {

@@ -56,7 +56,7 @@ func (b *Bucket) noMatch(ctx context.Context, key string, mismatch error) error 
 
 func (b *Bucket) download(ctx context.Context, key string, span cloud.Span, match string) (*driver.Reader, error) {
 	ctx, c := begin(ctx, driver.OpOpen, key, driver.Cond{})
-	resp, err := b.fetch(ctx, key, span.Header(), match)
+	resp, err := b.fetch(ctx, key, span.Header(), match) //nolint:bodyclose // Deliver takes it over
 	if err != nil {
 		return nil, c.fail(ctx, err)
 	}
