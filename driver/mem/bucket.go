@@ -54,7 +54,7 @@ type store struct {
 // object is one version of an object. Its data and metadata never change.
 type object struct {
 	driver.Object
-	data []byte
+	data content
 }
 
 type upload struct {
@@ -65,7 +65,7 @@ type upload struct {
 
 type part struct {
 	driver.Part
-	data []byte
+	data content
 }
 
 // New makes an empty bucket with S3's limits.
@@ -156,10 +156,10 @@ func (s *store) check(key string, c driver.Cond) error {
 }
 
 // set makes data the object at key. The caller holds mu.
-func (s *store) set(key string, data []byte, o driver.WriteOptions) driver.Object {
+func (s *store) set(key string, data content, o driver.WriteOptions) driver.Object {
 	obj := driver.Object{
 		Key:         key,
-		Size:        int64(len(data)),
+		Size:        data.size,
 		ETag:        s.tag(),
 		ModTime:     time.Now().UTC(),
 		ContentType: o.ContentType,

@@ -70,7 +70,7 @@ func (b *Bucket) fillPart(ctx context.Context, u driver.Upload, n int, s driver.
 	if err = cmp.Or(err, b.limits.CheckPart(n, r.Len)); err != nil {
 		return driver.Part{}, err
 	}
-	return b.store.setPart(to, u.ID, n, src.data[r.Off:r.Off+r.Len])
+	return b.store.setPart(to, u.ID, n, src.data.slice(r))
 }
 
 func (b *Bucket) rename(ctx context.Context, src driver.Source, dst string, c driver.Cond) (driver.Object, error) {

@@ -1,7 +1,6 @@
 package mem
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/blobdock/blobdock/driver"
-	"github.com/blobdock/blobdock/driver/internal/body"
 	"github.com/blobdock/blobdock/driver/internal/listing"
 )
 
@@ -56,7 +54,7 @@ func (b *Bucket) open(ctx context.Context, key string, r driver.Range, o driver.
 	if r, err = r.Resolve(obj.Size); err != nil {
 		return nil, err
 	}
-	rd := &reader{ctx: ctx, key: key, r: bytes.NewReader(obj.data[r.Off : r.Off+r.Len])}
+	rd := &reader{ctx: ctx, key: key, r: obj.data.slice(r).reader()}
 	return &driver.Reader{ReadCloser: rd, Object: b.out(obj.Object), Range: r}, nil
 }
 
@@ -64,7 +62,7 @@ func (b *Bucket) open(ctx context.Context, key string, r driver.Range, o driver.
 type reader struct {
 	ctx context.Context
 	key string
-	r   *bytes.Reader // nil once closed
+	r   io.Reader // nil once closed
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -91,7 +89,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	return obj, nil
 }
 
-func (b *Bucket) put(ctx context.Context, key string, content *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+func (b *Bucket) put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	full, err := b.full(ctx, key)
 	if err != nil {
 		return driver.Object{}, err
@@ -99,11 +97,11 @@ func (b *Bucket) put(ctx context.Context, key string, content *io.SectionReader,
 	if err := o.Check(); err != nil {
 		return driver.Object{}, err
 	}
-	if content.Size() > b.limits.MaxPut {
-		return driver.Object{}, fmt.Errorf("%d bytes, at most %d can be put at once: %w", content.Size(), b.limits.MaxPut, driver.Invalid)
+	if err := b.limits.CheckPut(body.Size()); err != nil {
+		return driver.Object{}, err
 	}
-	var buf bytes.Buffer
-	if err := body.Copy(ctx, &buf, content, o.SHA256); err != nil {
+	data, err := receive(ctx, body, o.SHA256)
+	if err != nil {
 		return driver.Object{}, err
 	}
 	b.store.mu.Lock()
@@ -111,7 +109,7 @@ func (b *Bucket) put(ctx context.Context, key string, content *io.SectionReader,
 	if err := b.store.check(full, o.Cond); err != nil {
 		return driver.Object{}, err
 	}
-	return b.out(b.store.set(full, buf.Bytes(), o)), nil
+	return b.out(b.store.set(full, data, o)), nil
 }
 
 // Delete removes the object at key, if there is one.

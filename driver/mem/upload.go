@@ -1,7 +1,6 @@
 package mem
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
-	"github.com/blobdock/blobdock/driver/internal/body"
 	"github.com/blobdock/blobdock/driver/internal/listing"
 )
 
@@ -40,27 +38,27 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 	return p, nil
 }
 
-func (b *Bucket) putPart(ctx context.Context, u driver.Upload, n int, content *io.SectionReader) (driver.Part, error) {
+func (b *Bucket) putPart(ctx context.Context, u driver.Upload, n int, body *io.SectionReader) (driver.Part, error) {
 	full, err := b.full(ctx, u.Key)
-	if err = cmp.Or(err, b.limits.CheckPart(n, content.Size())); err != nil {
+	if err = cmp.Or(err, b.limits.CheckPart(n, body.Size())); err != nil {
 		return driver.Part{}, err
 	}
-	var buf bytes.Buffer
-	if err := body.Copy(ctx, &buf, content, nil); err != nil {
+	data, err := receive(ctx, body, nil)
+	if err != nil {
 		return driver.Part{}, fmt.Errorf("part %d: %w", n, err)
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
-	return b.store.setPart(full, u.ID, n, buf.Bytes())
+	return b.store.setPart(full, u.ID, n, data)
 }
 
 // setPart stores or replaces part n. The caller holds mu.
-func (s *store) setPart(key, id string, n int, data []byte) (driver.Part, error) {
+func (s *store) setPart(key, id string, n int, data content) (driver.Part, error) {
 	up, err := s.upload(key, id)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	p := driver.Part{Number: n, Size: int64(len(data)), ETag: s.tag()}
+	p := driver.Part{Number: n, Size: data.size, ETag: s.tag()}
 	up.parts[n] = part{Part: p, data: data}
 	return p, nil
 }
@@ -115,21 +113,20 @@ func (b *Bucket) complete(ctx context.Context, u driver.Upload, parts []driver.P
 }
 
 // join is the content of the named parts, each of which must be unchanged.
-func (up *upload) join(parts []driver.Part, l driver.PartLimits) ([]byte, error) {
+func (up *upload) join(parts []driver.Part, l driver.PartLimits) (content, error) {
 	have := make([]driver.Part, len(parts))
-	var data []byte
+	data := make([]content, len(parts))
 	for i, want := range parts {
 		p, there := up.parts[want.Number]
 		switch {
 		case !there:
-			return nil, fmt.Errorf("part %d is not there: %w", want.Number, driver.Mismatch)
+			return content{}, fmt.Errorf("part %d is not there: %w", want.Number, driver.Mismatch)
 		case p.ETag != want.ETag:
-			return nil, fmt.Errorf("part %d: want ETag %s, have %s: %w", want.Number, want.ETag, p.ETag, driver.Mismatch)
+			return content{}, fmt.Errorf("part %d: want ETag %s, have %s: %w", want.Number, want.ETag, p.ETag, driver.Mismatch)
 		}
-		have[i] = p.Part
-		data = append(data, p.data...)
+		have[i], data[i] = p.Part, p.data
 	}
-	return data, l.CheckComplete(have)
+	return concat(data), l.CheckComplete(have)
 }
 
 // AbortUpload drops an upload and its parts.
