@@ -111,5 +111,5 @@ func reason(err error) string {
 	if errors.As(err, &reply) && reply.Response != nil {
 		return "the token server answers " + reply.Response.Status
 	}
-	return cloud.Root(err).Error()
+	return cloud.Reason(err)
 }

@@ -24,7 +24,7 @@ func (c *Call) Fail(ctx context.Context, err error, judge func(*driver.Error)) e
 		e.MayHave = c.Op.Changes() && c.lost()
 		e.Err = ctx.Err()
 		if !driver.Ended(err) {
-			e.Err = fmt.Errorf("%w: %s", ctx.Err(), OneLine(Root(err).Error()))
+			e.Err = fmt.Errorf("%w: %s", ctx.Err(), Reason(err))
 		}
 		return e
 	}
@@ -51,13 +51,9 @@ func (c *Call) Unanswered(e *driver.Error, err error) {
 	}
 	e.Kind = KindOfStatus(c.Status)
 	c.wait(e)
-	var network *net.OpError // says which address
 	var cert *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
-	text := OneLine(Root(err).Error())
-	if errors.As(err, &network) {
-		text = network.Error()
-	}
+	text := Reason(err)
 	switch {
 	case errors.As(err, &cert):
 		e.Kind, text = driver.Invalid, cert.Error()+"; ca_file names the authority to trust"
@@ -101,8 +97,17 @@ type cause struct {
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
-// Root is the innermost error of a chain.
-func Root(err error) error {
+// Reason is the text of the innermost error. What wraps it repeats URLs.
+func Reason(err error) string {
+	var network *net.OpError // says which address
+	if errors.As(err, &network) {
+		return network.Error()
+	}
+	return OneLine(root(err).Error())
+}
+
+// root is the innermost error of a chain.
+func root(err error) error {
 	for {
 		inner := errors.Unwrap(err)
 		if inner == nil {
@@ -123,7 +128,7 @@ func plain(err error) error {
 	if errors.As(err, &network) {
 		return network
 	}
-	return Root(err)
+	return root(err)
 }
 
 // OneLine makes one line of a report; it is cut where it gets too long to read.
