@@ -13,16 +13,24 @@ import (
 
 // Blob is a blob that a repository has, as Lookup found it.
 type Blob struct {
-	store  *Store
-	digest digest.Digest // what was asked for
-	target digest.Digest // what the link says; in old buckets not always the same
-	object driver.Object
+	store      *Store
+	repository string
+	digest     digest.Digest // what was asked for
+	target     digest.Digest // what the link says; in old buckets not always the same
+	object     driver.Object
 }
 
 // Descriptor describes the blob.
 func (b *Blob) Descriptor() v1.Descriptor { return descriptor(b.digest, b.object.Size) }
 
-func (b *Blob) open(ctx context.Context) *reader { return b.store.openObject(ctx, b.object) }
+// Key is where the store has the blob.
+func (b *Blob) Key() string { return b.object.Key }
+
+func (b *Blob) open(ctx context.Context) *reader {
+	r := b.store.openObject(ctx, b.object)
+	r.gone = func() { b.store.found.drop(b.repository, b.digest) }
+	return r
+}
 
 // content reads the whole blob and compares its digest.
 func (b *Blob) content(ctx context.Context) ([]byte, error) {

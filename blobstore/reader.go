@@ -19,6 +19,7 @@ type reader struct {
 	off    int64
 	body   *driver.Reader // delivers from off; nil when nothing is open
 	closed bool
+	gone   func() // called when the object is not what it was; may be nil
 }
 
 // resumes bounds how many broken connections in a row, without a byte in
@@ -76,12 +77,25 @@ func (r *reader) ensure() error {
 	if r.body != nil {
 		return nil
 	}
-	body, err := r.bucket.Open(r.ctx, r.object.Key, driver.Range{Off: r.off}, driver.ReadOptions{IfMatch: r.object.ETag})
+	body, err := r.open(driver.Range{Off: r.off})
 	if err != nil {
 		return err
 	}
-	r.body = body
+	// From here on it is this version.
+	r.body, r.object.ETag = body, body.Object.ETag
 	return nil
+}
+
+func (r *reader) open(span driver.Range) (*driver.Reader, error) {
+	body, err := r.bucket.Open(r.ctx, r.object.Key, span, driver.ReadOptions{IfMatch: r.object.ETag})
+	if err == nil && body.Object.Size != r.object.Size {
+		_ = body.Close()
+		err = fmt.Errorf("object %q has %d bytes, had %d: %w", r.object.Key, body.Object.Size, r.object.Size, driver.Mismatch)
+	}
+	if err != nil && r.gone != nil && !driver.Ended(err) && !driver.KindOf(err).Temporary() {
+		r.gone()
+	}
+	return body, err
 }
 
 func (r *reader) drop() {

@@ -35,11 +35,15 @@ var (
 //
 // Link and blob are looked up at the same time, in one round trip; for a HEAD
 // one after the other, as that is what a client sends before it pushes: mostly
-// there is no link, and no second request.
+// there is no link, and no second request. What was found is found again without
+// asking the store, for as long as Options.LookupTTL says.
 func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error) {
 	if err := checkDigest(d); err != nil {
 		// Nothing can be stored under it, so it is simply not there.
 		return nil, distribution.ErrBlobUnknown
+	}
+	if b := r.store.found.get(r.name, d); b != nil {
+		return b, nil
 	}
 	var (
 		target  digest.Digest
@@ -67,7 +71,9 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 	if statErr != nil {
 		return nil, statErr
 	}
-	return &Blob{store: r.store, digest: d, target: target, object: obj}, nil
+	b := &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}
+	r.store.found.put(b)
+	return b, nil
 }
 
 // maxLink is more than the longest digest has.
@@ -99,8 +105,12 @@ func (r *Repository) link(ctx context.Context, d digest.Digest) error {
 	if err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
+	r.Forget(d) // the blob may have replaced a broken one
 	return nil
 }
+
+// Forget has the next Lookup of d ask the store, as after a deletion.
+func (r *Repository) Forget(d digest.Digest) { r.store.found.drop(r.name, d) }
 
 // Stat describes the blob d. Errors are those of Lookup.
 func (r *Repository) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
@@ -258,6 +268,8 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 // Delete takes the blob d out of this repository. The content stays until
 // garbage collection finds that no repository has it.
 func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
+	r.Forget(d)
+	defer r.Forget(d) // what was looked up meanwhile
 	if _, err := r.Lookup(ctx, d); err != nil {
 		return err
 	}

@@ -10,13 +10,14 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/redirect"
 )
 
-// maxAge is how long a blob may be cached: as long as HTTP knows, it can't change.
-const maxAge = 365 * 24 * time.Hour
+// cacheControl is for as long as HTTP knows: a blob can't change.
+var cacheControl = "max-age=" + strconv.Itoa(int((365 * 24 * time.Hour).Seconds()))
 
-// Redirector finds the URL that a GET of obj is sent to, "" to stream it.
-type Redirector func(ctx context.Context, req *http.Request, obj driver.Object) (string, error)
+// Redirector finds the URL that a request for b is sent to, "" to answer it here.
+type Redirector func(ctx context.Context, req *http.Request, b *Blob) (string, error)
 
 // ServeBlob answers a GET or HEAD of the blob d, see [Blob.Serve].
 func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *http.Request, d digest.Digest) error {
@@ -27,26 +28,22 @@ func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *
 	return b.Serve(ctx, w, req, r.store.Redirect)
 }
 
-// Serve answers a GET or HEAD of the blob. A GET is sent to where redirect says;
-// else the content is streamed, with ranges and conditional requests. Nothing is
+// Serve answers a GET or HEAD of the blob. It is sent to where redirect says; else
+// the content is streamed, with ranges and conditional requests. Nothing is
 // written to w when it returns an error.
 func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Request, redirect Redirector) error {
-	if req.Method == http.MethodGet {
-		url, err := redirect(ctx, req, b.object)
-		if err != nil {
-			return fmt.Errorf("blob %s: %w", b.digest, err)
-		}
-		if url != "" {
-			w.Header().Set("Docker-Content-Digest", b.digest.String())
-			http.Redirect(w, req, url, http.StatusTemporaryRedirect)
-			return nil
-		}
+	url, err := redirect(ctx, req, b)
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", b.digest, err)
 	}
-
 	h := w.Header()
-	h.Set("ETag", `"`+b.digest.String()+`"`)
-	h.Set("Cache-Control", "max-age="+strconv.Itoa(int(maxAge.Seconds())))
 	h.Set("Docker-Content-Digest", b.digest.String())
+	if url != "" {
+		http.Redirect(w, req, url, http.StatusTemporaryRedirect)
+		return nil
+	}
+	h.Set("ETag", `"`+b.digest.String()+`"`)
+	h.Set("Cache-Control", cacheControl)
 	if h.Get("Content-Type") == "" {
 		h.Set("Content-Type", contentType)
 	}
@@ -56,14 +53,43 @@ func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Reque
 	return nil
 }
 
-// Redirect signs a URL for req's method on obj, or returns "" when the store
-// does not sign or redirects are off.
-func (s *Store) Redirect(ctx context.Context, req *http.Request, obj driver.Object) (string, error) {
-	if s.features.Sign == nil || s.options.RedirectExpiry < 0 {
+// Redirect is the Redirector of the Store's own policy. A blob whose URL can't be
+// signed is answered here.
+func (s *Store) Redirect(ctx context.Context, req *http.Request, b *Blob) (string, error) {
+	reason := s.options.Redirect.Decide(req, b.repository, b.object.Size)
+	if reason == redirect.Signed && s.urls == nil {
+		reason = redirect.Unsigned
+	}
+	var url string
+	if reason == redirect.Signed {
+		var err error
+		url, err = s.sign(ctx, req.Method, b.object.Key)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return "", err
+		default:
+			reason = redirect.SigningFails
+			s.options.Log.WarnContext(ctx, "no signed URL, the blob is streamed", "digest", b.digest, "cause", err)
+		}
+	}
+	s.options.Log.DebugContext(ctx, "blob served", "repository", b.repository, "digest", b.digest, "method", req.Method, "redirect", reason)
+	if s.options.Served != nil {
+		s.options.Served(reason)
+	}
+	return url, nil
+}
+
+// RedirectKey is a signed URL for a GET or HEAD of the object at key, "" where
+// there are none.
+func (s *Store) RedirectKey(ctx context.Context, method, key string) (string, error) {
+	if s.options.Redirect.Off || s.urls == nil {
 		return "", nil
 	}
-	u, err := s.features.Sign(ctx, driver.SignRequest{
-		Method: req.Method, Key: obj.Key, Expires: s.options.RedirectExpiry, ContentType: contentType,
-	})
+	return s.sign(ctx, method, key)
+}
+
+func (s *Store) sign(ctx context.Context, method, key string) (string, error) {
+	u, err := s.urls.Get(ctx, driver.SignRequest{Method: method, Key: key, ContentType: contentType, CacheControl: cacheControl})
 	return u.URL, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/redirect"
 )
 
 // Options tune a Store. The zero value of each field is its default.
@@ -29,9 +30,23 @@ type Options struct {
 	// Concurrency is how many parts of one upload are sent at the same time; what
 	// the driver prefers, else 4.
 	Concurrency int
-	// RedirectExpiry is how long a signed URL works that a pull is sent to; 20
-	// minutes. Negative never redirects.
+	// Redirect tells which pulls are sent to signed URLs.
+	Redirect redirect.Policy
+	// RedirectExpiry is how long such a URL works; redirect.DefaultExpiry. It is
+	// handed out for the first half of that.
 	RedirectExpiry time.Duration
+	// RedirectURLs is how many URLs are kept; redirect.DefaultKept.
+	RedirectURLs int
+	// Signer makes the URLs, such as those of a CDN; nil is the store itself.
+	Signer redirect.Signer
+	// Served is called with how each GET or HEAD of a blob was answered.
+	Served func(redirect.Reason)
+	// LookupTTL is how long a blob that was found in a repository is taken to be
+	// there still; DefaultLookupTTL. What was not found is always looked up again.
+	// Negative never keeps what was found.
+	LookupTTL time.Duration
+	// Lookups is how many of them are kept; DefaultLookups.
+	Lookups int
 	// DisconnectGrace is how long a request whose client went away may still take
 	// to persist what had arrived; 10 s.
 	DisconnectGrace time.Duration
@@ -61,8 +76,8 @@ func (o Options) defaults(f driver.Features) Options {
 	if o.Concurrency == 0 {
 		o.Concurrency = 4
 	}
-	if o.RedirectExpiry == 0 {
-		o.RedirectExpiry = 20 * time.Minute
+	if o.Signer == nil {
+		o.Signer = f.Sign
 	}
 	if o.DisconnectGrace == 0 {
 		o.DisconnectGrace = 10 * time.Second
@@ -85,6 +100,8 @@ type Store struct {
 	options  Options
 	layout   layout
 	budget   *budget
+	urls     *redirect.URLs // nil where nothing can be signed
+	found    *found
 }
 
 // New makes a Store on b, which it wraps with retries. It sends no request.
@@ -103,7 +120,14 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 		return nil, fmt.Errorf("memory budget %s: want at least one part of %s: %w",
 			driver.FormatBytes(o.MemoryBudget), driver.FormatBytes(o.PartSize), driver.Invalid)
 	}
-	return &Store{bucket: b, features: f, options: o, layout: layout{o.Root}, budget: newBudget(o.MemoryBudget)}, nil
+	if err := o.Redirect.Check(); err != nil {
+		return nil, err
+	}
+	s := &Store{bucket: b, features: f, options: o, layout: layout{o.Root}, budget: newBudget(o.MemoryBudget), found: newFound(o.LookupTTL, o.Lookups)}
+	if o.Signer != nil {
+		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
+	}
+	return s, nil
 }
 
 // Bucket is what the Store works on, retries included.

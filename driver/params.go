@@ -98,6 +98,21 @@ func (p *Params) Bytes(name string, def, lo, hi int64) int64 {
 	return n
 }
 
+// List is the values of name, separated by commas; spaces around them are cut.
+func (p *Params) List(name string) []string {
+	v, ok := p.lookup(name)
+	if !ok {
+		return nil
+	}
+	list := strings.Split(v, ",")
+	for i, s := range list {
+		if list[i] = strings.TrimSpace(s); list[i] == "" {
+			p.fail(name, v, "values separated by commas")
+		}
+	}
+	return list
+}
+
 // Err is the first problem: a bad value, a name given twice, or an unknown name.
 func (p *Params) Err() error {
 	if p.err != nil {

@@ -11,7 +11,6 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/blobstore"
-	"github.com/blobdock/blobdock/driver"
 )
 
 // blobs is one repository's blob store for one request.
@@ -67,8 +66,11 @@ func (b *blobs) ServeBlob(ctx context.Context, w http.ResponseWriter, r *http.Re
 	redirect := b.namespace.driver.store.Redirect
 	if b.namespace.outer != b.namespace.driver {
 		// A storage middleware, such as cloudfront, has its own say.
-		redirect = func(_ context.Context, r *http.Request, obj driver.Object) (string, error) {
-			return b.namespace.outer.RedirectURL(r, "/"+obj.Key)
+		redirect = func(_ context.Context, r *http.Request, blob *blobstore.Blob) (string, error) {
+			if r.Method != http.MethodGet {
+				return "", nil
+			}
+			return b.namespace.outer.RedirectURL(r, "/"+blob.Key())
 		}
 	}
 	blob, err := b.find(ctx, d)
@@ -100,7 +102,9 @@ func (b *blobs) Resume(ctx context.Context, id string) (distribution.BlobWriter,
 // knows whether deletion is enabled, and has a cache that must forget the blob.
 func (b *blobs) Delete(ctx context.Context, d digest.Digest) error {
 	b.last.Store(nil)
-	return note(ctx, b.inner.Delete(ctx, d))
+	err := b.inner.Delete(ctx, d)
+	b.Forget(d)
+	return note(ctx, err)
 }
 
 // writer notes the errors of an upload for the HTTP answer.

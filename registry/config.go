@@ -6,10 +6,12 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/redirect"
 )
 
 // Config is a storage section's, read.
@@ -19,8 +21,19 @@ type Config struct {
 	// Options of the engine:
 	//
 	//	memory_budget    bytes of all part buffers, such as 256MiB
+	//	lookup_ttl       how long a blob that was found counts as there; 1m, 0s is not at all
+	//	lookups          how many such blobs are kept; 10000
 	//	redirect         whether pulls are sent to signed URLs; true
 	//	redirect_expiry  how long such a URL works; 20m
+	//	redirect_urls    how many of them are kept for reuse; 10000
+	//	redirect_min_size             smaller blobs are streamed; 14600B
+	//	redirect_networks             clients to redirect, such as 10.0.0.0/8,192.0.2.7; all
+	//	redirect_except_networks      clients to stream to
+	//	redirect_except_agents        clients to stream to, by a part of their User-Agent
+	//	redirect_except_repositories  repositories to stream, such as team/app,public/**
+	//
+	// Those that take several values take them separated by commas, or in YAML as
+	// a list.
 	Options blobstore.Options
 }
 
@@ -43,41 +56,98 @@ func ParseConfig(section map[string]any) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("storage blobdock: url has a malformed query: %w", driver.Invalid)
 	}
-	for _, name := range slices.Sorted(maps.Keys(section)) {
-		switch v := section[name].(type) {
-		case string, bool, int, int64, uint64, float64:
-			if name == "url" || name == "useragent" { // distribution adds the latter itself
-				continue
-			}
-			if q.Has(name) {
-				return Config{}, fmt.Errorf("storage blobdock: %s is given in the url and beside it: %w", name, driver.Invalid)
-			}
-			q.Set(name, fmt.Sprint(v))
-		default:
-			return Config{}, fmt.Errorf("storage blobdock: %s has a value of type %T, want a string, number or boolean: %w", name, v, driver.Invalid)
-		}
+	if err := merge(q, section); err != nil {
+		return Config{}, fmt.Errorf("storage blobdock: %w", err)
 	}
-
-	engine := url.Values{}
-	for _, name := range []string{"memory_budget", "redirect", "redirect_expiry"} {
-		if vs, ok := q[name]; ok {
-			engine[name] = vs
-			q.Del(name)
-		}
-	}
-	p := driver.NewParams(engine)
 	var c Config
-	c.Options.MemoryBudget = p.Bytes("memory_budget", DefaultMemoryBudget, 16<<20, 1<<40)
-	c.Options.RedirectExpiry = p.Duration("redirect_expiry", 20*time.Minute, time.Second, 7*24*time.Hour)
-	if !p.Bool("redirect", true) {
-		c.Options.RedirectExpiry = -1
-	}
-	if err := p.Err(); err != nil {
+	if c.Options, err = parseEngine(q); err != nil {
 		return Config{}, fmt.Errorf("storage blobdock: %w", err)
 	}
 	u.RawQuery = q.Encode()
 	c.URL = u.String()
 	return c, nil
+}
+
+// merge puts what stands beside the url into its query.
+func merge(q url.Values, section map[string]any) error {
+	for _, name := range slices.Sorted(maps.Keys(section)) {
+		if name == "url" || name == "useragent" { // distribution adds the latter itself
+			continue
+		}
+		text, err := scalar(section[name])
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if q.Has(name) {
+			return fmt.Errorf("%s is given in the url and beside it: %w", name, driver.Invalid)
+		}
+		q.Set(name, text)
+	}
+	return nil
+}
+
+// scalar is a value of YAML as it would stand in a URL.
+func scalar(v any) (string, error) {
+	switch v := v.(type) {
+	case string, bool, int, int64, uint64, float64:
+		return fmt.Sprint(v), nil
+	case []any:
+		list := make([]string, len(v))
+		for i, item := range v {
+			text, err := scalar(item)
+			if err != nil {
+				return "", err
+			}
+			list[i] = text
+		}
+		return strings.Join(list, ","), nil
+	default:
+		return "", fmt.Errorf("a value of type %T, want a string, number, boolean or list: %w", v, driver.Invalid)
+	}
+}
+
+// engineParams are ours; all others are the store's.
+var engineParams = []string{
+	"memory_budget", "lookup_ttl", "lookups",
+	"redirect", "redirect_expiry", "redirect_urls", "redirect_min_size",
+	"redirect_networks", "redirect_except_networks", "redirect_except_agents", "redirect_except_repositories",
+}
+
+// parseEngine takes the engine's parameters out of q.
+func parseEngine(q url.Values) (o blobstore.Options, err error) {
+	engine := url.Values{}
+	for _, name := range engineParams {
+		if vs, ok := q[name]; ok {
+			engine[name] = vs
+			q.Del(name)
+		}
+	}
+	const most = 100_000_000
+	p := driver.NewParams(engine)
+	o.MemoryBudget = p.Bytes("memory_budget", DefaultMemoryBudget, 16<<20, 1<<40)
+	if o.LookupTTL = p.Duration("lookup_ttl", blobstore.DefaultLookupTTL, 0, 24*time.Hour); o.LookupTTL == 0 {
+		o.LookupTTL = -1
+	}
+	o.Lookups = p.Int("lookups", blobstore.DefaultLookups, 1, most)
+	o.RedirectExpiry = p.Duration("redirect_expiry", redirect.DefaultExpiry, time.Second, 7*24*time.Hour)
+	o.RedirectURLs = p.Int("redirect_urls", redirect.DefaultKept, 1, most)
+	o.Redirect = redirect.Policy{
+		Off:                !p.Bool("redirect", true),
+		MinSize:            p.Bytes("redirect_min_size", redirect.DefaultMinSize, 0, 1<<40),
+		ExceptAgents:       p.List("redirect_except_agents"),
+		ExceptRepositories: p.List("redirect_except_repositories"),
+	}
+	networks, except := p.List("redirect_networks"), p.List("redirect_except_networks")
+	if err := p.Err(); err != nil {
+		return o, err
+	}
+	if o.Redirect.Networks, err = redirect.ParseNetworks("redirect_networks", networks); err != nil {
+		return o, err
+	}
+	if o.Redirect.ExceptNetworks, err = redirect.ParseNetworks("redirect_except_networks", except); err != nil {
+		return o, err
+	}
+	return o, o.Redirect.Check()
 }
 
 // Open makes the engine that c describes. It sends no request.

@@ -227,7 +227,7 @@ func (d *Driver) RedirectURL(r *http.Request, p string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := d.store.Redirect(r.Context(), r, driver.Object{Key: key})
+	u, err := d.store.RedirectKey(r.Context(), r.Method, key)
 	return u, d.fail(r.Context(), p, err)
 }
 

@@ -1,0 +1,160 @@
+package redirect
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"path"
+	"strings"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Reason names why a request was answered the way it was.
+type Reason string
+
+const (
+	Signed       Reason = "signed"        // sent to a signed URL; all others are streamed
+	Off          Reason = "off"           // redirects are switched off
+	Unsigned     Reason = "unsigned"      // the store signs no URLs
+	NotGet       Reason = "not_get"       // a HEAD is answered here
+	Small        Reason = "small"         // below MinSize
+	Inside       Reason = "inside"        // the client is in ExceptNetworks
+	Outside      Reason = "outside"       // the client is in none of Networks
+	UserAgent    Reason = "user_agent"    // the client is one of ExceptAgents
+	Repository   Reason = "repository"    // the repository is one of ExceptRepositories
+	SigningFails Reason = "signing_fails" // the blob is streamed all the same
+)
+
+// Reasons are all there are.
+func Reasons() []Reason {
+	return []Reason{Signed, Off, Unsigned, NotGet, Small, Inside, Outside, UserAgent, Repository, SigningFails}
+}
+
+// DefaultMinSize is what TCP delivers in its first round trip: a smaller blob is
+// there sooner than the client has asked at another address.
+// https://datatracker.ietf.org/doc/html/rfc6928
+const DefaultMinSize = 14600
+
+// Policy tells which pulls are redirected. The zero Policy redirects all.
+type Policy struct {
+	Off bool
+	// MinSize in bytes: smaller blobs are streamed.
+	MinSize int64
+	// Networks are the clients that can reach the store; none is all.
+	Networks []netip.Prefix
+	// ExceptNetworks are clients to stream to, whatever Networks says.
+	ExceptNetworks []netip.Prefix
+	// ExceptAgents are clients to stream to: those whose User-Agent contains one
+	// of these, in any case. Clients exist that follow no redirect, or send their
+	// credentials along, which stores refuse.
+	ExceptAgents []string
+	// ExceptRepositories are streamed: patterns as of path.Match, in which "*" is
+	// one component of a name; "team/**" is all below team.
+	ExceptRepositories []string
+}
+
+// Check returns an Invalid error for a pattern that is none.
+func (p Policy) Check() error {
+	if p.MinSize < 0 {
+		return fmt.Errorf("redirect_min_size %d: must not be negative: %w", p.MinSize, driver.Invalid)
+	}
+	for _, pattern := range p.ExceptRepositories {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("redirect_except_repositories %q: want a name such as team/app, team/* or team/**: %w", pattern, driver.Invalid)
+		}
+	}
+	return nil
+}
+
+// Decide is Signed where the policy lets req for a blob of size bytes in the
+// repository be redirected, else the reason against it.
+func (p Policy) Decide(req *http.Request, repository string, size int64) Reason {
+	switch {
+	case p.Off:
+		return Off
+	case req.Method != http.MethodGet:
+		return NotGet
+	case size < p.MinSize:
+		return Small
+	case matches(p.ExceptRepositories, repository):
+		return Repository
+	case mentions(p.ExceptAgents, req.UserAgent()):
+		return UserAgent
+	}
+	if len(p.Networks) == 0 && len(p.ExceptNetworks) == 0 {
+		return Signed
+	}
+	client := Client(req)
+	switch {
+	case within(p.ExceptNetworks, client):
+		return Inside
+	case len(p.Networks) > 0 && !within(p.Networks, client):
+		return Outside
+	}
+	return Signed
+}
+
+func matches(patterns []string, repository string) bool {
+	for _, pattern := range patterns {
+		if below, ok := strings.CutSuffix(pattern, "/**"); ok && strings.HasPrefix(repository, below+"/") {
+			return true
+		}
+		if ok, _ := path.Match(pattern, repository); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func mentions(agents []string, agent string) bool {
+	agent = strings.ToLower(agent)
+	for _, a := range agents {
+		if a != "" && strings.Contains(agent, strings.ToLower(a)) {
+			return true
+		}
+	}
+	return false
+}
+
+func within(networks []netip.Prefix, client netip.Addr) bool {
+	for _, n := range networks {
+		if n.Contains(client) {
+			return true
+		}
+	}
+	return false
+}
+
+// Client is the address that a request comes from: as distribution has it, the
+// first one in X-Forwarded-For, else X-Real-Ip, else that of the connection. The
+// headers can be made up, so it is no base for granting anything.
+func Client(req *http.Request) netip.Addr {
+	first, _, _ := strings.Cut(req.Header.Get("X-Forwarded-For"), ",")
+	for _, s := range []string{first, req.Header.Get("X-Real-Ip")} {
+		if a, err := netip.ParseAddr(strings.TrimSpace(s)); err == nil {
+			return a.Unmap()
+		}
+	}
+	at, err := netip.ParseAddrPort(req.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return at.Addr().Unmap()
+}
+
+// ParseNetworks reads networks, or single addresses.
+func ParseNetworks(name string, list []string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, s := range list {
+		n, err := netip.ParsePrefix(s)
+		if a, aerr := netip.ParseAddr(s); aerr == nil {
+			n, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is neither an address nor a network such as 10.0.0.0/8: %w", name, s, driver.Invalid)
+		}
+		networks = append(networks, n.Masked())
+	}
+	return networks, nil
+}
