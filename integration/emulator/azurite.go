@@ -10,22 +10,33 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 )
 
-//go:embed azurite.Dockerfile
-var azuriteDockerfile string
+// azuriteDockerfiles make an image of this machine's Node.js, and of one that an
+// image registry has.
+var (
+	//go:embed azurite.Dockerfile
+	azuriteDockerfile string
+	//go:embed azurite.node.Dockerfile
+	azuriteNodeDockerfile string
+)
 
 // azuriteVersion is what azurite/package.json pins; a test compares them.
 const azuriteVersion = "3.37.0"
 
 func azurite() service {
+	dockerfile, files := azuriteDockerfile, azuriteRoot
+	if runtime.GOOS != "linux" { // an engine runs nothing but linux
+		dockerfile, files = azuriteNodeDockerfile, azuriteContext
+	}
 	return service{
 		name:       "azurite",
 		title:      "Azurite",
 		version:    azuriteVersion,
 		build:      buildAzurite,
-		dockerfile: azuriteDockerfile,
-		context:    azuriteContext,
+		dockerfile: dockerfile,
+		context:    files,
 		port:       10000,
 		args: func(addr, _ string) []string {
 			host, port, _ := net.SplitHostPort(addr)
@@ -102,7 +113,27 @@ func installAzurite(ctx context.Context, dir, out string) error {
 	return os.WriteFile(out, []byte(script), 0o755) //nolint:gosec // it is a program
 }
 
-// azuriteContext is what the image is built from: the files that pin Azurite.
+// azuriteRoot is the image's root: this machine's Node.js, and the packages that the
+// native way runs.
+func azuriteRoot(ctx context.Context) (key string, fill func(dir string) error, err error) {
+	bin, err := buildAzurite(ctx, platform{})
+	if err != nil {
+		return "", nil, err
+	}
+	n, err := findNode(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return bin.key + "-" + n.key(), func(dir string) error {
+		if err := n.install(filepath.Join(dir, "root")); err != nil {
+			return err
+		}
+		return os.CopyFS(filepath.Join(dir, "root", "azurite"), os.DirFS(filepath.Join(filepath.Dir(bin.path), "tree")))
+	}, nil
+}
+
+// azuriteContext is the files that pin Azurite, from which npm installs it in the
+// image.
 func azuriteContext(ctx context.Context) (key string, fill func(dir string) error, err error) {
 	from, key, err := azuriteFiles(ctx)
 	return key, func(dir string) error { return os.CopyFS(dir, os.DirFS(from)) }, err

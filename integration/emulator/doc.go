@@ -8,9 +8,10 @@
 //  3. a native process, from a binary built from the store's pinned Go module.
 //
 // Azure's place is taken by Azurite, from BLOBDOCK_AZURE_ENDPOINT, an image or a
-// process ([StartAzure]). Both of the latter are installed with npm from a committed
-// lock file: natively that needs Node.js, and the image needs one of Node.js to
-// start from, which comes from an image registry.
+// process ([StartAzure]). Both of the latter need Node.js 20 or newer with npm,
+// which installs Azurite from a committed lock file. On linux the image is made of
+// that very installation and of this machine's Node.js; elsewhere it starts from
+// an image of Node.js, which comes from an image registry.
 //
 // Google Cloud Storage's is taken by fake-gcs-server, from BLOBDOCK_GCS_ENDPOINT,
 // an image or a process ([StartGCS]), built like MinIO from a pinned Go module.
