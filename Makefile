@@ -1,5 +1,6 @@
-# Needs Go, gcc (for the race detector) and git; everything else is fetched as
-# pinned Go modules and kept in the cache.
+# Needs Go, gcc (for the race detector), git, and Node.js 20 or newer with npm (for
+# Azurite); everything else is fetched as pinned Go modules and npm packages, and
+# kept in the cache.
 
 GO     ?= go
 CACHE  := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/blobdock
@@ -40,6 +41,7 @@ test-in-docker: export BLOBDOCK_EMULATOR = docker
 test-in-docker: provision
 	$(GO) test $(TESTFLAGS) -count=1 ./integration/emulator
 	$(GO) test $(TESTFLAGS) -count=1 -run '$(IN_DOCKER)' ./integration
+	$(GO) test $(TESTFLAGS) -count=1 -run '^TestUp$$' ./integration/compose
 
 # Outside go test, whose time limit a first build would use up.
 provision:

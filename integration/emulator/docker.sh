@@ -7,6 +7,9 @@
 # for the time of the command, and with BLOBDOCK_DOCKER=install it is first
 # installed with apt-get. Where no engine can be had the script says so and
 # succeeds without running the command: the native way needs none.
+#
+# BLOBDOCK_DOCKER=install also installs docker-compose where the docker command has
+# no compose of its own.
 set -euo pipefail
 
 label=com.github.blobdock.emulator
@@ -22,13 +25,16 @@ without() {
 	exit 0
 }
 
-install_engine() {
+# Installs Debian packages.
+install() {
 	command -v apt-get >/dev/null || return 1
-	say "installing docker.io"
+	say "installing $*"
 	export DEBIAN_FRONTEND=noninteractive
-	apt-cache show docker.io >/dev/null 2>&1 || timeout 300 apt-get update -qq || return 1
-	timeout 600 apt-get install -y -qq --no-install-recommends docker.io iptables >/dev/null
+	apt-cache show "$1" >/dev/null 2>&1 || timeout 300 apt-get update -qq || return 1
+	timeout 600 apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
+
+has_compose() { docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null; }
 
 # Ends what this script started, and nothing else.
 stop_engine() {
@@ -60,7 +66,7 @@ if ! answers; then
 	[[ $(id -u) -eq 0 ]] || without "none answers, and only root may start one"
 	if ! command -v dockerd >/dev/null; then
 		[[ ${BLOBDOCK_DOCKER:-} == install ]] || without "dockerd isn't there (BLOBDOCK_DOCKER=install installs it)"
-		install_engine || without "docker.io can't be installed"
+		install docker.io iptables || without "docker.io can't be installed"
 	fi
 	# Some installations start one by themselves. A second one would take the
 	# network from the first.
@@ -70,6 +76,10 @@ if ! answers; then
 		fi
 		start_engine || without "dockerd doesn't start"
 	fi
+fi
+
+if ! has_compose && [[ ${BLOBDOCK_DOCKER:-} == install && $(id -u) -eq 0 ]]; then
+	install docker-compose || say "docker-compose can't be installed; its test will say so"
 fi
 
 "$@"
