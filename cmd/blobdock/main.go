@@ -1,7 +1,7 @@
 // Command blobdock runs a container registry whose blobs lie in object storage.
 //
 //	blobdock serve                     a registry on 127.0.0.1:5000, storing to ./blobdock-data
-//	blobdock serve --storage URL       the same, storing to s3://, file:// or mem://
+//	blobdock serve --storage URL       the same, storing to s3://, gs://, azblob://, file:// or mem://
 //	blobdock serve CONFIG.yml          a CNCF distribution configuration, REGISTRY_* overrides included
 //	blobdock garbage-collect CONFIG    distribution's garbage collection
 //	blobdock version

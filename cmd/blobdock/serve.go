@@ -53,7 +53,7 @@ as usual; flags that are given override both.`,
 			return serve(cmd.Context(), cmd.OutOrStdout(), config)
 		},
 	}
-	cmd.Flags().StringVar(&f.storage, "storage", defaultStorage, "store's `URL`: s3://bucket/prefix?options, file://directory, mem://name")
+	cmd.Flags().StringVar(&f.storage, "storage", defaultStorage, "store's `URL`: s3://bucket/prefix?options, gs://bucket, azblob://container, file://directory, mem://name")
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "`address` to listen on")
 	cmd.Flags().StringVar(&f.redirect, "redirect", "on", "send pulls to signed URLs of the store: on or off")
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "warn", "error, warn, info or debug; info adds the access log")
