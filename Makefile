@@ -11,8 +11,9 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI_DIR := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)-$(GOHOST)
 GOLANGCI     := $(GOLANGCI_DIR)/golangci-lint
 
-# What runs a second time, against emulators in containers.
-IN_DOCKER ?= ^(TestCrane|TestORAS|TestInterop)$$
+# What runs a second time, against emulators in containers. On a directory nothing
+# would be different.
+IN_DOCKER ?= ^(TestCrane|TestORAS|TestInterop)$$/^(redirect|bucket)
 
 TESTFLAGS ?= -race -timeout 25m
 FUZZTIME  ?= 20s
