@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -84,80 +83,6 @@ func (a Azure) ping(ctx context.Context) error {
 	}
 	_, err = s.GetProperties(ctx, nil)
 	return err
-}
-
-// sharedAzure is the one blob service of this test process.
-var sharedAzure azurePool
-
-// azurePool is the pool of such a server.
-type azurePool struct {
-	mu     sync.Mutex
-	users  int
-	azure  Azure
-	server *server // nil if the environment named one
-	up     bool
-	err    error // of the first start; a second try would fail as slowly
-}
-
-// StartAzure returns the package's blob service: the one that
-// BLOBDOCK_AZURE_ENDPOINT names, else one that it starts. It fails the test when
-// there is none to be had.
-func StartAzure(tb testing.TB) Azure {
-	tb.Helper()
-	sharedAzure.enter()
-	tb.Cleanup(func() {
-		if err := sharedAzure.leave(); err != nil {
-			tb.Errorf("remove Azurite: %v", err)
-		}
-	})
-	// The server outlives the test that starts it.
-	a, err := sharedAzure.get(context.WithoutCancel(tb.Context()))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return a
-}
-
-func (p *azurePool) enter() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.users++
-}
-
-func (p *azurePool) leave() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.users--; p.users > 0 || p.server == nil {
-		return nil
-	}
-	server := p.server
-	p.server, p.up = nil, false
-	return server.close()
-}
-
-func (p *azurePool) get(ctx context.Context) (Azure, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.up && p.err == nil {
-		p.azure, p.server, p.err = findAzure(ctx)
-		p.up = p.err == nil
-	}
-	return p.azure, p.err
-}
-
-func findAzure(ctx context.Context) (Azure, *server, error) {
-	if a, ok, err := environmentAzure(ctx); ok || err != nil {
-		return a, nil, err
-	}
-	ways, err := ways()
-	if err != nil {
-		return Azure{}, nil, err
-	}
-	s, err := launch(ctx, azurite(), ways)
-	if err != nil {
-		return Azure{}, nil, err
-	}
-	return azuriteAzure(s.endpoint, s.way), s, nil
 }
 
 // environmentAzure returns the server that the environment names.

@@ -92,7 +92,7 @@ func TestStart(t *testing.T) {
 // the next.
 func TestPoolWithoutRun(t *testing.T) {
 	t.Setenv("BLOBDOCK_S3_ENDPOINT", "")
-	var p pool
+	p := pool[S3]{find: findS3}
 	for range 2 {
 		p.enter()
 		s, err := p.get(t.Context())

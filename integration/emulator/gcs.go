@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -108,79 +107,6 @@ func (g GCS) do(ctx context.Context, method, path string, in, out any) error {
 		return nil
 	}
 	return json.Unmarshal(got, out)
-}
-
-// sharedGCS is the one GCS server of this test process.
-var sharedGCS gcsPool
-
-// gcsPool is the pool of such a server.
-type gcsPool struct {
-	mu     sync.Mutex
-	users  int
-	gcs    GCS
-	server *server // nil if the environment named one
-	up     bool
-	err    error // of the first start; a second try would fail as slowly
-}
-
-// StartGCS returns the package's GCS server: the one that BLOBDOCK_GCS_ENDPOINT
-// names, else one that it starts. It fails the test when there is none to be had.
-func StartGCS(tb testing.TB) GCS {
-	tb.Helper()
-	sharedGCS.enter()
-	tb.Cleanup(func() {
-		if err := sharedGCS.leave(); err != nil {
-			tb.Errorf("remove fake-gcs-server: %v", err)
-		}
-	})
-	// The server outlives the test that starts it.
-	g, err := sharedGCS.get(context.WithoutCancel(tb.Context()))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return g
-}
-
-func (p *gcsPool) enter() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.users++
-}
-
-func (p *gcsPool) leave() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.users--; p.users > 0 || p.server == nil {
-		return nil
-	}
-	server := p.server
-	p.server, p.up = nil, false
-	return server.close()
-}
-
-func (p *gcsPool) get(ctx context.Context) (GCS, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.up && p.err == nil {
-		p.gcs, p.server, p.err = findGCS(ctx)
-		p.up = p.err == nil
-	}
-	return p.gcs, p.err
-}
-
-func findGCS(ctx context.Context) (GCS, *server, error) {
-	if g, ok, err := environmentGCS(ctx); ok || err != nil {
-		return g, nil, err
-	}
-	ways, err := ways()
-	if err != nil {
-		return GCS{}, nil, err
-	}
-	server, err := launch(ctx, fakeGCS(), ways)
-	if err != nil {
-		return GCS{}, nil, err
-	}
-	return fakeGCSAt(server.endpoint, server.way), server, nil
 }
 
 // environmentGCS returns the server that the environment names.
