@@ -1,18 +1,13 @@
 package integration_test
 
 import (
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/blobdock/blobdock/azure"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/drivertest"
 	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/wire"
 )
 
 func openAzure(t testing.TB, a emulator.Azure, container string) driver.Bucket {
@@ -45,47 +40,15 @@ var azureExceptions = map[string]string{
 // onAzurite is the conformance suite's way to containers of Azurite, counted.
 func onAzurite(t *testing.T) drivertest.Harness {
 	t.Helper()
-	a, requests := countAzure(t, emulator.StartAzure(t))
+	a, proxy := wire.Azure(t, emulator.StartAzure(t))
 	return drivertest.Harness{
 		Name:    "azure",
 		New:     func(t testing.TB) driver.Bucket { return openAzure(t, a, a.NewContainer(t)) },
 		Missing: func(t testing.TB) driver.Bucket { return openAzure(t, a, "blobdock-no-such-container") },
-		Golden:  "testdata", Requests: requests, Exceptions: azureExceptions,
+		Golden:  "testdata", Requests: func() int64 { return int64(proxy.Counts().Requests()) }, Exceptions: azureExceptions,
 		// Without a folder of the upload's own an abort has nothing to ask for.
 		Costs: map[driver.Op]int64{driver.OpCreateUpload: 0, driver.OpAbortUpload: 0},
 	}
-}
-
-// countAzure puts a proxy before a that counts what blobdock sends.
-func countAzure(t *testing.T, a emulator.Azure) (emulator.Azure, func() int64) {
-	t.Helper()
-	target, err := url.Parse(a.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	account := target.Path
-	target.Path = ""
-	var count atomic.Int64
-	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
-	proxy := &httputil.ReverseProxy{
-		Transport:    transport,
-		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The emulator reads the sources of copies through the same door.
-		if strings.HasPrefix(r.UserAgent(), "blobdock ") {
-			count.Add(1)
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(func() {
-		srv.CloseClientConnections()
-		srv.Close()
-		transport.CloseIdleConnections()
-	})
-	a.Endpoint = srv.URL + account
-	return a, count.Load
 }
 
 // TestAzure runs the conformance suite of blobdock's own contract.

@@ -26,9 +26,9 @@ const (
 // TestBudgets pins what each kind of push costs in requests to the store, and
 // holds it to limits that no update of the golden file can lift.
 func TestBudgets(t *testing.T) {
-	store := wire.New(t, emulator.Start(t))
-	bucket := store.S3.NewBucket(t)
-	base := serve(t, onS3(t, store.S3, bucket)).URL
+	s, store := wire.S3(t, emulator.Start(t))
+	bucket := s.NewBucket(t)
+	base := serve(t, onS3(t, s, bucket)).URL
 
 	blob := func(c content, chunk int64) func(*testing.T) {
 		return func(t *testing.T) { push(t, base, "budget", c, chunk) }

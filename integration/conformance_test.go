@@ -13,16 +13,16 @@ import (
 // given profile of the S3 driver.
 func onMinIO(t *testing.T, profile string) drivertest.Harness {
 	t.Helper()
-	store := wire.New(t, emulator.Start(t))
+	s, proxy := wire.S3(t, emulator.Start(t))
 	open := func(t testing.TB, bucket string) driver.Bucket {
-		return open(t, withCredentials(t, store.S3, profiledURL(store.S3, bucket, profile)))
+		return open(t, withCredentials(t, s, profiledURL(s, bucket, profile)))
 	}
 	return drivertest.Harness{
 		Name:              "s3-" + profile,
-		New:               func(t testing.TB) driver.Bucket { return open(t, store.S3.NewBucket(t)) },
+		New:               func(t testing.TB) driver.Bucket { return open(t, s.NewBucket(t)) },
 		Missing:           func(t testing.TB) driver.Bucket { return open(t, "blobdock-no-such-bucket") },
 		Golden:            "testdata",
-		Requests:          func() int64 { return int64(store.Counts().Requests()) },
+		Requests:          func() int64 { return int64(proxy.Counts().Requests()) },
 		ListsUploadsByKey: true,
 	}
 }

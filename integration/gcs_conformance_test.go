@@ -8,17 +8,15 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/drivertest"
 	"github.com/blobdock/blobdock/gcs"
 	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/wire"
 )
 
 // gcsExceptions are what fake-gcs-server gets wrong, and at the end what GCS can't
@@ -49,10 +47,10 @@ var gcsCosts = map[driver.Op]int64{
 func onFakeGCS(t *testing.T) drivertest.Harness {
 	t.Helper()
 	g := emulator.StartGCS(t)
-	endpoint, requests := countGCS(t, g)
+	through, proxy := wire.GCS(t, g)
 	file := serviceAccount(t)
 	open := func(t testing.TB, bucket string) driver.Bucket {
-		b, err := gcs.Open(t.Context(), gcs.Config{Bucket: bucket, Endpoint: endpoint, CredentialsFile: file})
+		b, err := gcs.Open(t.Context(), gcs.Config{Bucket: bucket, Endpoint: through.Endpoint, CredentialsFile: file})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,35 +61,8 @@ func onFakeGCS(t *testing.T) drivertest.Harness {
 		New:      func(t testing.TB) driver.Bucket { return open(t, g.NewBucket(t)) },
 		Missing:  func(t testing.TB) driver.Bucket { return open(t, "blobdock-no-such-bucket") },
 		Golden:   "testdata",
-		Requests: requests, Costs: gcsCosts, Exceptions: gcsExceptions,
+		Requests: func() int64 { return int64(proxy.Counts().Requests()) }, Costs: gcsCosts, Exceptions: gcsExceptions,
 	}
-}
-
-// countGCS puts a proxy before g that counts.
-func countGCS(t *testing.T, g emulator.GCS) (endpoint string, requests func() int64) {
-	t.Helper()
-	target, err := url.Parse(g.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var count atomic.Int64
-	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
-	proxy := &httputil.ReverseProxy{
-		Transport: transport,
-		// The server tells reads by the XML API by their host.
-		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		count.Add(1)
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(func() {
-		srv.CloseClientConnections()
-		srv.Close()
-		transport.CloseIdleConnections()
-	})
-	return srv.URL, count.Load
 }
 
 // serviceAccount makes a key file, and a server that gives tokens for it.

@@ -10,10 +10,10 @@ import (
 
 // Counts is what went over the wire.
 type Counts struct {
-	Ops      map[string]int // requests by S3 operation
+	Ops      map[string]int // requests by operation, under the store's own names
 	Sent     int64          // bytes of request bodies
 	Received int64          // bytes of response bodies
-	Copied   int64          // bytes that the server was asked to copy
+	Copied   int64          // bytes that the store was asked to copy
 }
 
 // Requests is the number of all requests.

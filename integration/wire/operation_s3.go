@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Operation names the S3 operation of a path-style request.
+// OperationS3 names the operation of a path-style request.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
-func Operation(r *http.Request) string {
+func OperationS3(r *http.Request) string {
 	q := r.URL.Query()
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	copies := r.Header.Get("X-Amz-Copy-Source") != ""

@@ -1,13 +1,12 @@
-// Package wire counts what goes over the wire to an S3 server: a reverse proxy
-// that a driver takes for the server.
+// Package wire counts what goes over the wire to a store: a reverse proxy that a
+// driver takes for the store.
 //
-//	p := wire.New(t, emulator.Start(t))
-//	// give p.S3 to the driver, let it work
-//	t.Log(p.Counts())
+//	s3, proxy := wire.S3(t, emulator.Start(t))
+//	// give s3 to the driver, let it work
+//	t.Log(proxy.Counts())
 package wire
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,29 +15,43 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/blobdock/blobdock/integration/emulator"
 )
 
-// Proxy stands before an S3 server and counts. It changes no request: the
-// signature covers the Host header, so that one goes on as it came.
+// Proxy stands before a store and counts. It changes nothing that a request's
+// signature covers.
 type Proxy struct {
-	// S3 is the server as seen through the proxy.
-	S3 emulator.S3
+	// URL is the proxy's own, without a path.
+	URL string
 
-	behind emulator.S3
-	mu     sync.Mutex
-	counts Counts
+	protocol protocol
+	mu       sync.Mutex
+	counts   Counts
+	around   Around
 }
 
-// New starts a proxy before s, for the time of the test.
-func New(tb testing.TB, s emulator.S3) *Proxy {
+// Around stands around a request, which next passes on to the store.
+type Around func(w http.ResponseWriter, r *http.Request, next http.Handler)
+
+// protocol is what differs between one store's requests and another's.
+type protocol struct {
+	operation func(*http.Request) string
+	// copied is how many bytes the store will copy for a request. What can't be
+	// found out copies nothing: the request is going to fail, too.
+	copied func(op string, r *http.Request) int64
+	// foreign tells requests that are not to be counted; nil is none.
+	foreign func(*http.Request) bool
+	// keepHost passes the Host header on, as signatures cover it.
+	keepHost bool
+}
+
+// start starts a proxy before the store at endpoint, for the time of the test.
+func start(tb testing.TB, endpoint string, protocol protocol) *Proxy {
 	tb.Helper()
-	target, err := url.Parse(s.Endpoint)
+	target, err := url.Parse(endpoint)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &Proxy{S3: s, behind: s, counts: Counts{Ops: make(map[string]int)}}
+	p := &Proxy{protocol: protocol, counts: Counts{Ops: make(map[string]int)}}
 	transport := &http.Transport{
 		MaxIdleConnsPerHost: 64,
 		// It would add a header that the client has not signed.
@@ -47,28 +60,41 @@ func New(tb testing.TB, s emulator.S3) *Proxy {
 		// connection on it, and the answer could get lost.
 		ExpectContinueTimeout: 10 * time.Second,
 	}
-	reverse := &httputil.ReverseProxy{
+	store := &httputil.ReverseProxy{
 		Transport:  transport,
 		BufferPool: new(buffers),
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
-			r.Out.Host = r.In.Host
+			if protocol.keepHost {
+				r.Out.Host = r.In.Host
+			}
 		},
 		// A client that gives up is no news; the client tells what matters.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p.count(r)
-		r.Body = &counted{r.Body, p, func(c *Counts) *int64 { return &c.Sent }}
-		reverse.ServeHTTP(&answer{w, p}, r)
-	}))
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, store) }))
 	tb.Cleanup(func() {
 		srv.CloseClientConnections()
 		srv.Close()
 		transport.CloseIdleConnections()
 	})
-	p.S3.Endpoint = srv.URL
+	p.URL = srv.URL
 	return p
+}
+
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, store http.Handler) {
+	if p.protocol.foreign != nil && p.protocol.foreign(r) {
+		store.ServeHTTP(w, r)
+		return
+	}
+	around := p.count(r)
+	r.Body = &counted{r.Body, p, func(c *Counts) *int64 { return &c.Sent }}
+	w = &answer{w, p}
+	if around == nil {
+		store.ServeHTTP(w, r)
+		return
+	}
+	around(w, r, store)
 }
 
 // Counts is what has gone through since the last Reset.
@@ -85,38 +111,28 @@ func (p *Proxy) Reset() {
 	p.counts = Counts{Ops: make(map[string]int)}
 }
 
-func (p *Proxy) count(r *http.Request) {
-	op := Operation(r)
-	copied := p.copied(r.Context(), op, r.Header)
+// Intercept puts f around the requests that come from now on; nil is nothing.
+func (p *Proxy) Intercept(f Around) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.around = f
+}
+
+// count counts a request, and returns what stands around it.
+func (p *Proxy) count(r *http.Request) Around {
+	op := p.protocol.operation(r)
+	copied := p.protocol.copied(op, r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts.Ops[op]++
 	p.counts.Copied += copied
+	return p.around
 }
 
 func (p *Proxy) add(n int, field func(*Counts) *int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*field(&p.counts) += int64(n)
-}
-
-// copied is how many bytes the server will copy for a request. What can't be
-// found out copies nothing: the request is going to fail, too.
-func (p *Proxy) copied(ctx context.Context, op string, h http.Header) int64 {
-	switch op {
-	case "UploadPartCopy":
-		if first, last, ok := parseRange(h.Get("X-Amz-Copy-Source-Range")); ok {
-			return last - first + 1
-		}
-	case "CopyObject":
-	default:
-		return 0
-	}
-	size, err := head(ctx, p.behind, h.Get("X-Amz-Copy-Source"))
-	if err != nil {
-		return 0
-	}
-	return size
 }
 
 // counted counts a body as it is read.
