@@ -17,8 +17,8 @@ import (
 
 func azureBucket(t *testing.T) driver.Bucket {
 	t.Helper()
-	a := emulator.StartAzure(t)
-	return openAzure(t, a, a.NewContainer(t))
+	c := azureCloud{emulator.StartAzure(t)}
+	return look(t, c, c.newBucket(t))
 }
 
 func azurePart(t *testing.T, b driver.Bucket, u driver.Upload, n int, data string) driver.Part {
@@ -192,7 +192,7 @@ func TestAzureAbort(t *testing.T) {
 func TestAzureCredentials(t *testing.T) {
 	a := emulator.StartAzure(t)
 	container := a.NewContainer(t)
-	if _, err := openAzure(t, a, container).Put(t.Context(), "key", io.NewSectionReader(strings.NewReader("x"), 0, 1), driver.WriteOptions{}); err != nil {
+	if _, err := look(t, azureCloud{a}, container).Put(t.Context(), "key", io.NewSectionReader(strings.NewReader("x"), 0, 1), driver.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for name, env := range map[string]map[string]string{

@@ -13,22 +13,27 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
-
-	"github.com/blobdock/blobdock/integration/emulator"
 )
 
 // eachWay runs a test on registries that redirect pulls to the store, and that
-// stream them.
+// stream them, on every store.
 func eachWay(t *testing.T, test func(t *testing.T, base string)) {
 	t.Helper()
-	for _, redirect := range []string{"on", "off"} {
-		t.Run("redirect_"+redirect, func(t *testing.T) {
-			s := emulator.Start(t)
-			storage := onS3(t, s, s.NewBucket(t))
-			storage["blobdock"]["redirect"] = redirect == "on"
-			test(t, serve(t, storage).URL)
-		})
-	}
+	eachWayOn(t, func(t *testing.T, _ cloud, base string) { test(t, base) })
+}
+
+// eachWayOn is eachWay, which also tells the store.
+func eachWayOn(t *testing.T, test func(t *testing.T, c cloud, base string)) {
+	t.Helper()
+	onEach(t, func(t *testing.T, c cloud) {
+		for _, redirect := range []string{"on", "off"} {
+			t.Run("redirect_"+redirect, func(t *testing.T) {
+				storage := on(t, c, c.newBucket(t))
+				storage["blobdock"]["redirect"] = redirect == "on"
+				test(t, c, serve(t, storage).URL)
+			})
+		}
+	})
 }
 
 // reference parses repo, which has a tag or a digest, at a registry.

@@ -6,40 +6,44 @@ import (
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/drivertest"
 	"github.com/blobdock/blobdock/integration/emulator"
-	"github.com/blobdock/blobdock/integration/wire"
 )
 
-// onMinIO is the conformance suite's way to buckets of MinIO, counted, with the
-// given profile of the S3 driver.
-func onMinIO(t *testing.T, profile string) drivertest.Harness {
+// harness is the conformance suite's way to buckets of a store, counted.
+func harness(t *testing.T, c cloud) drivertest.Harness {
 	t.Helper()
-	s, proxy := wire.S3(t, emulator.Start(t))
-	open := func(t testing.TB, bucket string) driver.Bucket {
-		return open(t, withCredentials(t, s, profiledURL(s, bucket, profile)))
+	c, proxy := c.through(t)
+	h := drivertest.Harness{
+		New:      func(t testing.TB) driver.Bucket { return look(t, c, c.newBucket(t)) },
+		Missing:  func(t testing.TB) driver.Bucket { return look(t, c, "blobdock-no-such-bucket") },
+		Golden:   "testdata",
+		Requests: func() int64 { return int64(proxy.Counts().Requests()) },
 	}
-	return drivertest.Harness{
-		Name:              "s3-" + profile,
-		New:               func(t testing.TB) driver.Bucket { return open(t, s.NewBucket(t)) },
-		Missing:           func(t testing.TB) driver.Bucket { return open(t, "blobdock-no-such-bucket") },
-		Golden:            "testdata",
-		Requests:          func() int64 { return int64(proxy.Counts().Requests()) },
-		ListsUploadsByKey: true,
+	switch c := c.(type) {
+	case s3Cloud:
+		h.Name, h.ListsUploadsByKey = "s3-"+c.profile, true
+	case gcsCloud:
+		h.Name, h.Costs, h.Exceptions = "gcs", gcsCosts, gcsExceptions
+	case azureCloud:
+		h.Name, h.Costs, h.Exceptions = "azure", azureCosts, azureExceptions
 	}
+	return h
 }
 
 // TestDriver runs the conformance suite of blobdock's own contract: with what is
-// known of MinIO, and as a store that nothing is known of.
+// known of each store, and on MinIO also as one that nothing is known of.
 func TestDriver(t *testing.T) {
-	t.Parallel()
-	for _, profile := range []string{"minio", "generic"} {
-		t.Run(profile, func(t *testing.T) { drivertest.Run(t, onMinIO(t, profile)) })
-	}
+	onEach(t, func(t *testing.T, c cloud) { drivertest.Run(t, harness(t, c)) })
+	t.Run("s3-generic", func(t *testing.T) {
+		t.Parallel()
+		drivertest.Run(t, harness(t, s3Cloud{emulator.Start(t), "generic"}))
+	})
 }
 
 // TestDriverWrapped runs it through every wrapper.
 func TestDriverWrapped(t *testing.T) {
-	t.Parallel()
-	h := onMinIO(t, "minio")
-	h.Steps = 100 // the walk is longer without wrappers
-	drivertest.RunWrapped(t, h)
+	onEach(t, func(t *testing.T, c cloud) {
+		h := harness(t, c)
+		h.Steps = 100 // the walk is longer without wrappers
+		drivertest.RunWrapped(t, h)
+	})
 }

@@ -5,28 +5,27 @@ import (
 	"net/http"
 	"testing"
 	"time"
-
-	"github.com/blobdock/blobdock/integration/emulator"
 )
 
 // TestKill kills a process in the midst of a PATCH whose client is slow. Another
 // process on the same bucket has what was acknowledged and goes on from there.
-func TestKill(t *testing.T) {
-	s := emulator.Start(t)
-	bucket := s.NewBucket(t)
-	config := byFile(t, bucketURL(s, bucket))
-	one, two := serving(t, credentials(s), config), serving(t, credentials(s), config)
-	look := openS3(t, s, bucket)
+func TestKill(t *testing.T) { onEach(t, kills) }
+
+func kills(t *testing.T, store cloud) {
+	bucket := store.newBucket(t)
+	env, config := store.env(t), byFile(t, store.bare(bucket))
+	one, two := serving(t, env, config), serving(t, env, config)
+	inside := look(t, store, bucket)
 
 	c := content{60 * mib, 7}
 	const acknowledged, sent = 10 * mib, 40 * mib
 	at := patch(t, begin(t, one.url, "killed"), c, 0, acknowledged)
-	before := len(keys(t, look))
+	before := len(keys(t, inside))
 	unfinished(t, at, c, acknowledged, sent)
 	// All of it is in the kernel's hands; give some of it time to reach the store.
 	time.Sleep(300 * time.Millisecond)
 	one.kill()
-	if got := len(keys(t, look)); got != before {
+	if got := len(keys(t, inside)); got != before {
 		t.Errorf("%d objects after the crash, %d before: something half-written shows", got, before)
 	}
 
@@ -39,8 +38,8 @@ func TestKill(t *testing.T) {
 	at = patch(t, res.location(), c, last+1, 50*mib)
 
 	// The process that was killed comes back, and the upload with it.
-	one = serving(t, credentials(s), config)
+	one = serving(t, env, config)
 	put(t, onReplica(t, one.url, at), c.digest(), c.section(50*mib, 10*mib))
 	pull(t, two.url, "killed", c.digest(), c.size)
-	wantNoUploads(t, look)
+	wantNoUploads(t, store, inside)
 }

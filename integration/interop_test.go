@@ -11,7 +11,6 @@ import (
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/factory"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
-	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
 	"github.com/google/go-cmp/cmp"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/opencontainers/go-digest"
@@ -26,11 +25,13 @@ type shared struct {
 	look        driver.Bucket
 }
 
-func sharedBucket(t *testing.T) shared {
+func sharedBucket(t *testing.T, c interface {
+	cloud
+	stock(bucket string) configuration.Storage
+}) shared {
 	t.Helper()
-	s := emulator.Start(t)
-	bucket := s.NewBucket(t)
-	return shared{stockOnS3(s, bucket), onS3(t, s, bucket), openS3(t, s, bucket)}
+	bucket := c.newBucket(t)
+	return shared{c.stock(bucket), on(t, c, bucket), look(t, c, bucket)}
 }
 
 func sharedDirectory(t *testing.T) shared {
@@ -43,41 +44,54 @@ func sharedDirectory(t *testing.T) shared {
 // TestInterop has distribution's own drivers and blobdock take turns on one
 // store. Each serves what the other has written, unchanged, and garbage
 // collection by either removes exactly what nothing refers to.
+//
+// Google's store is missing: distribution's driver for it sends whatever is longer
+// than 256 KiB to www.googleapis.com, wherever its client is told to go (newSession
+// in registry/storage/driver/gcs/gcs.go), and so can't be run on an emulator.
 func TestInterop(t *testing.T) {
-	for _, tc := range []struct {
-		name string
-		on   func(*testing.T) shared
-	}{{"bucket", sharedBucket}, {"directory", sharedDirectory}} {
-		for _, collector := range []string{"stock", "blobdock"} {
-			t.Run(tc.name+"/collected_by_"+collector, func(t *testing.T) {
-				s := tc.on(t)
-				stock, ours := serve(t, s.stock).URL, serve(t, s.ours).URL
-				p := &population{images: make(map[string]v1.Hash)}
-
-				p.write(t, stock, "stock")
-				p.check(t, ours)
-				p.write(t, ours, "blobdock")
-				p.check(t, stock)
-				p.check(t, ours)
-
-				// An upload that is under way survives the collection.
-				c := content{6 * mib, 99}
-				at := patch(t, begin(t, ours, "under/way"), c, 0, 5*mib)
-				if collector == "stock" {
-					collect(t, s.stock)
-				} else {
-					collect(t, s.ours)
-				}
-				if diff := cmp.Diff(p.referenced(), blobsIn(t, s.look)); diff != "" {
-					t.Errorf("blobs after garbage collection (-want +got):\n%s", diff)
-				}
-				p.check(t, stock)
-				p.check(t, ours)
-				put(t, at, c.digest(), c.section(5*mib, mib))
-				pull(t, stock, "under/way", c.digest(), c.size)
-			})
-		}
+	for name, open := range map[string]func(*testing.T) shared{
+		"s3":        func(t *testing.T) shared { return sharedBucket(t, onMinIO(emulator.Start(t))) },
+		"azure":     func(t *testing.T) shared { return sharedBucket(t, azureCloud{emulator.StartAzure(t)}) },
+		"directory": sharedDirectory,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			takeTurns(t, open(t))
+		})
 	}
+}
+
+func takeTurns(t *testing.T, s shared) {
+	t.Helper()
+	stock, ours := serve(t, s.stock).URL, serve(t, s.ours).URL
+	p := &population{images: make(map[string]v1.Hash)}
+
+	p.write(t, stock, "stock")
+	p.check(t, ours)
+	p.write(t, ours, "blobdock")
+	p.check(t, stock)
+
+	// An upload that is under way survives both collections.
+	c := content{6 * mib, 99}
+	at := patch(t, begin(t, ours, "under/way"), c, 0, 5*mib)
+	for _, collector := range []struct {
+		name    string
+		section configuration.Storage
+	}{{"stock", s.stock}, {"blobdock", s.ours}} {
+		p.litter(t, stock, "stock")
+		p.litter(t, ours, "blobdock")
+		if diff := cmp.Diff(p.referenced(), blobsIn(t, s.look)); diff == "" {
+			t.Errorf("nothing for %s to collect", collector.name)
+		}
+		collect(t, collector.section)
+		if diff := cmp.Diff(p.referenced(), blobsIn(t, s.look)); diff != "" {
+			t.Errorf("blobs after garbage collection by %s (-want +got):\n%s", collector.name, diff)
+		}
+		p.check(t, stock)
+		p.check(t, ours)
+	}
+	put(t, at, c.digest(), c.section(5*mib, mib))
+	pull(t, stock, "under/way", c.digest(), c.size)
 }
 
 // population is what a store should hold.
@@ -86,7 +100,7 @@ type population struct {
 	blobs  []string           // that the images consist of, manifests included
 }
 
-// write pushes images, and things that nothing refers to in the end.
+// write pushes images, of which one is replaced by another.
 func (p *population) write(t *testing.T, base, by string) {
 	t.Helper()
 	keep := func(ref string, img v1.Image) {
@@ -101,15 +115,19 @@ func (p *population) write(t *testing.T, base, by string) {
 	writeImage(t, base, by+"/one:moving", randomImage(t, 10*kib, 1))
 	keep(by+"/one:moving", randomImage(t, 10*kib, 1))
 	// Also in a repository of the other's.
-	writeImage(t, base, "common/tags:moving", randomImage(t, 10*kib, 1))
 	img := randomImage(t, 10*kib, 1)
 	keep("common/tags:"+by, img)
-	// Blobs that no manifest names.
-	push(t, base, by+"/one", content{30 * kib, uint64(len(by))}, 0)
-	push(t, base, by+"/one", content{9 * mib, uint64(len(by))}, 9*mib)
 	// The same layers in two repositories.
 	keep(by+"/again:v1", img)
+}
+
+// litter pushes what nothing refers to.
+func (p *population) litter(t *testing.T, base, by string) {
+	t.Helper()
+	writeImage(t, base, "common/tags:moving", randomImage(t, 10*kib, 1))
 	untag(t, base, "common/tags", "moving")
+	push(t, base, by+"/one", content{30 * kib, uint64(len(by))}, 0)
+	push(t, base, by+"/one", content{9 * mib, uint64(len(by))}, 9*mib)
 }
 
 func untag(t *testing.T, base, repo, tag string) {

@@ -35,47 +35,51 @@ func wantUnavailable(t testing.TB, r reply) {
 // TestStoreRefuses serves from stores that can't work. Everything is answered in
 // bounded time by 503.
 func TestStoreRefuses(t *testing.T) {
-	s := emulator.Start(t)
-	bucket := s.NewBucket(t)
-	wrong, closed, silent := s, s, s
-	wrong.SecretKey = "not-the-secret-key-of-this-store"
-	closed.Endpoint = "http://" + freeAddr(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and never answers
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	silent.Endpoint = "http://" + l.Addr().String()
+	closed := "http://" + freeAddr(t)
+	onEach(t, func(t *testing.T, store cloud) {
+		bucket := store.newBucket(t)
+		silent := on(t, store.at("http://"+l.Addr().String()), bucket)
+		silent["blobdock"]["stall_timeout"] = "500ms"
+		for _, tc := range []struct {
+			name    string
+			storage configuration.Storage
+		}{
+			{"unknown bucket", on(t, store, "blobdock-no-such-bucket")},
+			{"wrong key", on(t, store.wrong(), bucket)},
+			{"closed port", on(t, store.at(closed), bucket)},
+			{"silent", silent},
+		} {
+			t.Run(tc.name, func(t *testing.T) {
+				t.Parallel()
+				refuses(t, serve(t, tc.storage).URL)
+			})
+		}
+	})
+}
 
-	for _, tc := range []struct {
-		name    string
-		storage configuration.Storage
-	}{
-		{"unknown bucket", onS3(t, s, "blobdock-no-such-bucket")},
-		{"wrong secret key", onS3(t, wrong, bucket)},
-		{"closed port", onS3(t, closed, bucket)},
-		{"silent", blobdock(withCredentials(t, silent, bucketURL(silent, bucket)+"&stall_timeout=500ms"))},
+// refuses asks for a bit of everything.
+func refuses(t *testing.T, base string) {
+	t.Helper()
+	d := content{100, 1}.digest().String()
+	for _, r := range []struct{ method, path string }{
+		{http.MethodPost, "/v2/a/blobs/uploads/"},
+		{http.MethodGet, "/v2/a/blobs/" + d},
+		{http.MethodGet, "/v2/a/manifests/latest"},
+		{http.MethodGet, "/v2/a/tags/list"},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			base := serve(t, tc.storage).URL
-			d := content{100, 1}.digest().String()
-			for _, r := range []struct{ method, path string }{
-				{http.MethodPost, "/v2/a/blobs/uploads/"},
-				{http.MethodGet, "/v2/a/blobs/" + d},
-				{http.MethodGet, "/v2/a/manifests/latest"},
-				{http.MethodGet, "/v2/a/tags/list"},
-			} {
-				began := time.Now()
-				res := do(t, r.method, base+r.path, nil, nil)
-				took := time.Since(began)
-				t.Logf("%s %s: %d in %v", r.method, r.path, res.StatusCode, took.Round(time.Millisecond))
-				if took > failTime {
-					t.Errorf("%s %s took %v, want at most %v", r.method, r.path, took, failTime)
-				}
-				wantUnavailable(t, res)
-			}
-		})
+		began := time.Now()
+		res := do(t, r.method, base+r.path, nil, nil)
+		took := time.Since(began)
+		t.Logf("%s %s: %d in %v", r.method, r.path, res.StatusCode, took.Round(time.Millisecond))
+		if took > failTime {
+			t.Errorf("%s %s took %v, want at most %v", r.method, r.path, took, failTime)
+		}
+		wantUnavailable(t, res)
 	}
 }
 
@@ -83,17 +87,17 @@ func TestStoreRefuses(t *testing.T) {
 // is refused and leaves nothing.
 func TestReadOnly(t *testing.T) {
 	s := emulator.Start(t)
-	bucket := s.NewBucket(t)
+	store, bucket := onMinIO(s), s.NewBucket(t)
 	c := content{kib, 1}
-	push(t, serve(t, onS3(t, s, bucket)).URL, "public", c, 0)
+	push(t, serve(t, on(t, store, bucket)).URL, "public", c, 0)
 	allow(t, s, bucket, "s3:GetObject", "s3:ListBucket", "s3:GetBucketLocation")
-	look := openS3(t, s, bucket)
-	before := keys(t, look)
+	inside := look(t, store, bucket)
+	before := keys(t, inside)
 
-	base := serve(t, blobdock(bucketURL(s, bucket)+"&anonymous=true")).URL
+	base := serve(t, blobdock(store.bare(bucket)+"&anonymous=true")).URL
 	pull(t, base, "public", c.digest(), c.size)
 	wantUnavailable(t, do(t, http.MethodPost, base+"/v2/public/blobs/uploads/", nil, nil))
-	if after := keys(t, look); len(after) != len(before) {
+	if after := keys(t, inside); len(after) != len(before) {
 		t.Errorf("a refused push leaves %v", after)
 	}
 }
@@ -116,13 +120,13 @@ func allow(t *testing.T, s emulator.S3, bucket string, actions ...string) {
 // once the store is back the push goes on.
 func TestOutage(t *testing.T) {
 	m := emulator.NewMinIO(t)
-	bucket := m.NewBucket(t)
-	base := serve(t, onS3(t, m.S3, bucket)).URL
-	look := openS3(t, m.S3, bucket)
+	store, bucket := onMinIO(m.S3), m.NewBucket(t)
+	base := serve(t, on(t, store, bucket)).URL
+	inside := look(t, store, bucket)
 	c := content{60 * mib, 3}
 	const acknowledged = 20 * mib
 	before := patch(t, begin(t, base, "outage"), c, 0, acknowledged)
-	objects := len(keys(t, look))
+	objects := len(keys(t, inside))
 
 	// The store goes away while the body flows.
 	goOn := make(chan struct{})
@@ -152,7 +156,7 @@ func TestOutage(t *testing.T) {
 	}
 
 	m.Restart(t)
-	if got := len(keys(t, look)); got != objects {
+	if got := len(keys(t, inside)); got != objects {
 		t.Errorf("%d objects after the outage, %d before", got, objects)
 	}
 	status := do(t, http.MethodGet, before, nil, nil).want(t, http.StatusNoContent)
@@ -163,5 +167,5 @@ func TestOutage(t *testing.T) {
 	at := patch(t, status.location(), c, last+1, c.size)
 	put(t, at, c.digest(), nil)
 	pull(t, base, "outage", c.digest(), c.size)
-	wantNoUploads(t, look)
+	wantNoUploads(t, store, inside)
 }

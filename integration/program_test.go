@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/blobdock/blobdock/integration/emulator"
 )
 
 // programDir is where the program under test is built to, once.
@@ -38,11 +36,6 @@ type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr transcript
 	done           chan struct{} // closed when it has ended
-}
-
-// credentials is the environment that names s's keys.
-func credentials(s emulator.S3) []string {
-	return []string{"AWS_ACCESS_KEY_ID=" + s.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s.SecretKey}
 }
 
 // launch runs blobdock in a folder of its own, with no more environment than env.

@@ -2,17 +2,17 @@ package integration_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
-
-	"github.com/blobdock/blobdock/integration/emulator"
 )
 
 // TestPull looks at the answers to a pull by header, with redirects and without.
 func TestPull(t *testing.T) {
-	eachWay(t, func(t *testing.T, base string) {
+	eachWayOn(t, func(t *testing.T, store cloud, base string) {
 		redirects := strings.HasSuffix(t.Name(), "_on")
 		c := content{100 * kib, 1}
 		all := string(c.bytes(t))
@@ -49,6 +49,12 @@ func TestPull(t *testing.T) {
 					header["Range"] = tc.asked
 				}
 				res := do(t, http.MethodGet, at, header, nil)
+				if redirects && isAzure(store) && strings.HasPrefix(tc.asked, "bytes=-") {
+					// Azure takes no such ranges; Azurite's answer can't be read.
+					// https://learn.microsoft.com/en-us/rest/api/storageservices/specifying-the-range-header-for-blob-service-operations
+					res.want(t, http.StatusTemporaryRedirect)
+					continue
+				}
 				if redirects {
 					res.want(t, http.StatusTemporaryRedirect)
 					if got := res.Header.Get("Docker-Content-Digest"); got != d.String() {
@@ -66,17 +72,104 @@ func TestPull(t *testing.T) {
 }
 
 // TestRedirectGoesToTheStore makes sure that a redirect leaves the registry, and
-// that what it leads to is not for everybody.
+// that what it leads to is not for everybody, nor for ever.
 func TestRedirectGoesToTheStore(t *testing.T) {
-	s := emulator.Start(t)
-	base := serve(t, onS3(t, s, s.NewBucket(t))).URL
-	c := content{kib, 1}
-	push(t, base, "signed", c, 0)
+	onEach(t, func(t *testing.T, c cloud) {
+		bucket := c.newBucket(t)
+		base := serve(t, on(t, c, bucket)).URL
+		first, second := content{kib, 1}, content{kib, 2}
+		push(t, base, "signed", first, 0)
+		push(t, base, "signed", second, 0)
+		to := redirectOf(t, base, first)
+		if !strings.HasPrefix(to.String(), c.endpoint()+"/") {
+			t.Fatalf("redirect to %s, want a URL at %s", to, c.endpoint())
+		}
+		if res := do(t, http.MethodGet, to.String(), nil, nil).want(t, http.StatusOK); res.body != string(first.bytes(t)) {
+			t.Errorf("the signed URL gives %d bytes, want %d", len(res.body), first.size)
+		}
+		if isGCS(c) {
+			// fake-gcs-server looks at no signature, and would serve all that the
+			// others refuse.
+			if to.Query().Get("X-Goog-Signature") == "" {
+				t.Errorf("redirect to %s, want a signed URL", to)
+			}
+			return
+		}
+
+		short := on(t, c, bucket)
+		short["blobdock"]["redirect_expiry"] = "1s"
+		expired := redirectOf(t, serve(t, short).URL, first)
+		signed := time.Now()
+		for name, refused := range map[string]*url.URL{
+			"without a signature":        edited(to, func(q url.Values) { clear(q) }),
+			"with another's signature":   elsewhere(to, redirectOf(t, base, second)),
+			"with a signature changed":   edited(to, func(q url.Values) { changeFirst(q, "X-Amz-Signature", "sig") }),
+			"with the expiry put off":    edited(to, func(q url.Values) { putOff(q) }),
+			"with the content type set":  edited(to, func(q url.Values) { setFirst(q, "text/html", "response-content-type", "rsct") }),
+			"with the signature dropped": edited(to, func(q url.Values) { q.Del("X-Amz-Signature"); q.Del("sig") }),
+		} {
+			wantForbidden(t, name, refused)
+		}
+		time.Sleep(time.Until(signed.Add(2 * time.Second)))
+		wantForbidden(t, "after its expiry", expired)
+	})
+}
+
+// redirectOf is where a pull of c is sent.
+func redirectOf(t *testing.T, base string, c content) *url.URL {
+	t.Helper()
 	res := do(t, http.MethodGet, base+"/v2/signed/blobs/"+c.digest().String(), nil, nil).want(t, http.StatusTemporaryRedirect)
-	to := res.location()
-	if !strings.HasPrefix(to, s.Endpoint+"/") || !strings.Contains(to, "X-Amz-Signature=") {
-		t.Fatalf("redirect to %s, want a signed URL at %s", to, s.Endpoint)
+	to, err := url.Parse(res.location())
+	if err != nil {
+		t.Fatal(err)
 	}
-	bare, _, _ := strings.Cut(to, "?")
-	do(t, http.MethodGet, bare, nil, nil).want(t, http.StatusForbidden)
+	return to
+}
+
+func edited(u *url.URL, edit func(url.Values)) *url.URL {
+	out, q := *u, u.Query()
+	edit(q)
+	out.RawQuery = q.Encode()
+	return &out
+}
+
+// elsewhere is another's path with u's signature.
+func elsewhere(u, other *url.URL) *url.URL {
+	out := *u
+	out.Path, out.RawPath = other.Path, other.RawPath
+	return &out
+}
+
+// setFirst sets the one of the parameters that there is.
+func setFirst(q url.Values, value string, names ...string) {
+	for _, name := range names {
+		if q.Has(name) {
+			q.Set(name, value)
+		}
+	}
+}
+
+// changeFirst changes the first letter of a parameter's value.
+func changeFirst(q url.Values, names ...string) {
+	for _, name := range names {
+		if v := q.Get(name); strings.HasPrefix(v, "0") {
+			q.Set(name, "1"+v[1:])
+		} else if v != "" {
+			q.Set(name, "0"+v[1:])
+		}
+	}
+}
+
+// putOff has a URL expire a day later.
+func putOff(q url.Values) {
+	setFirst(q, "86400", "X-Amz-Expires")
+	setFirst(q, time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339), "se")
+}
+
+func wantForbidden(t *testing.T, what string, u *url.URL) {
+	t.Helper()
+	res := do(t, http.MethodGet, u.String(), nil, nil)
+	if res.StatusCode/100 != 4 {
+		t.Errorf("a URL %s answers %s, want it refused", what, res.Status)
+	}
 }

@@ -73,68 +73,87 @@ func wantRefused(t *testing.T, addr string) {
 	t.Fatal("it still listens after Ctrl-C")
 }
 
+// refusal is a start that can't work.
+type refusal struct {
+	name string
+	env  []string
+	args []string
+	want []string // in stderr
+}
+
 // TestServeRefuses starts with what can't work. Each ends at once, with one line
 // that says what is wrong and holds no secret.
 func TestServeRefuses(t *testing.T) {
-	s := emulator.Start(t)
-	bucket := s.NewBucket(t)
-	good := bucketURL(s, bucket)
-	closed := s
-	closed.Endpoint = "http://" + freeAddr(t)
-	wrong := s
-	wrong.SecretKey = "not-the-secret-key-of-this-store"
-	stranger := s
-	stranger.AccessKey = "nobody-by-this-name"
-	const absent = "blobdock-no-such-bucket"
-	listen := "--listen=" + freeAddr(t)
+	onEach(t, func(t *testing.T, c cloud) {
+		bucket := c.newBucket(t)
+		const absent = "blobdock-no-such-bucket"
+		closed := freeAddr(t)
+		for _, tc := range []refusal{
+			{"unknown bucket", c.env(t), []string{"--storage", c.bare(absent)}, []string{absent, "bucket"}},
+			{"wrong key", c.wrong().env(t), []string{"--storage", c.bare(bucket)}, []string{bucket}},
+			{"closed port", c.env(t), []string{"--storage", c.at("http://" + closed).bare(bucket)}, []string{closed, "refused"}},
+			{"misspelt parameter", nil, []string{"--storage", c.bare(bucket) + "&concurency=1"}, []string{"concurency", "concurrency"}},
+			{"bad value", nil, []string{"--storage", c.bare(bucket) + "&part_size=lots"}, []string{"part_size", "lots"}},
+		} {
+			wantRefusal(t, tc)
+		}
+	})
+	t.Run("s3 alone", func(t *testing.T) {
+		t.Parallel()
+		s := emulator.Start(t)
+		bucket, stranger := s.NewBucket(t), onMinIO(s)
+		stranger.AccessKey = "nobody-by-this-name"
+		for _, tc := range []refusal{
+			{"wrong secret key", onMinIO(s).wrong().env(t), []string{"--storage", stranger.bare(bucket)}, []string{bucket, "secret"}},
+			{"unknown access key", stranger.env(t), []string{"--storage", stranger.bare(bucket)}, []string{bucket, "access key"}},
+			{"no credentials", nil, []string{"--storage", stranger.bare(bucket)}, []string{bucket, "credentials"}},
+			{"secret in the URL", nil, []string{"--storage", "s3://user:s3cr3t@" + bucket}, []string{"credentials"}},
+		} {
+			wantRefusal(t, tc)
+		}
+	})
+	t.Run("any store", func(t *testing.T) {
+		t.Parallel()
+		for _, tc := range []refusal{
+			{"unknown scheme", nil, []string{"--storage", "ftp://host"}, []string{"ftp", "s3", "file", "gs", "azblob"}},
+			{"bad redirect", nil, []string{"--redirect", "maybe"}, []string{"--redirect", "on or off"}},
+			{"bad address", nil, []string{"--listen", "5000"}, []string{"--listen", "host:port"}},
+			{"bad log level", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
+			{"unknown flag", nil, []string{"--nope"}, []string{"--nope"}},
+			{"no such file", nil, []string{"none.yml"}, []string{"none.yml"}},
+			{"two files", nil, []string{"one.yml", "two.yml"}, []string{"1 arg"}},
+		} {
+			wantRefusal(t, tc)
+		}
+	})
+}
 
-	for _, tc := range []struct {
-		name string
-		env  []string
-		args []string
-		want []string // in stderr
-	}{
-		{"unknown bucket", credentials(s), []string{"--storage", bucketURL(s, absent)}, []string{absent, "bucket"}},
-		{"wrong secret key", credentials(wrong), []string{"--storage", good}, []string{bucket, "secret"}},
-		{"unknown access key", credentials(stranger), []string{"--storage", good}, []string{bucket, "access key"}},
-		{"no credentials", nil, []string{"--storage", good}, []string{bucket, "credentials"}},
-		{"closed port", credentials(s), []string{"--storage", bucketURL(closed, bucket)}, []string{strings.TrimPrefix(closed.Endpoint, "http://"), "refused"}},
-		{"unknown scheme", nil, []string{"--storage", "ftp://host"}, []string{"ftp", "s3", "file"}},
-		{"misspelt parameter", nil, []string{"--storage", good + "&regoin=x"}, []string{"regoin", "region"}},
-		{"bad value", nil, []string{"--storage", good + "&part_size=lots"}, []string{"part_size", "lots"}},
-		{"secret in the URL", nil, []string{"--storage", "s3://user:s3cr3t@" + bucket}, []string{"credentials"}},
-		{"bad redirect", nil, []string{"--redirect", "maybe"}, []string{"--redirect", "on or off"}},
-		{"bad address", nil, []string{"--listen", "5000"}, []string{"--listen", "host:port"}},
-		{"bad log level", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
-		{"unknown flag", nil, []string{"--nope"}, []string{"--nope"}},
-		{"no such file", nil, []string{"none.yml"}, []string{"none.yml"}},
-		{"two files", nil, []string{"one.yml", "two.yml"}, []string{"1 arg"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			args := append([]string{"serve"}, tc.args...)
-			if !strings.HasPrefix(tc.args[0], "--listen") {
-				args = append(args, listen)
+func wantRefusal(t *testing.T, tc refusal) {
+	t.Helper()
+	t.Run(tc.name, func(t *testing.T) {
+		args := append([]string{"serve"}, tc.args...)
+		if !strings.HasPrefix(tc.args[0], "--listen") {
+			args = append(args, "--listen="+freeAddr(t))
+		}
+		p := launch(t, tc.env, args...)
+		if code := p.code(t, 30*time.Second); code != 1 {
+			t.Errorf("exit code %d, want 1", code)
+		}
+		got := p.stderr.String()
+		if strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "blobdock: ") || p.stdout.String() != "" {
+			t.Errorf("want one line on stderr alone, got\n%s%s", p.stdout.String(), got)
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
+				t.Errorf("does not name %q:\n%s", want, got)
 			}
-			p := launch(t, tc.env, args...)
-			if code := p.code(t, 30*time.Second); code != 1 {
-				t.Errorf("exit code %d, want 1", code)
+		}
+		for _, secret := range []string{wrongSecret, "s3cr3t", "AWS4-HMAC", "Signature=", "sig=", "SharedKey", "PRIVATE KEY"} {
+			if strings.Contains(got, secret) {
+				t.Errorf("tells a secret:\n%s", got)
 			}
-			got := p.stderr.String()
-			if strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "blobdock: ") || p.stdout.String() != "" {
-				t.Errorf("want one line on stderr alone, got\n%s%s", p.stdout.String(), got)
-			}
-			for _, want := range tc.want {
-				if !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
-					t.Errorf("does not name %q:\n%s", want, got)
-				}
-			}
-			for _, secret := range []string{wrong.SecretKey, "s3cr3t", "AWS4-HMAC", "Signature="} {
-				if strings.Contains(got, secret) {
-					t.Errorf("tells a secret:\n%s", got)
-				}
-			}
-		})
-	}
+		}
+	})
 }
 
 // TestServeBusyAddress starts where another listens already.

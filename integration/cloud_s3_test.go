@@ -1,0 +1,70 @@
+package integration_test
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+
+	"github.com/distribution/distribution/v3/configuration"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
+
+	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/wire"
+	_ "github.com/blobdock/blobdock/s3"
+)
+
+// s3Cloud is an S3 server.
+type s3Cloud struct {
+	emulator.S3
+	// profile of the S3 driver. By its address alone the store would be a generic
+	// one.
+	profile string
+}
+
+func onMinIO(s emulator.S3) s3Cloud { return s3Cloud{s, "minio"} }
+
+func (c s3Cloud) newBucket(t testing.TB) string { return c.NewBucket(t) }
+
+func (c s3Cloud) bare(bucket string) string {
+	q := url.Values{"endpoint": {c.Endpoint}, "region": {c.Region}, "profile": {c.profile}}
+	return "s3://" + bucket + "?" + q.Encode()
+}
+
+func (c s3Cloud) env(testing.TB) []string {
+	return []string{"AWS_ACCESS_KEY_ID=" + c.AccessKey, "AWS_SECRET_ACCESS_KEY=" + c.SecretKey}
+}
+
+func (c s3Cloud) url(t testing.TB, bucket string) string {
+	t.Helper()
+	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKey, c.SecretKey)
+	return c.bare(bucket) + "&credentials_file=" + url.QueryEscape(secretFile(t, text))
+}
+
+func (c s3Cloud) endpoint() string { return c.Endpoint }
+
+func (c s3Cloud) at(endpoint string) cloud {
+	c.Endpoint = endpoint
+	return c
+}
+
+func (c s3Cloud) wrong() cloud {
+	c.SecretKey = wrongSecret
+	return c
+}
+
+const wrongSecret = "bm90LXRoZS1zZWNyZXQtb2YtdGhpcy1zdG9yZQ=="
+
+func (c s3Cloud) through(t testing.TB) (cloud, *wire.Proxy) {
+	t.Helper()
+	s, proxy := wire.S3(t, c.S3)
+	c.S3 = s
+	return c, proxy
+}
+
+// stock is the storage section of distribution's own driver.
+func (c s3Cloud) stock(bucket string) configuration.Storage {
+	return configuration.Storage{"s3": {
+		"region": c.Region, "regionendpoint": c.Endpoint, "forcepathstyle": true, "secure": false,
+		"bucket": bucket, "accesskey": c.AccessKey, "secretkey": c.SecretKey,
+	}}
+}

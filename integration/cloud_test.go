@@ -1,0 +1,90 @@
+package integration_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/distribution/distribution/v3/configuration"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/wire"
+)
+
+// cloud is a way to an object store: straight to it, through a proxy, or one that
+// leads nowhere.
+type cloud interface {
+	// newBucket makes an empty bucket or container, which goes with the test.
+	newBucket(t testing.TB) string
+	// bare is how a process is told to use a bucket; env has its credentials.
+	bare(bucket string) string
+	env(t testing.TB) []string
+	// url is bare with a file that holds the credentials: tests that run side by
+	// side have one environment.
+	url(t testing.TB, bucket string) string
+
+	// endpoint is the address, and at the same store at another one.
+	endpoint() string
+	at(endpoint string) cloud
+	// wrong is the store with a secret that is not the one.
+	wrong() cloud
+	// through is the store behind a proxy that counts.
+	through(t testing.TB) (cloud, *wire.Proxy)
+}
+
+// clouds are the stores that the end-to-end tests run on.
+var clouds = []struct {
+	name string
+	open func(testing.TB) cloud
+}{
+	{"s3", func(t testing.TB) cloud { return onMinIO(emulator.Start(t)) }},
+	{"gcs", func(t testing.TB) cloud { return gcsCloud{GCS: emulator.StartGCS(t)} }},
+	{"azure", func(t testing.TB) cloud { return azureCloud{emulator.StartAzure(t)} }},
+}
+
+// onEach runs a test on every store, side by side.
+func onEach(t *testing.T, test func(t *testing.T, c cloud)) {
+	t.Helper()
+	for _, tc := range clouds {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, tc.open(t))
+		})
+	}
+}
+
+// on is the storage section of blobdock on a bucket.
+func on(t testing.TB, c cloud, bucket string) configuration.Storage {
+	t.Helper()
+	return blobdock(c.url(t, bucket))
+}
+
+// look opens a bucket to look at what is in it.
+func look(t testing.TB, c cloud, bucket string) driver.Bucket {
+	t.Helper()
+	return open(t, c.url(t, bucket))
+}
+
+// isGCS tells the store whose emulator ignores that a finished upload's parts are
+// to be deleted.
+func isGCS(c cloud) bool {
+	_, ok := c.(gcsCloud)
+	return ok
+}
+
+// isAzure tells the store whose parts belong to a key, and not to an upload.
+func isAzure(c cloud) bool {
+	_, ok := c.(azureCloud)
+	return ok
+}
+
+// secretFile is a file of the test's own.
+func secretFile(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
