@@ -87,6 +87,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, store http.Handler
 		store.ServeHTTP(w, r)
 		return
 	}
+	// A store may answer before it has read the last byte of a body. Without this
+	// the server here would end the body then, and with it the connection that the
+	// rest of the answer is to come by.
+	_ = http.NewResponseController(w).EnableFullDuplex() // fails for HTTP/2 alone, which has it
 	around := p.count(r)
 	r.Body = &counted{r.Body, p, func(c *Counts) *int64 { return &c.Sent }}
 	w = &answer{w, p}
