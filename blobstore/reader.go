@@ -5,21 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/blobdock/blobdock/driver"
 )
 
 // reader reads one object from any offset. It asks the store only when it is
 // read, and asks again from where it was when a connection breaks, for the same
-// version of the object.
+// version of the object. ReadAt may be called by several at once; they share no
+// connection.
 type reader struct {
 	ctx    context.Context // io.Reader has no other place for it
 	bucket driver.Bucket
 	object driver.Object
-	off    int64
-	body   *driver.Reader // delivers from off; nil when nothing is open
-	closed bool
 	gone   func() // called when the object is not what it was; may be nil
+	// version is the ETag of what was read first, where object has none.
+	version atomic.Pointer[string]
+	closed  atomic.Bool
+
+	off  int64
+	body *driver.Reader // delivers from off; nil when nothing is open
 }
 
 // resumes bounds how many broken connections in a row, without a byte in
@@ -34,7 +39,7 @@ var errReaderClosed = errors.New("reader is closed")
 
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
-	if r.closed {
+	if r.closed.Load() {
 		return 0, errReaderClosed
 	}
 	if len(p) == 0 {
@@ -78,16 +83,16 @@ func (r *reader) ensure() error {
 		return nil
 	}
 	body, err := r.open(driver.Range{Off: r.off})
-	if err != nil {
-		return err
-	}
-	// From here on it is this version.
-	r.body, r.object.ETag = body, body.Object.ETag
-	return nil
+	r.body = body
+	return err
 }
 
 func (r *reader) open(span driver.Range) (*driver.Reader, error) {
-	body, err := r.bucket.Open(r.ctx, r.object.Key, span, driver.ReadOptions{IfMatch: r.object.ETag})
+	etag := r.object.ETag
+	if first := r.version.Load(); first != nil {
+		etag = *first
+	}
+	body, err := r.bucket.Open(r.ctx, r.object.Key, span, driver.ReadOptions{IfMatch: etag})
 	if err == nil && body.Object.Size != r.object.Size {
 		_ = body.Close()
 		err = fmt.Errorf("object %q has %d bytes, had %d: %w", r.object.Key, body.Object.Size, r.object.Size, driver.Mismatch)
@@ -95,7 +100,11 @@ func (r *reader) open(span driver.Range) (*driver.Reader, error) {
 	if err != nil && r.gone != nil && !driver.Ended(err) && !driver.KindOf(err).Temporary() {
 		r.gone()
 	}
-	return body, err
+	if err != nil {
+		return nil, err
+	}
+	r.version.CompareAndSwap(nil, &body.Object.ETag)
+	return body, nil
 }
 
 func (r *reader) drop() {
@@ -126,10 +135,50 @@ func (r *reader) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
+// ReadAt implements io.ReaderAt by a request of its own for just these bytes.
+func (r *reader) ReadAt(p []byte, off int64) (n int, err error) {
+	switch {
+	case r.closed.Load():
+		return 0, errReaderClosed
+	case off < 0:
+		return 0, fmt.Errorf("read at %d: %w", off, driver.Invalid)
+	case off >= r.object.Size:
+		return 0, io.EOF
+	}
+	var end error
+	if left := r.object.Size - off; int64(len(p)) > left {
+		p, end = p[:left], io.EOF
+	}
+	for tries := 0; n < len(p); {
+		var m int
+		m, err = r.readOnce(p[n:], off+int64(n))
+		n += m
+		if tries++; m > 0 {
+			tries = 0
+		}
+		if err == nil {
+			continue
+		}
+		if tries == resumes || r.ctx.Err() != nil || driver.KindOf(err) != driver.Unknown && !driver.KindOf(err).Temporary() {
+			return n, fmt.Errorf("object %q at byte %d: %w", r.object.Key, off+int64(n), noEOF(err))
+		}
+	}
+	return n, end
+}
+
+func (r *reader) readOnce(p []byte, off int64) (int, error) {
+	body, err := r.open(driver.Range{Off: off, Len: int64(len(p))})
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	return io.ReadFull(body, p)
+}
+
 // Close implements io.Closer.
 func (r *reader) Close() error {
 	r.drop()
-	r.closed = true
+	r.closed.Store(true)
 	return nil
 }
 

@@ -131,7 +131,8 @@ func (r *Repository) Get(ctx context.Context, d digest.Digest) ([]byte, error) {
 }
 
 // Open returns a reader of the blob d. It fetches lazily from wherever it is
-// read, and survives broken connections. ctx bounds its whole life.
+// read, and survives broken connections. ctx bounds its whole life. It is an
+// io.ReaderAt as well, whose calls may run at the same time.
 func (r *Repository) Open(ctx context.Context, d digest.Digest) (io.ReadSeekCloser, error) {
 	b, err := r.Lookup(ctx, d)
 	if err != nil {
