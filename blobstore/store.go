@@ -156,9 +156,12 @@ func (s *Store) grace(ctx context.Context) time.Duration {
 	return min(s.options.DisconnectGrace, 750*time.Millisecond)
 }
 
-// cleanup returns a context for tidying up, which ctx's end does not prevent.
+// cleanup returns a context for tidying up, which ctx's end does not prevent, but
+// bounds as it does all else.
 func (s *Store) cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), s.options.DisconnectGrace)
+	ctx, stop := detach(ctx, s.grace(ctx))
+	ctx, cancel := context.WithTimeout(ctx, s.options.DisconnectGrace)
+	return ctx, func() { cancel(); stop() }
 }
 
 // Stat describes the blob d, whichever repository it is in. A zero-byte object
