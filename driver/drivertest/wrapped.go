@@ -14,26 +14,37 @@ import (
 // may change what a bucket does or lose a feature.
 func RunWrapped(t *testing.T, h Harness) {
 	t.Helper()
-	ignore := func(meter.Event) {}
-	quick := retry.Policy{Base: time.Millisecond}
 	for _, w := range []struct {
 		name string
 		wrap func(driver.Bucket) driver.Bucket
-	}{
-		{"retry", func(b driver.Bucket) driver.Bucket { return retry.Wrap(b, quick) }},
-		{"meter", func(b driver.Bucket) driver.Bucket { return meter.Wrap(b, ignore) }},
-		{"fault", func(b driver.Bucket) driver.Bucket { return fault.Wrap(b, nil) }},
-		{"all", func(b driver.Bucket) driver.Bucket {
-			return retry.Wrap(meter.Wrap(fault.Wrap(b, nil), ignore), quick)
-		}},
-	} {
-		t.Run(w.name, func(t *testing.T) {
-			wrapped := h
-			wrapped.New = func(t testing.TB) driver.Bucket { return w.wrap(h.New(t)) }
-			if h.Missing != nil {
-				wrapped.Missing = func(t testing.TB) driver.Bucket { return w.wrap(h.Missing(t)) }
-			}
-			Run(t, wrapped)
-		})
+	}{{"retry", retried}, {"meter", metered}, {"fault", faulty}, {"all", stacked}} {
+		t.Run(w.name, func(t *testing.T) { Run(t, h.through(w.wrap)) })
 	}
+}
+
+// RunStacked is RunWrapped through all wrappers at once and no more, for stores on
+// which the suite takes long.
+func RunStacked(t *testing.T, h Harness) {
+	t.Helper()
+	Run(t, h.through(stacked))
+}
+
+func retried(b driver.Bucket) driver.Bucket {
+	return retry.Wrap(b, retry.Policy{Base: time.Millisecond})
+}
+
+func metered(b driver.Bucket) driver.Bucket { return meter.Wrap(b, func(meter.Event) {}) }
+
+func faulty(b driver.Bucket) driver.Bucket { return fault.Wrap(b, nil) }
+
+func stacked(b driver.Bucket) driver.Bucket { return retried(metered(faulty(b))) }
+
+// through is h with a wrapper around its buckets.
+func (h Harness) through(wrap func(driver.Bucket) driver.Bucket) Harness {
+	wrapped := h
+	wrapped.New = func(t testing.TB) driver.Bucket { return wrap(h.New(t)) }
+	if h.Missing != nil {
+		wrapped.Missing = func(t testing.TB) driver.Bucket { return wrap(h.Missing(t)) }
+	}
+	return wrapped
 }
