@@ -39,11 +39,12 @@ func TestDriver(t *testing.T) {
 	})
 }
 
-// TestDriverWrapped runs it through every wrapper.
+// TestDriverWrapped runs it through every wrapper, all of them at once. Through
+// each by itself it runs on buckets in memory.
 func TestDriverWrapped(t *testing.T) {
 	onEach(t, func(t *testing.T, c cloud) {
 		h := harness(t, c)
 		h.Steps = 100 // the walk is longer without wrappers
-		drivertest.RunWrapped(t, h)
+		drivertest.RunStacked(t, h)
 	})
 }

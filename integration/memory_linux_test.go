@@ -30,7 +30,7 @@ func TestMemory(t *testing.T) {
 		var wg sync.WaitGroup
 		errs := make([]error, pushes)
 		for i := range pushes {
-			wg.Go(func() { errs[i] = stream(t, p.url, content{size, uint64(i)}, i%2 == 0) })
+			wg.Go(func() { errs[i] = stream(t, p.url, "memory", content{size, uint64(i)}, i%2 == 0) })
 		}
 		wg.Wait()
 		took := time.Since(began)
@@ -53,29 +53,6 @@ func TestMemory(t *testing.T) {
 			}
 		}
 	})
-}
-
-// stream pushes c by POST, PATCH and PUT. As a docker client does, it may not
-// tell the length of the body.
-func stream(t *testing.T, base string, c content, tell bool) error {
-	length := c.size
-	if !tell {
-		length = -1
-	}
-	at := base + "/v2/memory/blobs/uploads/"
-	res, err := send(t, http.MethodPost, at, nil, nil, 0)
-	if err != nil || res.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("POST: %v, %w", res.Response, err)
-	}
-	res, err = send(t, http.MethodPatch, res.location(), nil, c.reader(), length)
-	if err != nil || res.StatusCode != http.StatusAccepted {
-		return fmt.Errorf("PATCH: %v, %w", res.Response, err)
-	}
-	res, err = send(t, http.MethodPut, withDigest(res.location(), c.digest()), nil, nil, 0)
-	if err != nil || res.StatusCode != http.StatusCreated {
-		return fmt.Errorf("PUT: %v, %w", res.Response, err)
-	}
-	return nil
 }
 
 // peakMemory is the largest resident set that a process has had, in bytes.
