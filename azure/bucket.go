@@ -23,6 +23,7 @@ type Bucket struct {
 	account   string
 	container string
 	endpoint  string // of the account, no slash at its end
+	public    string // the same, for those who are given signed URLs
 	prefix    cloud.Prefix
 	auth      authority
 	write     attributes
@@ -61,7 +62,8 @@ func open(c Config) (*Bucket, error) {
 	}
 	b := &Bucket{
 		transport: tr, container: c.Container, prefix: prefix, account: s.account, endpoint: s.endpoint,
-		write: attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: cmp.Or(c.Checksum, ChecksumCRC64),
+		public: strings.TrimSuffix(cmp.Or(c.RedirectEndpoint, s.endpoint), "/"),
+		write:  attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: cmp.Or(c.Checksum, ChecksumCRC64),
 	}
 	if b.auth, err = s.authority(c, tr); err != nil {
 		return nil, err
@@ -141,14 +143,15 @@ func (b *Bucket) blockBlob(key string) *blockblob.Client {
 
 func (b *Bucket) containerURL() string { return b.endpoint + "/" + b.container }
 
-// blobURL is the address of an object, without anything that opens it.
-func (b *Bucket) blobURL(key string) string {
+// blobURL is the address of an object at an endpoint, without anything that opens
+// it.
+func (b *Bucket) blobURL(endpoint, key string) string {
 	segments := strings.Split(b.full(key), "/")
 	for i, s := range segments {
 		// PathEscape leaves "+" alone, which some readers take for a space.
 		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")
 	}
-	return b.containerURL() + "/" + strings.Join(segments, "/")
+	return endpoint + "/" + b.container + "/" + strings.Join(segments, "/")
 }
 
 // checkKey is driver.CheckKey with the prefix counted.

@@ -42,6 +42,9 @@ type Config struct {
 	// https://account.blob.core.windows.net by default, http://host:port/account
 	// for emulators.
 	Endpoint string
+	// RedirectEndpoint is Endpoint as clients reach it that are sent there by
+	// signed URLs; by default they reach it as this process does.
+	RedirectEndpoint string
 	// Realm is the domain of the cloud; "" is core.windows.net.
 	Realm string
 
@@ -125,6 +128,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := driver.CheckNetwork(c.Network); err != nil {
+		return err
+	}
+	if err := cloud.CheckEndpoint("redirect_endpoint", c.RedirectEndpoint, "https://account.blob."+defaultRealm); err != nil {
 		return err
 	}
 	return checkEndpoint(c.Endpoint)

@@ -29,7 +29,7 @@ type source struct {
 }
 
 func (b *Bucket) source(ctx context.Context, key string) (source, error) {
-	at := b.blobURL(key)
+	at := b.blobURL(b.endpoint, key)
 	switch b.auth.kind {
 	case sharedKey:
 		q, err := b.sas(key, time.Now().Add(sourceLife), driver.SignRequest{}).SignWithSharedKey(b.auth.key)

@@ -15,6 +15,8 @@
 //	                   endpoint's, AZURE_STORAGE_ACCOUNT
 //	endpoint           URL of the account's blob service, without the container; default:
 //	                   https://account.blob.realm
+//	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
+//	                   https://blobs.example.com; default: endpoint
 //	realm              domain of the cloud; default: core.windows.net
 //
 //	credential         auto, key, connection-string, sas, default or anonymous

@@ -52,7 +52,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 	if err != nil {
 		return driver.SignedURL{}, c.fail(ctx, err)
 	}
-	return driver.SignedURL{URL: b.blobURL(r.Key) + "?" + q.Encode(), Expires: expires}, nil
+	return driver.SignedURL{URL: b.blobURL(b.public, r.Key) + "?" + q.Encode(), Expires: expires}, nil
 }
 
 // sas names container and blob explicitly: the SDK would take them from the URL,
@@ -64,7 +64,7 @@ func (b *Bucket) sas(key string, expires time.Time, r driver.SignRequest) sas.Bl
 		ContainerName: b.container, BlobName: b.full(key),
 		ContentType: r.ContentType, CacheControl: r.CacheControl, ContentDisposition: r.ContentDisposition,
 	}
-	if strings.HasPrefix(b.endpoint, "http:") {
+	if strings.HasPrefix(b.endpoint, "http:") || strings.HasPrefix(b.public, "http:") {
 		v.Protocol = sas.ProtocolHTTPSandHTTP
 	}
 	return v

@@ -57,6 +57,19 @@ func userKey(w http.ResponseWriter, r *http.Request) {
 		now.Format(time.RFC3339), now.Add(maxExpires).Format(time.RFC3339))
 }
 
+// Signatures of Azure hold for any host; what redirected clients are given names
+// the one that they can reach.
+func TestSignForAnotherHost(t *testing.T) {
+	b := openTest(t, Config{Container: "container", Account: "account", Key: "c2VjcmV0", Endpoint: "http://10.0.0.1:10000/account", RedirectEndpoint: "https://blobs.example.com/account/"})
+	got, err := b.features.Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "a/key", Expires: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _, _ := strings.Cut(got.URL, "?"); at != "https://blobs.example.com/account/container/a/key" {
+		t.Errorf("got %s", at)
+	}
+}
+
 func TestUserDelegation(t *testing.T) {
 	b, f := tokenStore(t, userKey, tokens{})
 	var wg sync.WaitGroup

@@ -34,6 +34,8 @@ func ParseURL(u *url.URL) (Config, error) {
 		Endpoint:  p.String("endpoint", ""),
 		Realm:     p.String("realm", ""),
 
+		RedirectEndpoint: p.String("redirect_endpoint", ""),
+
 		Credential: Credential(p.String("credential", "")),
 		KeyFile:    p.String("key_file", ""),
 

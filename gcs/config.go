@@ -44,6 +44,9 @@ type Config struct {
 	// Endpoint is the store's URL without a path. By default Google's, or what
 	// STORAGE_EMULATOR_HOST says, which is asked without credentials.
 	Endpoint string
+	// RedirectEndpoint is Endpoint as clients reach it that are sent there by
+	// signed URLs; by default they reach it as this process does.
+	RedirectEndpoint string
 	// UniverseDomain, by default googleapis.com.
 	UniverseDomain string
 	// UserProject is billed for requests to a requester-pays bucket.
@@ -94,6 +97,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := checkEndpoint("endpoint", c.Endpoint); err != nil {
+		return err
+	}
+	if err := checkEndpoint("redirect_endpoint", c.RedirectEndpoint); err != nil {
 		return err
 	}
 	if err := checkEndpoint("iam_endpoint", c.IAMEndpoint); err != nil {

@@ -59,6 +59,8 @@
 //
 //	endpoint           URL of the store; default: Google's, or STORAGE_EMULATOR_HOST,
 //	                   which is asked without credentials
+//	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
+//	                   https://blobs.example.com; default: endpoint
 //	universe_domain    default: googleapis.com
 //	user_project       project to bill, for a requester-pays bucket
 //

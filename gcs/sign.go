@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,7 +45,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 }
 
 func (b *Bucket) signed(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
-	endpoint, err := url.Parse(b.config.Endpoint)
+	endpoint, err := url.Parse(cmp.Or(b.config.RedirectEndpoint, b.config.Endpoint))
 	if err != nil {
 		return driver.SignedURL{}, err
 	}

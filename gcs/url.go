@@ -27,20 +27,21 @@ func ParseURL(u *url.URL) (Config, error) {
 		return Config{}, err
 	}
 	c := Config{
-		Bucket:          u.Host,
-		Prefix:          u.Path,
-		Endpoint:        p.String("endpoint", ""),
-		UniverseDomain:  p.String("universe_domain", ""),
-		UserProject:     p.String("user_project", ""),
-		CredentialsFile: p.String("credentials_file", ""),
-		Anonymous:       p.Bool("anonymous", false),
-		ServiceAccount:  p.String("service_account", ""),
-		IAMEndpoint:     p.String("iam_endpoint", ""),
-		StorageClass:    p.String("storage_class", ""),
-		KMSKey:          p.String("kms_key", ""),
-		PartSize:        p.Bytes("part_size", 0, 1, limits.MaxSize),
-		Concurrency:     p.Int("concurrency", 0, 1, 10_000),
-		Network:         p.Network(),
+		Bucket:           u.Host,
+		Prefix:           u.Path,
+		Endpoint:         p.String("endpoint", ""),
+		RedirectEndpoint: p.String("redirect_endpoint", ""),
+		UniverseDomain:   p.String("universe_domain", ""),
+		UserProject:      p.String("user_project", ""),
+		CredentialsFile:  p.String("credentials_file", ""),
+		Anonymous:        p.Bool("anonymous", false),
+		ServiceAccount:   p.String("service_account", ""),
+		IAMEndpoint:      p.String("iam_endpoint", ""),
+		StorageClass:     p.String("storage_class", ""),
+		KMSKey:           p.String("kms_key", ""),
+		PartSize:         p.Bytes("part_size", 0, 1, limits.MaxSize),
+		Concurrency:      p.Int("concurrency", 0, 1, 10_000),
+		Network:          p.Network(),
 	}
 	if err := p.Err(); err != nil {
 		return Config{}, err

@@ -223,6 +223,22 @@ func TestSignOffline(t *testing.T) {
 	}
 }
 
+// What redirected clients are given is signed for the host that they ask.
+func TestSignForAnotherHost(t *testing.T) {
+	f, k := newFake(t, "bucket"), newKey(t)
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, RedirectEndpoint: "https://blobs.example.com", CredentialsFile: k.file})
+	s, err := b.Features().Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _, _ := strings.Cut(s.URL, "?"); at != "https://blobs.example.com/bucket/key" {
+		t.Errorf("got %s", at)
+	}
+	verify(t, http.MethodGet, s.URL, func(digest, signature []byte) error {
+		return rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest, signature)
+	})
+}
+
 func TestSignByIAM(t *testing.T) {
 	f := newFake(t, "bucket")
 	const other = "other@project.iam.gserviceaccount.com"

@@ -72,7 +72,11 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	if optErr != nil {
 		return nil, optErr
 	}
-	b.presign = s3.NewPresignClient(b.client)
+	b.presign = s3.NewPresignClient(s3.New(b.client.Options(), func(o *s3.Options) {
+		if c.RedirectEndpoint != "" {
+			o.BaseEndpoint = aws.String(strings.TrimSuffix(c.RedirectEndpoint, "/"))
+		}
+	}))
 	b.features = b.offer(c)
 	return b, nil
 }

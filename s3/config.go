@@ -52,6 +52,9 @@ type Config struct {
 	// Endpoint is the store's URL, without the bucket. By default Amazon S3, or
 	// what AWS_ENDPOINT_URL_S3 says.
 	Endpoint string
+	// RedirectEndpoint is Endpoint as clients reach it that are sent there by
+	// signed URLs; by default they reach it as this process does.
+	RedirectEndpoint string
 	// Region, by default as the endpoint's host name, the AWS configuration or
 	// the profile tells.
 	Region     string
@@ -153,6 +156,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := cloud.CheckEndpoint("endpoint", c.Endpoint, exampleEndpoint); err != nil {
+		return err
+	}
+	if err := cloud.CheckEndpoint("redirect_endpoint", c.RedirectEndpoint, exampleEndpoint); err != nil {
 		return err
 	}
 	return cloud.CheckEndpoint("sts_endpoint", c.STSEndpoint, exampleEndpoint)

@@ -17,6 +17,8 @@
 //
 //	region             region; default: endpoint's host name, AWS_REGION, AWS profile
 //	endpoint           URL of the store; default: Amazon S3, or AWS_ENDPOINT_URL_S3
+//	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
+//	                   https://blobs.example.com; default: endpoint
 //	profile            aws, minio, r2, ceph, b2, wasabi, gcs, scaleway, storj, oracle
 //	                   or generic; default: by the endpoint's host name
 //	path_style         bucket in the path rather than in the host name; default: profile's

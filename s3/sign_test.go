@@ -78,6 +78,21 @@ func (s session) Retrieve(context.Context) (aws.Credentials, error) {
 	}, nil
 }
 
+// What redirected clients are given is signed for the host that they ask.
+func TestSignForAnotherHost(t *testing.T) {
+	for style, want := range map[bool]string{true: "https://blobs.example.com/bucket/key", false: "https://bucket.blobs.example.com/key"} {
+		c := testConfig("http://10.0.0.1:9000")
+		c.RedirectEndpoint, c.PathStyle = "https://blobs.example.com/", &style
+		got, err := openTest(t, c).features.Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, _, _ := strings.Cut(got.URL, "?"); at != want {
+			t.Errorf("path style %v: got %s, want %s", style, at, want)
+		}
+	}
+}
+
 func TestSignExpiry(t *testing.T) {
 	const day = 24 * time.Hour
 	tests := []struct {

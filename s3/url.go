@@ -37,11 +37,14 @@ func ParseURL(u *url.URL) (Config, error) {
 	}
 	const maxCount = 10_000
 	c := Config{
-		Bucket:     u.Host,
-		Prefix:     u.Path,
-		Profile:    p.String("profile", "", Profiles()...),
-		Endpoint:   p.String("endpoint", ""),
-		Region:     p.String("region", ""),
+		Bucket:   u.Host,
+		Prefix:   u.Path,
+		Profile:  p.String("profile", "", Profiles()...),
+		Endpoint: p.String("endpoint", ""),
+		Region:   p.String("region", ""),
+
+		RedirectEndpoint: p.String("redirect_endpoint", ""),
+
 		PathStyle:  auto("path_style"),
 		DualStack:  p.Bool("dual_stack", false),
 		FIPS:       p.Bool("fips", false),
