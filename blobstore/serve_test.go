@@ -186,7 +186,7 @@ func TestLookupsAreKept(t *testing.T) {
 		want("after the TTL", lookup)
 
 		for range 2 {
-			if _, err := repo.Stat(t.Context(), absent); err != distribution.ErrBlobUnknown { //nolint:errorlint // as distribution does
+			if _, err := repo.Stat(t.Context(), absent); err != distribution.ErrBlobUnknown {
 				t.Errorf("absent: %v", err)
 			}
 			want("absent", lookup)
@@ -199,7 +199,7 @@ func TestLookupsAreKept(t *testing.T) {
 		}
 		serve(t, repo, d, http.MethodGet, nil)
 		time.Sleep(blobstore.DefaultLookupTTL + time.Second)
-		if _, err := repo.Stat(t.Context(), d); err != distribution.ErrBlobUnknown { //nolint:errorlint // as distribution does
+		if _, err := repo.Stat(t.Context(), d); err != distribution.ErrBlobUnknown {
 			t.Errorf("deleted by another, after the TTL: %v", err)
 		}
 		// A deletion of one's own counts at once, and so does a push.
@@ -210,7 +210,7 @@ func TestLookupsAreKept(t *testing.T) {
 		if err := repo.Delete(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := repo.Stat(t.Context(), d); err != distribution.ErrBlobUnknown { //nolint:errorlint // as distribution does
+		if _, err := repo.Stat(t.Context(), d); err != distribution.ErrBlobUnknown {
 			t.Errorf("deleted here: %v", err)
 		}
 	})

@@ -31,6 +31,8 @@ type Config struct {
 	//	redirect_except_networks      clients to stream to
 	//	redirect_except_agents        clients to stream to, by a part of their User-Agent
 	//	redirect_except_repositories  repositories to stream, such as team/app,public/**
+	//	redirect_signer               who signs, such as cloudfront, with parameters of its
+	//	                              own (package cloudfront); the store
 	//
 	// Those that take several values take them separated by commas, or in YAML as
 	// a list.
@@ -60,7 +62,7 @@ func ParseConfig(section map[string]any) (Config, error) {
 		return Config{}, fmt.Errorf("storage blobdock: %w", err)
 	}
 	var c Config
-	if c.Options, err = parseEngine(q); err != nil {
+	if c.Options, err = parseEngine(q, u.Path); err != nil {
 		return Config{}, fmt.Errorf("storage blobdock: %w", err)
 	}
 	u.RawQuery = q.Encode()
@@ -111,17 +113,24 @@ var engineParams = []string{
 	"memory_budget", "lookup_ttl", "lookups",
 	"redirect", "redirect_expiry", "redirect_urls", "redirect_min_size",
 	"redirect_networks", "redirect_except_networks", "redirect_except_agents", "redirect_except_repositories",
+	"redirect_signer",
 }
 
-// parseEngine takes the engine's parameters out of q.
-func parseEngine(q url.Values) (o blobstore.Options, err error) {
-	engine := url.Values{}
-	for _, name := range engineParams {
-		if vs, ok := q[name]; ok {
-			engine[name] = vs
-			q.Del(name)
+// take moves the parameters that ours holds for from q to what it returns.
+func take(q url.Values, ours func(name string) bool) url.Values {
+	taken := url.Values{}
+	for name, vs := range q {
+		if ours(name) {
+			taken[name] = vs
+			delete(q, name)
 		}
 	}
+	return taken
+}
+
+// parseEngine takes the engine's parameters out of q. prefix is that of all keys.
+func parseEngine(q url.Values, prefix string) (o blobstore.Options, err error) {
+	engine := take(q, func(name string) bool { return slices.Contains(engineParams, name) })
 	const most = 100_000_000
 	p := driver.NewParams(engine)
 	o.MemoryBudget = p.Bytes("memory_budget", DefaultMemoryBudget, 16<<20, 1<<40)
@@ -137,6 +146,7 @@ func parseEngine(q url.Values) (o blobstore.Options, err error) {
 		ExceptAgents:       p.List("redirect_except_agents"),
 		ExceptRepositories: p.List("redirect_except_repositories"),
 	}
+	signer := p.String("redirect_signer", "")
 	networks, except := p.List("redirect_networks"), p.List("redirect_except_networks")
 	if err := p.Err(); err != nil {
 		return o, err
@@ -147,6 +157,12 @@ func parseEngine(q url.Values) (o blobstore.Options, err error) {
 	if o.Redirect.ExceptNetworks, err = redirect.ParseNetworks("redirect_except_networks", except); err != nil {
 		return o, err
 	}
+	if signer != "" {
+		own := take(q, func(name string) bool { return strings.HasPrefix(name, signer+"_") })
+		if o.Signer, err = redirect.Open(signer, driver.NewParams(own), prefix); err != nil {
+			return o, err
+		}
+	}
 	return o, o.Redirect.Check()
 }
 
@@ -155,6 +171,9 @@ func (c Config) Open(ctx context.Context) (*blobstore.Store, error) {
 	b, err := driver.Open(ctx, c.URL)
 	if err != nil {
 		return nil, err
+	}
+	if c.Options.Served == nil {
+		c.Options.Served = countPull
 	}
 	s, err := blobstore.New(b, c.Options)
 	if err != nil {

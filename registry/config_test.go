@@ -1,0 +1,89 @@
+package registry_test
+
+import (
+	"errors"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/redirect"
+	"github.com/blobdock/blobdock/registry"
+)
+
+func TestParseConfig(t *testing.T) {
+	base := blobstore.Options{
+		MemoryBudget: registry.DefaultMemoryBudget, LookupTTL: blobstore.DefaultLookupTTL, Lookups: blobstore.DefaultLookups,
+		RedirectExpiry: redirect.DefaultExpiry, RedirectURLs: redirect.DefaultKept, Redirect: redirect.Policy{MinSize: redirect.DefaultMinSize},
+	}
+	with := func(change func(*blobstore.Options)) blobstore.Options {
+		o := base
+		change(&o)
+		return o
+	}
+	for _, tt := range []struct {
+		name    string
+		section map[string]any
+		url     string
+		want    blobstore.Options
+	}{
+		{"only a url", map[string]any{"url": "s3://b/p?region=r", "useragent": "distribution"}, "s3://b/p?region=r", base},
+		{"all in the url", map[string]any{
+			"url": "s3://b?region=r&memory_budget=64MiB&lookup_ttl=0s&lookups=7&redirect=off&redirect_expiry=5m&redirect_urls=8&redirect_min_size=0",
+		}, "s3://b?region=r", with(func(o *blobstore.Options) {
+			o.MemoryBudget, o.LookupTTL, o.Lookups, o.RedirectExpiry, o.RedirectURLs = 64<<20, -1, 7, 5*time.Minute, 8
+			o.Redirect = redirect.Policy{Off: true}
+		})},
+		{"beside it", map[string]any{
+			"url": "s3://b", "region": "r", "path_style": true, "lookups": 7,
+			"redirect_networks": []any{"10.0.0.0/8", "192.0.2.7"}, "redirect_except_networks": "10.1.0.0/16, 2001:db8::/32",
+			"redirect_except_agents": []any{"old tool"}, "redirect_except_repositories": []any{"a/*", "b/**"},
+		}, "s3://b?path_style=true&region=r", with(func(o *blobstore.Options) {
+			o.Lookups = 7
+			o.Redirect.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}
+			o.Redirect.ExceptNetworks = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("2001:db8::/32")}
+			o.Redirect.ExceptAgents = []string{"old tool"}
+			o.Redirect.ExceptRepositories = []string{"a/*", "b/**"}
+		})},
+	} {
+		got, err := registry.ParseConfig(tt.section)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if want := (registry.Config{URL: tt.url, Options: tt.want}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got\n%+v, want\n%+v", tt.name, got, want)
+		}
+	}
+}
+
+func TestParseBadConfig(t *testing.T) {
+	for _, tt := range []struct {
+		section map[string]any
+		name    string // that the error tells
+	}{
+		{nil, "url"},
+		{map[string]any{"url": 7}, "url"},
+		{map[string]any{"url": "s3://b%zz"}, "url"},
+		{map[string]any{"url": "s3://b?x=%zz"}, "query"},
+		{map[string]any{"url": "s3://b?region=r", "region": "r"}, "region"},
+		{map[string]any{"url": "s3://b", "region": map[string]any{}}, "region"},
+		{map[string]any{"url": "s3://b", "redirect": "maybe"}, "redirect"},
+		{map[string]any{"url": "s3://b", "memory_budget": "1MiB"}, "memory_budget"},
+		{map[string]any{"url": "s3://b", "lookups": 0}, "lookups"},
+		{map[string]any{"url": "s3://b", "redirect_expiry": "8d"}, "redirect_expiry"},
+		{map[string]any{"url": "s3://b", "redirect_networks": "10.0.0.0/99"}, "redirect_networks"},
+		{map[string]any{"url": "s3://b", "redirect_networks": []any{map[string]any{}}}, "redirect_networks"},
+		{map[string]any{"url": "s3://b", "redirect_except_networks": "host"}, "redirect_except_networks"},
+		{map[string]any{"url": "s3://b", "redirect_except_agents": "a,,b"}, "redirect_except_agents"},
+		{map[string]any{"url": "s3://b", "redirect_except_repositories": "a["}, "redirect_except_repositories"},
+		{map[string]any{"url": "s3://b", "redirect_signer": "akamai"}, "redirect_signer"},
+	} {
+		if _, err := registry.ParseConfig(tt.section); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), tt.name) {
+			t.Errorf("%v: got %v, want %v of %s", tt.section, err, driver.Invalid, tt.name)
+		}
+	}
+}
