@@ -28,7 +28,7 @@ func (b *Blob) Key() string { return b.object.Key }
 
 func (b *Blob) open(ctx context.Context) *reader {
 	r := b.store.openObject(ctx, b.object)
-	r.gone = func() { b.store.found.drop(b.repository, b.digest) }
+	r.gone = func() { b.store.found.drop(ctx, b.repository, b.digest) }
 	return r
 }
 

@@ -1,10 +1,15 @@
 package blobstore
 
 import (
+	"context"
 	"time"
 
+	"github.com/distribution/distribution/v3"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/blobdock/blobdock/driver"
 )
 
 const (
@@ -15,11 +20,44 @@ const (
 	DefaultLookups = 10_000
 )
 
+// Descriptors keeps what was found in repositories. Distribution's cache
+// providers, in memory and in Redis, are such.
+type Descriptors interface {
+	RepositoryScoped(repository string) (distribution.BlobDescriptorService, error)
+}
+
 // found keeps blobs that were found in repositories, so that many pulls of one
-// image look it up once. It never keeps that something was not found.
-type found struct {
+// image look it up once. It never keeps that something was not found. A keeper
+// that fails is like an empty one.
+type found interface {
+	get(ctx context.Context, repository string, d digest.Digest) *Blob
+	put(ctx context.Context, b *Blob)
+	drop(ctx context.Context, repository string, d digest.Digest)
+}
+
+func (s *Store) newFound() found {
+	o := s.options
+	switch {
+	case o.Descriptors != nil:
+		return &elsewhere{s, o.Descriptors}
+	case o.LookupTTL < 0:
+		return nowhere{}
+	}
+	kept, _ := lru.New[place, foundBlob](o.Lookups) // fails for a size below 1 only
+	return &inMemory{o.LookupTTL, kept}
+}
+
+// nowhere keeps nothing.
+type nowhere struct{}
+
+func (nowhere) get(context.Context, string, digest.Digest) *Blob { return nil }
+func (nowhere) put(context.Context, *Blob)                       {}
+func (nowhere) drop(context.Context, string, digest.Digest)      {}
+
+// inMemory keeps lookups in this process, for a time.
+type inMemory struct {
 	ttl  time.Duration
-	kept *lru.Cache[place, foundBlob] // nil when nothing is kept
+	kept *lru.Cache[place, foundBlob]
 }
 
 type place struct {
@@ -32,24 +70,7 @@ type foundBlob struct {
 	at time.Time
 }
 
-func newFound(ttl time.Duration, size int) *found {
-	if ttl < 0 {
-		return &found{}
-	}
-	if ttl == 0 {
-		ttl = DefaultLookupTTL
-	}
-	if size == 0 {
-		size = DefaultLookups
-	}
-	kept, _ := lru.New[place, foundBlob](size) // fails for a size below 1 only
-	return &found{ttl, kept}
-}
-
-func (f *found) get(repository string, d digest.Digest) *Blob {
-	if f.kept == nil {
-		return nil
-	}
+func (f *inMemory) get(_ context.Context, repository string, d digest.Digest) *Blob {
 	b, ok := f.kept.Get(place{repository, d})
 	if !ok || time.Since(b.at) > f.ttl {
 		return nil
@@ -57,10 +78,7 @@ func (f *found) get(repository string, d digest.Digest) *Blob {
 	return b.Blob
 }
 
-func (f *found) put(b *Blob) {
-	if f.kept == nil {
-		return
-	}
+func (f *inMemory) put(_ context.Context, b *Blob) {
 	// An object at a digest's key has the same bytes in every version, but not the
 	// same ETag: it may be deleted and pushed again while this is kept.
 	kept := *b
@@ -68,8 +86,45 @@ func (f *found) put(b *Blob) {
 	f.kept.Add(place{b.repository, b.digest}, foundBlob{&kept, time.Now()})
 }
 
-func (f *found) drop(repository string, d digest.Digest) {
-	if f.kept != nil {
-		f.kept.Remove(place{repository, d})
+func (f *inMemory) drop(_ context.Context, repository string, d digest.Digest) {
+	f.kept.Remove(place{repository, d})
+}
+
+// elsewhere keeps lookups in a service of distribution's.
+type elsewhere struct {
+	store    *Store
+	provider Descriptors
+}
+
+func (f *elsewhere) get(ctx context.Context, repository string, d digest.Digest) *Blob {
+	service, err := f.provider.RepositoryScoped(repository)
+	if err != nil {
+		return nil
+	}
+	desc, err := service.Stat(ctx, d)
+	if err != nil {
+		return nil
+	}
+	object := driver.Object{Key: f.store.layout.blob(desc.Digest), Size: desc.Size}
+	return &Blob{store: f.store, repository: repository, digest: d, target: desc.Digest, object: object}
+}
+
+func (f *elsewhere) put(ctx context.Context, b *Blob) {
+	f.change(ctx, b.repository, func(s distribution.BlobDescriptorService) error {
+		return s.SetDescriptor(ctx, b.digest, v1.Descriptor{MediaType: contentType, Digest: b.target, Size: b.object.Size})
+	})
+}
+
+func (f *elsewhere) drop(ctx context.Context, repository string, d digest.Digest) {
+	f.change(ctx, repository, func(s distribution.BlobDescriptorService) error { return s.Clear(ctx, d) })
+}
+
+func (f *elsewhere) change(ctx context.Context, repository string, do func(distribution.BlobDescriptorService) error) {
+	service, err := f.provider.RepositoryScoped(repository)
+	if err == nil {
+		err = do(service)
+	}
+	if err != nil && err != distribution.ErrBlobUnknown && ctx.Err() == nil { //nolint:errorlint // as distribution does
+		f.store.options.Log.WarnContext(ctx, "lookups are not kept", "repository", repository, "cause", err)
 	}
 }

@@ -42,7 +42,7 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 		// Nothing can be stored under it, so it is simply not there.
 		return nil, distribution.ErrBlobUnknown
 	}
-	if b := r.store.found.get(r.name, d); b != nil {
+	if b := r.store.found.get(ctx, r.name, d); b != nil {
 		return b, nil
 	}
 	var (
@@ -72,7 +72,7 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 		return nil, statErr
 	}
 	b := &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}
-	r.store.found.put(b)
+	r.store.found.put(ctx, b)
 	return b, nil
 }
 
@@ -105,12 +105,12 @@ func (r *Repository) link(ctx context.Context, d digest.Digest) error {
 	if err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
-	r.Forget(d) // the blob may have replaced a broken one
+	r.Forget(ctx, d) // the blob may have replaced a broken one
 	return nil
 }
 
 // Forget has the next Lookup of d ask the store, as after a deletion.
-func (r *Repository) Forget(d digest.Digest) { r.store.found.drop(r.name, d) }
+func (r *Repository) Forget(ctx context.Context, d digest.Digest) { r.store.found.drop(ctx, r.name, d) }
 
 // Stat describes the blob d. Errors are those of Lookup.
 func (r *Repository) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
@@ -269,8 +269,8 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 // Delete takes the blob d out of this repository. The content stays until
 // garbage collection finds that no repository has it.
 func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
-	r.Forget(d)
-	defer r.Forget(d) // what was looked up meanwhile
+	r.Forget(ctx, d)
+	defer r.Forget(ctx, d) // what was looked up meanwhile
 	if _, err := r.Lookup(ctx, d); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/distribution/distribution/v3"
+	"github.com/distribution/distribution/v3/registry/storage/cache/memory"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/blobstore"
@@ -239,6 +240,32 @@ func TestKeptLookupOfReplacedBlob(t *testing.T) {
 	}
 	if desc, err := repo.Stat(t.Context(), d); err != nil || desc.Size != 100 {
 		t.Errorf("looked up again: %d bytes, %v, want 100", desc.Size, err)
+	}
+}
+
+// TestDescriptorsElsewhere keeps lookups in distribution's own cache.
+func TestDescriptorsElsewhere(t *testing.T) {
+	var calls meter.Counter
+	p := []byte("content")
+	cache := memory.NewInMemoryBlobDescriptorCacheProvider(100)
+	repo, d := serving(t, meter.Wrap(newBucket(t), calls.Observe), blobstore.Options{Descriptors: cache}, p)
+	calls.Reset()
+	for i, want := range []map[driver.Op]int64{{driver.OpOpen: 1, driver.OpStat: 1}, {}} {
+		if desc, err := repo.Stat(t.Context(), d); err != nil || desc.Digest != d || desc.Size != int64(len(p)) {
+			t.Errorf("look %d: %+v, %v", i, desc, err)
+		}
+		if got := requests(&calls); !maps.Equal(got, want) {
+			t.Errorf("look %d: requests %v, want %v", i, got, want)
+		}
+	}
+	if got, err := repo.Get(t.Context(), d); err != nil || !bytes.Equal(got, p) {
+		t.Errorf("content: %q, %v", got, err)
+	}
+	if err := repo.Delete(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := repo.Stat(t.Context(), d); err != distribution.ErrBlobUnknown {
+		t.Errorf("deleted: %v", err)
 	}
 }
 

@@ -47,6 +47,9 @@ type Options struct {
 	LookupTTL time.Duration
 	// Lookups is how many of them are kept; DefaultLookups.
 	Lookups int
+	// Descriptors keeps them instead, for as long as it sees fit: a blob that was
+	// deleted elsewhere is served until then.
+	Descriptors Descriptors
 	// DisconnectGrace is how long a request whose client went away may still take
 	// to persist what had arrived; 10 s.
 	DisconnectGrace time.Duration
@@ -79,6 +82,12 @@ func (o Options) defaults(f driver.Features) Options {
 	if o.Signer == nil {
 		o.Signer = f.Sign
 	}
+	if o.LookupTTL == 0 {
+		o.LookupTTL = DefaultLookupTTL
+	}
+	if o.Lookups == 0 {
+		o.Lookups = DefaultLookups
+	}
 	if o.DisconnectGrace == 0 {
 		o.DisconnectGrace = 10 * time.Second
 	}
@@ -101,7 +110,7 @@ type Store struct {
 	layout   layout
 	budget   *budget
 	urls     *redirect.URLs // nil where nothing can be signed
-	found    *found
+	found    found
 }
 
 // New makes a Store on b, which it wraps with retries. It sends no request.
@@ -123,7 +132,11 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 	if err := o.Redirect.Check(); err != nil {
 		return nil, err
 	}
-	s := &Store{bucket: b, features: f, options: o, layout: layout{o.Root}, budget: newBudget(o.MemoryBudget), found: newFound(o.LookupTTL, o.Lookups)}
+	if o.Lookups < 1 || o.RedirectURLs < 0 || o.RedirectExpiry < 0 {
+		return nil, fmt.Errorf("counts of lookups and URLs, and their expiry, must not be negative: %w", driver.Invalid)
+	}
+	s := &Store{bucket: b, features: f, options: o, layout: layout{o.Root}, budget: newBudget(o.MemoryBudget)}
+	s.found = s.newFound()
 	if o.Signer != nil {
 		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
 	}

@@ -103,7 +103,7 @@ func (b *blobs) Resume(ctx context.Context, id string) (distribution.BlobWriter,
 func (b *blobs) Delete(ctx context.Context, d digest.Digest) error {
 	b.last.Store(nil)
 	err := b.inner.Delete(ctx, d)
-	b.Forget(d)
+	b.Forget(ctx, d)
 	return note(ctx, err)
 }
 
