@@ -4,6 +4,7 @@
 //	blobdock serve --storage URL       the same, storing to s3://, gs://, azblob://, file:// or mem://
 //	blobdock serve CONFIG.yml          a CNCF distribution configuration, REGISTRY_* overrides included
 //	blobdock garbage-collect CONFIG    distribution's garbage collection
+//	blobdock sweep URL                 remove abandoned uploads
 //	blobdock version
 package main
 
@@ -43,7 +44,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), versionCommand(), registry.GCCmd)
+	root.AddCommand(serveCommand(), sweepCommand(), versionCommand(), registry.GCCmd)
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "blobdock:", err)
 		os.Exit(1)

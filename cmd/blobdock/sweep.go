@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/blobdock/blobdock/blobstore"
+	blobdock "github.com/blobdock/blobdock/registry"
+)
+
+type sweepFlags struct {
+	olderThan    time.Duration
+	dryRun, json bool
+}
+
+func sweepCommand() *cobra.Command {
+	var f sweepFlags
+	cmd := &cobra.Command{
+		Use:   "sweep URL",
+		Short: "Remove abandoned uploads",
+		Long: `Remove abandoned uploads: sessions and their parts, upload folders that distribution's
+own drivers left, and multipart uploads that nothing refers to. Blobs are not touched.
+
+A running registry does the same by itself, with the settings of uploadpurging.`,
+		Example: `  blobdock sweep --dry-run 's3://my-bucket/registry?region=eu-west-1'
+  blobdock sweep --older-than 72h gs://my-bucket/registry`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return sweep(cmd.Context(), cmd.OutOrStdout(), args[0], f)
+		},
+	}
+	cmd.Flags().DurationVar(&f.olderThan, "older-than", 24*time.Hour, "how long an upload must not have been touched")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be removed")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON object a line")
+	return cmd
+}
+
+// minAge keeps a mistyped --older-than from taking uploads that are under way.
+const minAge = time.Minute
+
+func sweep(ctx context.Context, out io.Writer, storage string, f sweepFlags) error {
+	if f.olderThan < minAge {
+		return fmt.Errorf("--older-than %v: want %v or more", f.olderThan, minAge)
+	}
+	store, err := openStore(ctx, storage)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	began := time.Now()
+	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: f.olderThan, DryRun: f.dryRun, Found: func(o blobstore.Orphan) {
+		if f.json {
+			printJSON(out, map[string]any{"kind": o.Kind, "key": o.Key, "upload": o.ID, "touched": o.Touched.UTC()})
+			return
+		}
+		fmt.Fprintf(out, "%-8s %s  last touched %s\n", o.Kind, o.Key, o.Touched.UTC().Format(time.RFC3339))
+	}})
+	what := "removed"
+	if f.dryRun {
+		what = "would be removed"
+	}
+	if f.json {
+		printJSON(out, map[string]any{"sessions": result.Sessions, "folders": result.Folders, "parts": result.Parts, "dryrun": f.dryRun})
+	} else {
+		fmt.Fprintf(out, "%d sessions, %d folders and %d uploads without a session %s (%s)\n",
+			result.Sessions, result.Folders, result.Parts, what, time.Since(began).Round(time.Millisecond))
+	}
+	if err != nil {
+		return fmt.Errorf("sweep %s: %w", redact(storage), err)
+	}
+	return nil
+}
+
+// openStore opens a storage URL, which may have the engine's own parameters.
+func openStore(ctx context.Context, storage string) (*blobstore.Store, error) {
+	c, err := blobdock.ParseConfig(map[string]any{"url": storage})
+	if err != nil {
+		return nil, err
+	}
+	return c.Open(ctx)
+}
+
+func printJSON(out io.Writer, v any) { _ = json.NewEncoder(out).Encode(v) }
