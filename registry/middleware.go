@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -19,9 +20,6 @@ func newMiddleware(ctx context.Context, ns distribution.Namespace, sd storagedri
 		return nil, fmt.Errorf("registry middleware blobdock needs the storage driver blobdock, the configured one is %s", sd.Name())
 	}
 	n := &namespace{Namespace: ns, driver: d, outer: sd}
-	if n.RepositoryEnumerator, ok = ns.(distribution.RepositoryEnumerator); !ok {
-		return nil, fmt.Errorf("registry middleware blobdock: %T can't enumerate repositories, list blobdock before other middlewares", ns)
-	}
 	if n.RepositoryRemover, ok = ns.(distribution.RepositoryRemover); !ok {
 		return nil, fmt.Errorf("registry middleware blobdock: %T can't remove repositories, list blobdock before other middlewares", ns)
 	}
@@ -59,7 +57,6 @@ func unwrap(sd storagedriver.StorageDriver) (*Driver, bool) {
 // and gives out repositories whose blobs are the engine's.
 type namespace struct {
 	distribution.Namespace
-	distribution.RepositoryEnumerator
 	distribution.RepositoryRemover
 
 	driver *Driver
@@ -91,6 +88,38 @@ func (n *namespace) Close() error {
 		}
 	}
 	return err
+}
+
+// Repositories implements distribution.Namespace: it fills repos with names after
+// last, and says io.EOF when there are no more.
+func (n *namespace) Repositories(ctx context.Context, repos []string, last string) (int, error) {
+	if len(repos) == 0 {
+		return 0, errors.New("asked for no repositories")
+	}
+	found := 0
+	for name, err := range n.driver.store.Repositories(ctx, last) {
+		if err != nil {
+			return found, note(ctx, err)
+		}
+		repos[found] = name
+		if found++; found == len(repos) {
+			return found, nil
+		}
+	}
+	return found, io.EOF
+}
+
+// Enumerate implements distribution.RepositoryEnumerator.
+func (n *namespace) Enumerate(ctx context.Context, ingester func(string) error) error {
+	for name, err := range n.driver.store.Repositories(ctx, "") {
+		if err == nil {
+			err = ingester(name)
+		}
+		if err != nil {
+			return note(ctx, err)
+		}
+	}
+	return nil
 }
 
 type repository struct {
