@@ -47,6 +47,21 @@ func (s *Store) abort(ctx context.Context, u driver.Upload) {
 	}
 }
 
+// abortLost drops the upload u of a writer that lost sess to another. At the
+// session's own key that is left to whoever ends the session, as long as there is
+// one: where parts belong to their key, as in Azure, an abort takes along those of
+// the winner.
+func (s *Store) abortLost(ctx context.Context, sess *session, u driver.Upload) {
+	if u.Key == s.privateKey(sess) {
+		ctx, stop := s.cleanup(ctx)
+		defer stop()
+		if _, err := s.bucket.Stat(ctx, sess.key); !errors.Is(err, driver.NotFound) {
+			return
+		}
+	}
+	s.abort(ctx, u)
+}
+
 // abortStrays aborts every upload to a key that only one session uses.
 func (s *Store) abortStrays(ctx context.Context, key string) error {
 	for u, err := range driver.ListUploads(ctx, s.bucket, driver.ListRequest{Prefix: key}) {

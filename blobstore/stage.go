@@ -407,7 +407,7 @@ func (st *stage) release(ctx context.Context) {
 	}
 	st.pipe.stop()
 	if st.created && errors.Is(st.broken, ErrUploadConflict) {
-		st.store.abort(ctx, st.upload)
+		st.store.abortLost(ctx, st.sess, st.upload)
 		st.created = false
 	}
 	if st.tail != nil {

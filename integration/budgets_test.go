@@ -30,9 +30,16 @@ type limit struct {
 // nothing is copied by pushes whose parts need not move.
 const nothing = 0
 
+// none is for stores that are not asked to do it.
+var none limit
+
 // budgets are what each piece of work may cost at each store, whatever the golden
-// file says. PATCHes cost by their number, so that a quarter of 256 MiB has a
-// quarter of its limits, which were 700 and 1200 requests.
+// file says.
+//
+// 256 MiB in PATCHes of 1 MiB may cost 700 requests at S3 and Google's store, and
+// 1200 at Azure. fake-gcs-server and Azurite take a minute for that, so they get an
+// eighth of it, with an eighth of the limit: what is paid once per push is counted
+// eight times that way.
 var budgets = []struct {
 	name           string
 	run            func(t *testing.T, base string)
@@ -43,7 +50,8 @@ var budgets = []struct {
 	{"push_stream_8MiB", pushing(content{8 * mib, 1}, 8*mib), limit{9, nothing}, limit{9, nothing}, limit{9, nothing}},
 	{"push_put_8MiB", pushing(content{8 * mib, 2}, 0), limit{7, nothing}, limit{7, nothing}, limit{7, nothing}},
 	{"push_patches_8MiB_of_1MiB", pushing(content{8 * mib, 3}, mib), limit{32, nothing}, limit{32, nothing}, limit{45, nothing}},
-	{"push_patches_64MiB_of_1MiB", pushing(content{64 * mib, 2}, mib), limit{175, 64 * mib}, limit{175, nothing}, limit{300, 64 * mib}},
+	{"push_patches_32MiB_of_1MiB", pushing(content{32 * mib, 1}, mib), limit{87, 32 * mib}, limit{87, nothing}, limit{150, 32 * mib}},
+	{"push_patches_256MiB_of_1MiB", pushing(content{256 * mib, 1}, mib), limit{700, 256 * mib}, none, none},
 	{"push_put_64MiB", pushing(content{64 * mib, 1}, 0), limit{30, nothing}, limit{30, nothing}, limit{30, nothing}},
 	{"push_put_1GiB", pushing(large, 0), limit{160, nothing}, limit{220, nothing}, limit{160, nothing}},
 	{"pull_1GiB", func(t *testing.T, base string) { pull(t, base, "budget", large.digest(), large.size) }, limit{5, nothing}, limit{5, nothing}, limit{5, nothing}},
@@ -97,11 +105,14 @@ func spend(t *testing.T, direct cloud, pinned []string) []string {
 
 	var table []string
 	for _, tc := range budgets {
+		want := map[string]limit{"s3": tc.s3, "gcs": tc.gcs, "azure": tc.azure}[store]
+		if want == none {
+			continue
+		}
 		t.Run(tc.name, func(t *testing.T) {
 			proxy.Reset()
 			tc.run(t, base)
 			got := proxy.Counts()
-			want := map[string]limit{"s3": tc.s3, "gcs": tc.gcs, "azure": tc.azure}[store]
 			if got.Requests() > want.requests || got.Copied > want.copied {
 				t.Errorf("%v and %d bytes copied, want at most %d and %d", got, got.Copied, want.requests, want.copied)
 			}

@@ -28,7 +28,7 @@ func eachWayOn(t *testing.T, test func(t *testing.T, c cloud, base string)) {
 	onEach(t, func(t *testing.T, c cloud) {
 		for _, redirect := range []string{"on", "off"} {
 			t.Run("redirect_"+redirect, func(t *testing.T) {
-				storage := on(t, c, c.newBucket(t))
+				storage := inParts(t, c, c.newBucket(t))
 				storage["blobdock"]["redirect"] = redirect == "on"
 				test(t, c, serve(t, storage).URL)
 			})
@@ -92,7 +92,7 @@ func TestCrane(t *testing.T) {
 		writeImage(t, base, "crane/image:one", img)
 		readImage(t, base, "crane/image:one", hashOf(t, img))
 
-		large := randomImage(t, 20*mib, 1)
+		large := randomImage(t, 7*mib, 1)
 		writeImage(t, base, "crane/large:one", large)
 		readImage(t, base, "crane/large:one", hashOf(t, large))
 

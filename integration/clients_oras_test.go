@@ -34,7 +34,7 @@ func TestORAS(t *testing.T) {
 			t.Fatal(err)
 		}
 		var layers []v1.Descriptor
-		for _, c := range []content{{100, 1}, {3 * mib, 2}, {12 * mib, 3}} {
+		for _, c := range []content{{100, 1}, {3 * mib, 2}, {7 * mib, 3}} {
 			desc, err := oras.PushBytes(ctx, local, "application/vnd.example.data", c.bytes(t))
 			if err != nil {
 				t.Fatal(err)

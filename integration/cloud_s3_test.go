@@ -65,6 +65,6 @@ func (c s3Cloud) through(t testing.TB) (cloud, *wire.Proxy) {
 func (c s3Cloud) stock(bucket string) configuration.Storage {
 	return configuration.Storage{"s3": {
 		"region": c.Region, "regionendpoint": c.Endpoint, "forcepathstyle": true, "secure": false,
-		"bucket": bucket, "accesskey": c.AccessKey, "secretkey": c.SecretKey,
+		"chunksize": 5 << 20, "bucket": bucket, "accesskey": c.AccessKey, "secretkey": c.SecretKey,
 	}}
 }

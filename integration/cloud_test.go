@@ -60,6 +60,15 @@ func on(t testing.TB, c cloud, bucket string) configuration.Storage {
 	return blobdock(c.url(t, bucket))
 }
 
+// inParts is on with the smallest parts that all stores take, so that a blob of
+// some MiB has several.
+func inParts(t testing.TB, c cloud, bucket string) configuration.Storage {
+	t.Helper()
+	return blobdock(c.url(t, bucket) + smallParts)
+}
+
+const smallParts = "&part_size=5MiB"
+
 // look opens a bucket to look at what is in it.
 func look(t testing.TB, c cloud, bucket string) driver.Bucket {
 	t.Helper()

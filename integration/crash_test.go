@@ -13,12 +13,12 @@ func TestKill(t *testing.T) { onEach(t, kills) }
 
 func kills(t *testing.T, store cloud) {
 	bucket := store.newBucket(t)
-	env, config := store.env(t), byFile(t, store.bare(bucket))
+	env, config := store.env(t), byFile(t, store.bare(bucket)+smallParts)
 	one, two := serving(t, env, config), serving(t, env, config)
 	inside := look(t, store, bucket)
 
-	c := content{60 * mib, 7}
-	const acknowledged, sent = 10 * mib, 40 * mib
+	c := content{38 * mib, 7}
+	const acknowledged, sent = 6 * mib, 25 * mib
 	at := patch(t, begin(t, one.url, "killed"), c, 0, acknowledged)
 	before := len(keys(t, inside))
 	unfinished(t, at, c, acknowledged, sent)
@@ -35,11 +35,11 @@ func kills(t *testing.T, store cloud) {
 	if _, err := fmt.Sscanf(res.Header.Get("Range"), "0-%d", &last); err != nil || last+1 < acknowledged || last+1 > sent {
 		t.Fatalf("status after the crash: %q (%v), want at least %d bytes", res.Header.Get("Range"), err, acknowledged)
 	}
-	at = patch(t, res.location(), c, last+1, 50*mib)
+	at = patch(t, res.location(), c, last+1, 32*mib)
 
 	// The process that was killed comes back, and the upload with it.
 	one = serving(t, env, config)
-	put(t, onReplica(t, one.url, at), c.digest(), c.section(50*mib, 10*mib))
+	put(t, onReplica(t, one.url, at), c.digest(), c.section(32*mib, 6*mib))
 	pull(t, two.url, "killed", c.digest(), c.size)
 	wantNoUploads(t, store, inside)
 }

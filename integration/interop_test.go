@@ -31,7 +31,7 @@ func sharedBucket(t *testing.T, c interface {
 }) shared {
 	t.Helper()
 	bucket := c.newBucket(t)
-	return shared{c.stock(bucket), on(t, c, bucket), look(t, c, bucket)}
+	return shared{c.stock(bucket), inParts(t, c, bucket), look(t, c, bucket)}
 }
 
 func sharedDirectory(t *testing.T) shared {
@@ -72,8 +72,8 @@ func takeTurns(t *testing.T, s shared) {
 	p.check(t, stock)
 
 	// An upload that is under way survives both collections.
-	c := content{6 * mib, 99}
-	at := patch(t, begin(t, ours, "under/way"), c, 0, 5*mib)
+	c := content{9 * mib, 99}
+	at := patch(t, begin(t, ours, "under/way"), c, 0, 8*mib)
 	for _, collector := range []struct {
 		name    string
 		section configuration.Storage
@@ -90,7 +90,7 @@ func takeTurns(t *testing.T, s shared) {
 		p.check(t, stock)
 		p.check(t, ours)
 	}
-	put(t, at, c.digest(), c.section(5*mib, mib))
+	put(t, at, c.digest(), c.section(8*mib, mib))
 	pull(t, stock, "under/way", c.digest(), c.size)
 }
 
@@ -110,7 +110,7 @@ func (p *population) write(t *testing.T, base, by string) {
 	}
 	keep(by+"/one:v1", randomImage(t, 50*kib, 2))
 	keep(by+"/one:v2", randomImage(t, 50*kib, 2))
-	keep(by+"/nested/two:v1", randomImage(t, 12*mib, 1)) // more than one part
+	keep(by+"/nested/two:v1", randomImage(t, 6*mib, 1)) // more than one part
 	// A tag that moves on leaves a manifest without one.
 	writeImage(t, base, by+"/one:moving", randomImage(t, 10*kib, 1))
 	keep(by+"/one:moving", randomImage(t, 10*kib, 1))
@@ -127,7 +127,7 @@ func (p *population) litter(t *testing.T, base, by string) {
 	writeImage(t, base, "common/tags:moving", randomImage(t, 10*kib, 1))
 	untag(t, base, "common/tags", "moving")
 	push(t, base, by+"/one", content{30 * kib, uint64(len(by))}, 0)
-	push(t, base, by+"/one", content{9 * mib, uint64(len(by))}, 9*mib)
+	push(t, base, by+"/one", content{6 * mib, uint64(len(by))}, 6*mib)
 }
 
 func untag(t *testing.T, base, repo, tag string) {

@@ -18,12 +18,12 @@ func TestMemory(t *testing.T) {
 	onEach(t, func(t *testing.T, store cloud) {
 		// The stores differ in nothing that matters here, so one is enough for the
 		// default budget.
-		pushes, size, budget := 12, 48*mib, 64*mib
+		pushes, size, budget := 8, 40*mib, 32*mib
 		storage := store.bare(store.newBucket(t))
 		if _, ok := store.(s3Cloud); ok {
-			pushes, size, budget = 32, 64*mib, 256*mib
+			pushes, size, budget = 32, 48*mib, 256*mib
 		} else {
-			storage += "&memory_budget=64MiB"
+			storage += "&memory_budget=32MiB"
 		}
 		p := serving(t, store.env(t), byFlags(storage))
 		began := time.Now()
@@ -36,7 +36,7 @@ func TestMemory(t *testing.T) {
 		took := time.Since(began)
 		for i, err := range errs {
 			if err != nil {
-				t.Errorf("push %d: %v", i, err)
+				t.Errorf("push %d: %v\n%s", i, err, p.stderr.String())
 			}
 		}
 		peak, limit := peakMemory(t, p), budget+128*mib

@@ -12,11 +12,11 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// twoReplicas serves one bucket twice.
+// twoReplicas serves one bucket twice, in parts of 5 MiB.
 func twoReplicas(t *testing.T, store cloud) (one, two *httptest.Server, inside driver.Bucket) {
 	t.Helper()
 	bucket := store.newBucket(t)
-	return serve(t, on(t, store, bucket)), serve(t, on(t, store, bucket)), look(t, store, bucket)
+	return serve(t, inParts(t, store, bucket)), serve(t, inParts(t, store, bucket)), look(t, store, bucket)
 }
 
 // TestUploadMovesBetweenReplicas begins an upload on one replica, goes on with it
@@ -25,7 +25,7 @@ func TestUploadMovesBetweenReplicas(t *testing.T) { onEach(t, moves) }
 
 func moves(t *testing.T, store cloud) {
 	one, two, inside := twoReplicas(t, store)
-	for _, size := range []int64{3 * kib, 2 * mib, 50 * mib} {
+	for _, size := range []int64{3 * kib, 2 * mib, 31 * mib} {
 		c := content{size, 5}
 		third := size / 3
 		at := begin(t, one.URL, "moves")
@@ -108,8 +108,8 @@ func TestRacingPatches(t *testing.T) { onEach(t, race) }
 func race(t *testing.T, store cloud) {
 	one, two, inside := twoReplicas(t, store)
 	for round, tc := range []struct{ size, stall int64 }{
-		{100 * kib, 50 * kib}, {100 * kib, 0}, {20 * mib, 9 * mib}, {20 * mib, 17 * mib},
-		{20 * mib, mib}, {40 * mib, 33 * mib}, {9 * mib, 8 * mib}, {mib, mib - 1},
+		{100 * kib, 50 * kib}, {100 * kib, 0}, {13 * mib, 6 * mib}, {13 * mib, 11 * mib},
+		{13 * mib, mib}, {26 * mib, 21 * mib}, {6 * mib, 5 * mib}, {mib, mib - 1},
 	} {
 		at := begin(t, one.URL, "race")
 		goOn := make(chan struct{})
@@ -161,8 +161,8 @@ func TestCutBody(t *testing.T) { onEach(t, cuts) }
 
 func cuts(t *testing.T, store cloud) {
 	one, two, inside := twoReplicas(t, store)
-	for _, cut := range []int64{1000, 12*mib + 345} {
-		c := content{20 * mib, uint64(cut)}
+	for _, cut := range []int64{1000, 7*mib + 345} {
+		c := content{12 * mib, uint64(cut)}
 		at := begin(t, one.URL, "cut")
 		abandon(t, at, c, 0, cut)
 		at = resumeAt(t, onReplica(t, two.URL, at), cut)
