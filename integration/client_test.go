@@ -65,7 +65,7 @@ func do(t testing.TB, method, url string, header map[string]string, body *io.Sec
 func (r reply) want(t testing.TB, status int) reply {
 	t.Helper()
 	if r.StatusCode != status {
-		t.Fatalf("%s %s: %s, want %d: %s", r.Request.Method, r.Request.URL.Redacted(), r.Status, status, r.body)
+		t.Fatalf("%s %s: %s, want %d: %.500q", r.Request.Method, r.Request.URL.Redacted(), r.Status, status, r.body)
 	}
 	return r
 }
