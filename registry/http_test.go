@@ -290,3 +290,13 @@ func TestRace(t *testing.T) {
 		t.Errorf("upload left at %s (%v)", u.Key, err)
 	}
 }
+
+// TestBehindTLS has a proxy end TLS: what clients are sent on to is https.
+func TestBehindTLS(t *testing.T) {
+	srv := serve(t, mem.New())
+	header := map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "registry.example.com"}
+	resp, body := do(t, http.MethodPost, srv.URL+"/v2/tls/blobs/uploads/", header, nil)
+	if at := resp.Header.Get("Location"); resp.StatusCode != http.StatusAccepted || !strings.HasPrefix(at, "https://registry.example.com/v2/tls/blobs/uploads/") {
+		t.Errorf("%s, Location %s: %s", resp.Status, at, body)
+	}
+}
