@@ -94,6 +94,8 @@ func (b *Bucket) offer() driver.Features {
 		Concurrency: b.config.Concurrency,
 		Copy:        b.copyObject,
 		Retarget:    b.retarget,
+		DeleteBatch: b.deleteBatch,
+		BatchMax:    maxBatch,
 	}
 	if !b.config.Anonymous {
 		f.Sign = b.sign

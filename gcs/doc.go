@@ -17,9 +17,9 @@
 //   - PutPart is two: the part, and a look whether the upload still lives.
 //   - CompleteUpload and Features.Retarget are one for up to 31 parts. More are
 //     joined in groups of 32 first, which takes n/32 + n/1024 requests more and, once the
-//     object is there, one to delete each part. One more when CreateUpload was
+//     object is there, one to delete each hundred parts. One more when CreateUpload was
 //     given a content type or metadata: they are read from the upload's marker.
-//   - AbortUpload deletes the marker, lists the parts and deletes each.
+//   - AbortUpload deletes the marker, lists the parts and deletes them by the hundred.
 //   - Features.Copy is one inside a location and storage class, else as many as the store
 //     wants; one more when storage_class is set and the source's metadata is kept.
 //   - A refusal whose reason the reply does not tell costs a second request that

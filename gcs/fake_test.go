@@ -1,6 +1,7 @@
 package gcs_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
@@ -14,6 +15,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strconv"
@@ -37,6 +39,8 @@ type fake struct {
 	before func(w http.ResponseWriter, r *http.Request) (answered bool)
 	// pace is how many bytes one rewrite request moves; 0 is all.
 	pace int64
+	// held are names that may not be deleted.
+	held map[string]bool
 
 	mu         sync.Mutex
 	buckets    map[string]map[string]*stored
@@ -98,11 +102,19 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log = append(f.log, r.Method+" "+r.URL.EscapedPath())
+	if path[0] == "batch" {
+		f.batch(w, r.Header.Get("Content-Type"), body)
+		return
+	}
 	if path[0] != "storage" && path[0] != "upload" {
 		f.xmlRead(w, r, path[0], strings.Join(path[1:], "/"))
 		return
 	}
-	reply, bad := f.json(r, path, body)
+	answer(w, func() (any, *refusal) { return f.json(r, path, body) })
+}
+
+func answer(w http.ResponseWriter, call func() (any, *refusal)) {
+	reply, bad := call()
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	if bad != nil {
 		w.WriteHeader(bad.status)
@@ -115,6 +127,46 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_ = json.NewEncoder(w).Encode(reply)
+}
+
+// batch answers the calls of a batch, the last one first: no order is promised.
+// https://cloud.google.com/storage/docs/batch
+func (f *fake) batch(w http.ResponseWriter, contentType string, body []byte) {
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	type called struct {
+		id    string
+		reply *httptest.ResponseRecorder
+	}
+	var all []called
+	for parts := multipart.NewReader(bytes.NewReader(body), params["boundary"]); ; {
+		part, err := parts.NextPart()
+		if err != nil {
+			break
+		}
+		reply := httptest.NewRecorder()
+		req, err := http.ReadRequest(bufio.NewReader(part))
+		if err != nil || req.Host == "" || len(all) == 100 {
+			reply.WriteHeader(http.StatusBadRequest)
+		} else {
+			path := strings.Split(strings.TrimPrefix(req.URL.EscapedPath(), "/"), "/")
+			for i := range path {
+				path[i], _ = url.PathUnescape(path[i])
+			}
+			answer(reply, func() (any, *refusal) { return f.json(req, path, nil) })
+		}
+		all = append(all, called{part.Header.Get("Content-Id"), reply})
+	}
+	out := multipart.NewWriter(w)
+	w.Header().Set("Content-Type", "multipart/mixed; boundary="+out.Boundary())
+	for _, c := range slices.Backward(all) {
+		part, _ := out.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/http"}, "Content-Id": {strings.Replace(c.id, "<", "<response-", 1)}})
+		_ = c.reply.Result().Write(part)
+	}
+	_ = out.Close()
 }
 
 func (f *fake) json(r *http.Request, path []string, body []byte) (any, *refusal) {
@@ -139,6 +191,9 @@ func (f *fake) json(r *http.Request, path []string, body []byte) (any, *refusal)
 		return &o.Object, nil
 	case r.Method == http.MethodDelete:
 		o := objects[path[5]]
+		if f.held[path[5]] {
+			return nil, &refusal{403, "forbidden", "Object is under active hold."}
+		}
 		if bad := unmet(o, q.Get("ifGenerationMatch")); bad != nil {
 			return nil, bad
 		}

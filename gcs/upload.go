@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/storage/v1"
 
 	"github.com/blobdock/blobdock/driver"
@@ -142,24 +141,6 @@ func (b *Bucket) pieces(ctx context.Context, op driver.Op, u driver.Upload) ([]*
 			return all, nil
 		}
 	}
-}
-
-// removals are requests under way at the same time: to delete is one request
-// each, and free of charge.
-const removals = 16
-
-func (b *Bucket) removeAll(ctx context.Context, op driver.Op, key string, names []string) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(removals)
-	for _, name := range names {
-		g.Go(func() error {
-			if err := b.remove(ctx, op, key, name, 0); err != nil && !errors.Is(err, driver.NotFound) {
-				return err
-			}
-			return nil
-		})
-	}
-	return g.Wait()
 }
 
 // UploadsPage lists all uploads of which there is anything, be it a part that no

@@ -36,8 +36,8 @@ func content(t *testing.T, b driver.Bucket, key string) string {
 // TestManyParts is about the tree of composes: what it makes, what it costs, and
 // that nothing stays.
 func TestManyParts(t *testing.T) {
-	for _, tt := range []struct{ parts, composes, deletes int }{
-		{1, 1, 0}, {31, 1, 0}, {32, 2, 32}, {33, 3, 33}, {64, 3, 64}, {1000, 34, 1000 + 32}, // 1000: 32 groups, 1 of those, the object
+	for _, tt := range []struct{ parts, composes, batches int }{
+		{1, 1, 0}, {31, 1, 0}, {32, 2, 1}, {33, 3, 1}, {64, 3, 1}, {1000, 34, 11}, // 1000: 32 groups, 1 of those, the object
 	} {
 		t.Run(fmt.Sprint(tt.parts), func(t *testing.T) {
 			f := newFake(t, "bucket")
@@ -62,17 +62,17 @@ func TestManyParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var composes, deletes int
+			var composes, batches int
 			for _, line := range f.log {
 				switch {
 				case strings.HasSuffix(line, "/compose"):
 					composes++
-				case strings.HasPrefix(line, http.MethodDelete):
-					deletes++
+				case line == "POST /batch/storage/v1":
+					batches++
 				}
 			}
-			if composes != tt.composes || deletes != tt.deletes || len(f.log) != composes+deletes {
-				t.Errorf("cost %d composes, %d deletes, %d requests; want %d and %d", composes, deletes, len(f.log), tt.composes, tt.deletes)
+			if composes != tt.composes || batches != tt.batches || len(f.log) != composes+batches {
+				t.Errorf("cost %d composes, %d batches, %d requests; want %d and %d", composes, batches, len(f.log), tt.composes, tt.batches)
 			}
 			if got := content(t, b, "other"); got != want.String() || obj.Size != int64(len(got)) {
 				t.Errorf("got %d bytes %.40q, want %d", len(got), got, want.Len())

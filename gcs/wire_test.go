@@ -1,6 +1,7 @@
 package gcs_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -103,6 +104,14 @@ func TestAttributes(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		q := r.URL.Query()
+		if r.URL.Path == "/batch/storage/v1" {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if calls, told := bytes.Count(body, []byte("DELETE ")), bytes.Count(body, []byte("?userProject=payer ")); calls == 0 || calls != told {
+				without = append(without, fmt.Sprintf("%d of %d calls in a batch", calls-told, calls))
+			}
+			return false
+		}
 		if r.Method == http.MethodPost && q.Get("kmsKeyName") != kms && q.Get("destinationKmsKeyName") != kms ||
 			q.Get("userProject") != "payer" && r.Header.Get("X-Goog-User-Project") != "payer" {
 			without = append(without, r.Method+" "+r.URL.String())

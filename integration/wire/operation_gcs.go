@@ -11,6 +11,9 @@ import (
 // https://cloud.google.com/storage/docs/xml-api/reference-methods
 func OperationGCS(r *http.Request) string {
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/")
+	if path == "batch/storage/v1" {
+		return "batch"
+	}
 	path = strings.TrimPrefix(strings.TrimPrefix(path, "upload/"), "download/")
 	path, json := strings.CutPrefix(path, "storage/v1/b")
 	if !json {

@@ -137,6 +137,7 @@ func TestOperationGCS(t *testing.T) {
 		{"GET", "/storage/v1/b/bucket/o/a%2Fb", "objects.get"},
 		{"GET", "/download/storage/v1/b/bucket/o/a%2Fb?alt=media", "objects.get"},
 		{"DELETE", "/storage/v1/b/bucket/o/a%2Fb", "objects.delete"},
+		{"POST", "/batch/storage/v1", "batch"},
 		{"PATCH", "/storage/v1/b/bucket/o/a%2Fb", "objects.patch"},
 		{"POST", "/storage/v1/b/bucket/o/a%2Fb/compose", "objects.compose"},
 		{"POST", "/storage/v1/b/bucket/o/a%2Fb/rewriteTo/b/bucket/o/c", "objects.rewrite"},

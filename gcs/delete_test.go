@@ -1,0 +1,71 @@
+package gcs_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/gcs"
+)
+
+// TestDeleteBatchPartly refuses to delete some of the keys.
+func TestDeleteBatchPartly(t *testing.T) {
+	f := newFake(t, "bucket")
+	b := open(t, gcs.Config{Bucket: "bucket", Prefix: "p", Endpoint: f.URL, Anonymous: true})
+	var keys []string
+	for i := range 10 {
+		key := fmt.Sprintf("dir/key %d+é", i)
+		if _, err := b.Put(t.Context(), key, section("x"), driver.WriteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	f.held = map[string]bool{"p/" + keys[3]: true, "p/" + keys[7]: true}
+	err := b.Features().DeleteBatch(t.Context(), append(keys, "absent"))
+	var e *driver.Error
+	if !errors.As(err, &e) || e.Kind != driver.Denied || e.Key != keys[3] || !strings.Contains(err.Error(), "2 of 11") || e.MayHave {
+		t.Errorf("got %v, want %v of 2 keys, the first %q", err, driver.Denied, keys[3])
+	}
+	if left := f.names("bucket"); !slices.Equal(left, []string{"p/" + keys[3], "p/" + keys[7]}) {
+		t.Errorf("left: %q", left)
+	}
+}
+
+// TestBatchReplies has servers answer a batch in ways that no deletion follows from.
+func TestBatchReplies(t *testing.T) {
+	const mixed = "multipart/mixed; boundary=x"
+	reply := func(id, status string) string {
+		return "--x\r\nContent-Type: application/http\r\nContent-ID: <response-" + id + ">\r\n\r\nHTTP/1.1 " + status + "\r\nContent-Length: 0\r\n\r\n"
+	}
+	for name, tt := range map[string]struct {
+		status            int
+		contentType, body string
+		kind              driver.Kind
+	}{
+		"all well":       {200, mixed, reply("1", "404 Not Found") + reply("0", "204 No Content") + "--x--", driver.Unknown},
+		"one is missing": {200, mixed, reply("0", "204 No Content") + "--x--", driver.Unavailable},
+		"one fails":      {200, mixed, reply("0", "204 No Content") + reply("1", "503 Service Unavailable") + "--x--", driver.Throttled},
+		"a strange one":  {200, mixed, reply("7", "204 No Content") + "--x--", driver.Unavailable},
+		"cut short":      {200, mixed, reply("0", "204 No Content"), driver.Unavailable},
+		"no batch":       {200, "text/plain", "ok", driver.Unavailable},
+		"refused":        {403, "text/plain", "no", driver.Denied},
+	} {
+		f := newFake(t, "bucket")
+		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", tt.contentType)
+			w.WriteHeader(tt.status)
+			_, _ = io.WriteString(w, tt.body)
+			return true
+		}
+		b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
+		err := b.Features().DeleteBatch(t.Context(), []string{"a", "b"})
+		if driver.KindOf(err) != tt.kind || (err == nil) != (tt.kind == driver.Unknown) || driver.MayHave(err) != (tt.kind == driver.Unavailable) {
+			t.Errorf("%s: got %v, want %v", name, err, tt.kind)
+		}
+	}
+}
