@@ -97,7 +97,8 @@ const (
 
 func (b *Bucket) offer(c Config) driver.Features {
 	f := driver.Features{
-		Name: "azure",
+		Permissions: permissions,
+		Name:        "azure",
 		Parts: driver.PartLimits{
 			MinSize: 1, MaxSize: maxBlock, MaxParts: maxBlocks,
 			MaxObject: int64(maxBlock) * maxBlocks, // 190.7 TiB

@@ -24,6 +24,10 @@ type Features struct {
 	Concurrency int   // parts of one upload in flight
 	Copying     CopyPlan
 
+	// Permissions is what the store calls the permission that each verb needs, for
+	// telling what is missing.
+	Permissions map[Op]string
+
 	// Sign makes a URL that works without further credentials.
 	Sign func(ctx context.Context, r SignRequest) (SignedURL, error)
 	// Copy copies an object inside the bucket, atomically and by the server.

@@ -84,8 +84,9 @@ const userAgent = "blobdock"
 
 func (b *Bucket) offer() driver.Features {
 	f := driver.Features{
-		Name:  "gcs",
-		Parts: limits,
+		Permissions: permissions,
+		Name:        "gcs",
+		Parts:       limits,
 		Conds: driver.Conds{
 			Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Retarget: driver.AllConds,
 		},

@@ -146,6 +146,7 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 func (b *Bucket) offer(c Config) driver.Features {
 	p := b.profile
 	f := driver.Features{
+		Permissions: permissions,
 		Name:        "s3/" + p.name,
 		Parts:       p.parts,
 		Conds:       p.conds,

@@ -4,6 +4,7 @@
 //	blobdock serve --storage URL       the same, storing to s3://, gs://, azblob://, file:// or mem://
 //	blobdock serve CONFIG.yml          a CNCF distribution configuration, REGISTRY_* overrides included
 //	blobdock garbage-collect CONFIG    distribution's garbage collection
+//	blobdock probe URL                 try out what a registry needs of a store
 //	blobdock sweep URL                 remove abandoned uploads
 //	blobdock version
 package main
@@ -44,7 +45,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), sweepCommand(), versionCommand(), registry.GCCmd)
+	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), versionCommand(), registry.GCCmd)
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "blobdock:", err)
 		os.Exit(1)

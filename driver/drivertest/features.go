@@ -3,9 +3,11 @@ package drivertest
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +61,12 @@ func featureText(f driver.Features) string {
 		name, field := v.Type().Field(i).Name, v.Field(i)
 		if field.Kind() == reflect.Func {
 			fmt.Fprintf(&text, "%s: %t\n", name, !field.IsNil())
+			continue
+		}
+		if m, ok := field.Interface().(map[driver.Op]string); ok {
+			for _, op := range slices.Sorted(maps.Keys(m)) {
+				fmt.Fprintf(&text, "%s[%s]: %s\n", name, op, m[op])
+			}
 			continue
 		}
 		if !field.IsZero() {

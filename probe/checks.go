@@ -1,0 +1,266 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// checks are all there are, in the order in which they build on each other.
+var checks = []check{
+	{name: "list", do: list},
+	{name: "put", do: put},
+	{name: "stat", needs: "put", do: stat},
+	{name: "read", needs: "put", do: read},
+	{name: "clock", needs: "stat", do: clock},
+	{name: "latency", needs: "stat", do: latency},
+	{name: "conditional put", needs: "put", unused: noCond(func(c driver.Conds) driver.CondSet { return c.Put }), do: conditionalPut},
+	{name: "upload in parts", do: upload},
+	{name: "complete upload", needs: "upload in parts", do: complete},
+	{name: "conditional complete", needs: "complete upload", unused: noCond(func(c driver.Conds) driver.CondSet { return c.Complete }), do: conditionalComplete},
+	{name: "list uploads", do: listUploads},
+	{name: "abort upload", needs: "upload in parts", do: abort},
+	{name: "copy", needs: "put", unused: func(p *run) string {
+		if p.features.Copy == nil {
+			return "the store copies nothing"
+		}
+		return ""
+	}, do: copyObject},
+	{name: "signed URL", needs: "put", unused: func(p *run) string {
+		if p.features.Sign == nil {
+			return "the store signs no URLs; pulls are streamed"
+		}
+		return ""
+	}, do: signed},
+	{name: "delete batch", needs: "put", unused: func(p *run) string {
+		if p.features.DeleteBatch == nil {
+			return "the store deletes one by one"
+		}
+		return ""
+	}, do: deleteBatch},
+	{name: "delete", needs: "put", do: remove},
+}
+
+func noCond(set func(driver.Conds) driver.CondSet) func(*run) string {
+	return func(p *run) string {
+		if set(p.features.Conds)&driver.CondIfAbsent == 0 {
+			return "not asked of this store; of two writers that race the last one stands, which loses progress and corrupts nothing"
+		}
+		return ""
+	}
+}
+
+func list(ctx context.Context, p *run) (string, error) {
+	if _, err := p.bucket.ListPage(ctx, driver.ListRequest{Prefix: "docker/registry/v2/", Limit: 1}); err != nil {
+		return "", err
+	}
+	return p.features.Name, nil
+}
+
+func put(ctx context.Context, p *run) (string, error) {
+	began := time.Now()
+	obj, err := p.put(ctx, p.key("object"), driver.WriteOptions{ContentType: "text/plain"})
+	p.object = obj
+	if !obj.ModTime.IsZero() {
+		p.behind = began.Add(time.Since(began) / 2).Sub(obj.ModTime)
+	}
+	return "", err
+}
+
+func stat(ctx context.Context, p *run) (string, error) {
+	obj, err := p.bucket.Stat(ctx, p.key("object"))
+	if err == nil && obj.Size != int64(len(content)) {
+		err = fmt.Errorf("%d bytes were written, the store has %d: %w", len(content), obj.Size, driver.Corrupt)
+	}
+	if err == nil && p.object.ModTime.IsZero() {
+		p.behind = time.Since(obj.ModTime)
+	}
+	return "", err
+}
+
+func read(ctx context.Context, p *run) (string, error) { return "", p.read(ctx, p.key("object")) }
+
+// skew is what still leaves room to the 15 minutes that stores take.
+const skew = 5 * time.Minute
+
+func clock(_ context.Context, p *run) (string, error) {
+	off := p.behind.Round(time.Second)
+	if off.Abs() > skew {
+		return "", fmt.Errorf("this machine's clock and the store's differ by %v, which signatures do not survive: set the wrong one: %w", off.Abs(), driver.Invalid)
+	}
+	return fmt.Sprintf("differs from the store's by %v", off.Abs()), nil
+}
+
+func latency(ctx context.Context, p *run) (string, error) {
+	var took []time.Duration
+	for range 5 {
+		began := time.Now()
+		if _, err := p.bucket.Stat(ctx, p.key("object")); err != nil {
+			return "", err
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return fmt.Sprintf("%v for a HEAD, the median of 5", took[2].Round(100*time.Microsecond)), nil
+}
+
+var absent = driver.Cond{IfAbsent: true}
+
+// ignored is what a store does that is asked for If-None-Match and overwrites.
+func ignored(err error) error {
+	switch {
+	case err == nil:
+		return fmt.Errorf("the store ignores If-None-Match and overwrote an object: set conditions=none: %w", driver.Unsupported)
+	case errors.Is(err, driver.Exists):
+		return nil
+	default:
+		return err
+	}
+}
+
+func conditionalPut(ctx context.Context, p *run) (string, error) {
+	_, err := p.put(ctx, p.key("object"), driver.WriteOptions{Cond: absent})
+	if err := ignored(err); err != nil {
+		return "", err
+	}
+	_, err = p.put(ctx, p.key("object"), driver.WriteOptions{Cond: driver.Cond{IfMatch: p.object.ETag}})
+	if err != nil {
+		return "", fmt.Errorf("If-Match with the right ETag: %w", err)
+	}
+	return "If-None-Match and If-Match are honoured", nil
+}
+
+func upload(ctx context.Context, p *run) (string, error) {
+	return "", p.begin(ctx, p.key("_uploads/parts"))
+}
+
+// begin leaves an upload of one part in p.
+func (p *run) begin(ctx context.Context, key string) error {
+	p.made = append(p.made, key)
+	u, err := p.bucket.CreateUpload(ctx, key, driver.WriteOptions{})
+	if err != nil {
+		return err
+	}
+	p.upload = u
+	part, err := p.bucket.PutPart(ctx, u, 1, section(content))
+	p.parts = []driver.Part{part}
+	return err
+}
+
+func complete(ctx context.Context, p *run) (string, error) {
+	_, err := p.bucket.CompleteUpload(ctx, p.upload, p.parts, driver.Cond{})
+	if err != nil {
+		return "", err
+	}
+	p.upload = driver.Upload{}
+	return "", p.read(ctx, p.key("_uploads/parts"))
+}
+
+func conditionalComplete(ctx context.Context, p *run) (string, error) {
+	if err := p.begin(ctx, p.key("_uploads/parts")); err != nil {
+		return "", err
+	}
+	_, err := p.bucket.CompleteUpload(ctx, p.upload, p.parts, absent)
+	if err := ignored(err); err != nil {
+		return "", err
+	}
+	return "If-None-Match is honoured", nil
+}
+
+func listUploads(ctx context.Context, p *run) (string, error) {
+	_, err := p.bucket.UploadsPage(ctx, driver.ListRequest{Prefix: p.folder + "/", Limit: 1})
+	return "for the sweeper", err
+}
+
+func abort(ctx context.Context, p *run) (string, error) {
+	if p.upload.ID == "" {
+		if err := p.begin(ctx, p.key("_uploads/aborted")); err != nil {
+			return "", err
+		}
+	}
+	err := p.bucket.AbortUpload(ctx, p.upload)
+	if err == nil {
+		p.upload = driver.Upload{}
+	}
+	return "", err
+}
+
+func copyObject(ctx context.Context, p *run) (string, error) {
+	key := p.key("copy")
+	p.made = append(p.made, key)
+	_, err := p.features.Copy(ctx, driver.CopyRequest{Src: driver.Source{Key: p.key("object")}, Dst: key})
+	if err != nil {
+		return "", err
+	}
+	return "", p.read(ctx, key)
+}
+
+// signed fetches its own signed URL, and looks whether it can be had without.
+func signed(ctx context.Context, p *run) (string, error) {
+	u, err := p.features.Sign(ctx, driver.SignRequest{Method: http.MethodGet, Key: p.key("object"), Expires: time.Minute, ContentType: "application/octet-stream"})
+	if err != nil {
+		return "", err
+	}
+	status, body, err := fetch(ctx, u.URL)
+	switch {
+	case err != nil:
+		return "", driver.Fail(driver.OpSign, p.key("object"), fmt.Errorf("%s: %w: %w", u, err, driver.Unavailable))
+	case status != http.StatusOK:
+		return "", driver.Fail(driver.OpSign, p.key("object"), fmt.Errorf("%s answers %s: %w", u, http.StatusText(status), driver.Denied))
+	case body != content:
+		return "", driver.Fail(driver.OpSign, p.key("object"), fmt.Errorf("%s gives something else than was written: %w", u, driver.Corrupt))
+	}
+	bare, _, _ := strings.Cut(u.URL, "?")
+	if status, _, err := fetch(ctx, bare); err == nil && status == http.StatusOK {
+		return "fetched; and anybody can read the object without a signature", nil
+	}
+	return "fetched", nil
+}
+
+func fetch(ctx context.Context, url string) (status int, body string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", errors.New("no URL that can be fetched")
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		// The text repeats the URL.
+		for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+			err = inner
+		}
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	return res.StatusCode, string(b), err
+}
+
+func deleteBatch(ctx context.Context, p *run) (string, error) {
+	var keys []string
+	for _, name := range []string{"batch/1", "batch/2"} {
+		if _, err := p.put(ctx, p.key(name), driver.WriteOptions{}); err != nil {
+			return "", err
+		}
+		keys = append(keys, p.key(name))
+	}
+	return "", p.features.DeleteBatch(ctx, keys)
+}
+
+func remove(ctx context.Context, p *run) (string, error) {
+	for _, key := range p.made {
+		if err := p.bucket.Delete(ctx, key); err != nil {
+			return "what the probe wrote stays below " + p.folder, err
+		}
+	}
+	p.made = nil
+	return "", nil
+}
