@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/url"
@@ -122,6 +123,33 @@ func pull(t testing.TB, base, repo string, d digest.Digest, size int64) {
 	n, err := io.Copy(h.Hash(), res.Body)
 	if res.StatusCode != http.StatusOK || err != nil || n != size || h.Digest() != d {
 		t.Fatalf("GET %s: %s, %d bytes of %s (%v), want %d", at, res.Status, n, h.Digest(), err, size)
+	}
+}
+
+// pullSame is pull of c, byte by byte: for large ones a digest takes longer.
+func pullSame(t testing.TB, base, repo string, c content) {
+	t.Helper()
+	at := base + "/v2/" + repo + "/blobs/" + c.digest().String()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK || res.ContentLength != c.size {
+		t.Fatalf("GET %s: %s, %d bytes, want %d", at, res.Status, res.ContentLength, c.size)
+	}
+	got, want := make([]byte, 256<<10), make([]byte, 256<<10)
+	for off := int64(0); off < c.size; {
+		n, err := io.ReadFull(res.Body, got[:min(int64(len(got)), c.size-off)])
+		_, _ = c.ReadAt(want[:n], off)
+		if err != nil || !bytes.Equal(got[:n], want[:n]) {
+			t.Fatalf("GET %s: other bytes after %d (%v)", at, off, err)
+		}
+		off += int64(n)
 	}
 }
 

@@ -43,8 +43,15 @@ var clouds = []struct {
 	{"azure", func(t testing.TB) cloud { return azureCloud{emulator.StartAzure(t)} }},
 }
 
-// onEach runs a test on every store, side by side.
+// onEach runs a test on every store, side by side, and beside other tests.
 func onEach(t *testing.T, test func(t *testing.T, c cloud)) {
+	t.Helper()
+	t.Parallel()
+	sideBySide(t, test)
+}
+
+// sideBySide is onEach without other tests.
+func sideBySide(t *testing.T, test func(t *testing.T, c cloud)) {
 	t.Helper()
 	for _, tc := range clouds {
 		t.Run(tc.name, func(t *testing.T) {

@@ -40,7 +40,7 @@ func TestDriver(t *testing.T) {
 	t.Run("s3-generic", func(t *testing.T) {
 		t.Parallel()
 		h := harness(t, s3Cloud{emulator.Start(t), "generic"})
-		h.Steps = 50
+		h.Steps, h.Brief = 50, true
 		drivertest.Run(t, h)
 	})
 }

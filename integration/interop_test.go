@@ -49,6 +49,7 @@ func sharedDirectory(t *testing.T) shared {
 // than 256 KiB to www.googleapis.com, wherever its client is told to go (newSession
 // in registry/storage/driver/gcs/gcs.go), and so can't be run on an emulator.
 func TestInterop(t *testing.T) {
+	t.Parallel()
 	for name, open := range map[string]func(*testing.T) shared{
 		"s3":        func(t *testing.T) shared { return sharedBucket(t, onMinIO(emulator.Start(t))) },
 		"azure":     func(t *testing.T) shared { return sharedBucket(t, azureCloud{emulator.StartAzure(t)}) },
