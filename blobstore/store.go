@@ -80,7 +80,7 @@ func (o Options) defaults(f driver.Features) Options {
 		o.Concurrency = 4
 	}
 	if o.Signer == nil {
-		o.Signer = f.Sign
+		o.Signer, o.Redirect.NoSuffix = f.Sign, f.Sign != nil && !f.SuffixRange
 	}
 	if o.LookupTTL == 0 {
 		o.LookupTTL = DefaultLookupTTL

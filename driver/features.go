@@ -28,6 +28,9 @@ type Features struct {
 	// telling what is missing.
 	Permissions map[Op]string
 
+	// SuffixRange tells that who reads by a signed URL may ask for the last bytes,
+	// as in "Range: bytes=-7". Azure knows no such ranges.
+	SuffixRange bool
 	// Sign makes a URL that works without further credentials.
 	Sign func(ctx context.Context, r SignRequest) (SignedURL, error)
 	// Copy copies an object inside the bucket, atomically and by the server.

@@ -85,6 +85,7 @@ const userAgent = "blobdock"
 func (b *Bucket) offer() driver.Features {
 	f := driver.Features{
 		Permissions: permissions,
+		SuffixRange: true,
 		Name:        "gcs",
 		Parts:       limits,
 		Conds: driver.Conds{

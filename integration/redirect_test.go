@@ -49,13 +49,9 @@ func TestPull(t *testing.T) {
 					header["Range"] = tc.asked
 				}
 				res := do(t, http.MethodGet, at, header, nil)
-				if redirects && isAzure(store) && strings.HasPrefix(tc.asked, "bytes=-") {
-					// Azure takes no such ranges; Azurite's answer can't be read.
-					// https://learn.microsoft.com/en-us/rest/api/storageservices/specifying-the-range-header-for-blob-service-operations
-					res.want(t, http.StatusTemporaryRedirect)
-					continue
-				}
-				if redirects {
+				// Azure takes no ranges that count from the end, so that these are streamed.
+				// https://learn.microsoft.com/en-us/rest/api/storageservices/specifying-the-range-header-for-blob-service-operations
+				if redirects && (!isAzure(store) || !strings.HasPrefix(tc.asked, "bytes=-")) {
 					res.want(t, http.StatusTemporaryRedirect)
 					if got := res.Header.Get("Docker-Content-Digest"); got != d.String() {
 						t.Errorf("redirect answers %s, want %s", got, d)

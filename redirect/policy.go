@@ -19,6 +19,7 @@ const (
 	Unsigned     Reason = "unsigned"      // the store signs no URLs
 	NotGet       Reason = "not_get"       // a HEAD is answered here
 	Small        Reason = "small"         // below MinSize
+	Suffix       Reason = "suffix_range"  // the store knows no ranges that count from the end
 	Inside       Reason = "inside"        // the client is in ExceptNetworks
 	Outside      Reason = "outside"       // the client is in none of Networks
 	UserAgent    Reason = "user_agent"    // the client is one of ExceptAgents
@@ -28,7 +29,7 @@ const (
 
 // Reasons are all there are.
 func Reasons() []Reason {
-	return []Reason{Signed, Off, Unsigned, NotGet, Small, Inside, Outside, UserAgent, Repository, SigningFails}
+	return []Reason{Signed, Off, Unsigned, NotGet, Small, Suffix, Inside, Outside, UserAgent, Repository, SigningFails}
 }
 
 // DefaultMinSize is what TCP delivers in its first round trip: a smaller blob is
@@ -41,6 +42,8 @@ type Policy struct {
 	Off bool
 	// MinSize in bytes: smaller blobs are streamed.
 	MinSize int64
+	// NoSuffix streams requests for the last bytes of a blob.
+	NoSuffix bool
 	// Networks are the clients that can reach the store; none is all.
 	Networks []netip.Prefix
 	// ExceptNetworks are clients to stream to, whatever Networks says.
@@ -77,6 +80,8 @@ func (p Policy) Decide(req *http.Request, repository string, size int64) Reason 
 		return NotGet
 	case size < p.MinSize:
 		return Small
+	case p.NoSuffix && suffix(req):
+		return Suffix
 	case matches(p.ExceptRepositories, repository):
 		return Repository
 	case mentions(p.ExceptAgents, req.UserAgent()):
@@ -93,6 +98,17 @@ func (p Policy) Decide(req *http.Request, repository string, size int64) Reason 
 		return Outside
 	}
 	return Signed
+}
+
+// suffix tells whether a range counts from the end.
+func suffix(req *http.Request) bool {
+	_, ranges, _ := strings.Cut(req.Header.Get("Range"), "=")
+	for r := range strings.SplitSeq(ranges, ",") {
+		if strings.HasPrefix(strings.TrimSpace(r), "-") {
+			return true
+		}
+	}
+	return false
 }
 
 func matches(patterns []string, repository string) bool {

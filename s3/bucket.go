@@ -147,6 +147,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 	p := b.profile
 	f := driver.Features{
 		Permissions: permissions,
+		SuffixRange: true,
 		Name:        "s3/" + p.name,
 		Parts:       p.parts,
 		Conds:       p.conds,
