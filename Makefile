@@ -18,7 +18,7 @@ IN_DOCKER ?= ^(TestCrane|TestORAS|TestInterop)$$/^(redirect|bucket)/collected_by
 TESTFLAGS ?= -race -timeout 25m
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-all test-docker provision lint vet fmt cover fuzz bench clean clean-cache
+.PHONY: all build test test-all test-full test-docker provision lint vet fmt cover fuzz bench clean clean-cache
 
 all: build vet lint test
 
@@ -33,6 +33,12 @@ test: test-all test-docker
 test-all: provision
 	$(GO) test $(TESTFLAGS) ./...
 	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run TestDistributionSuite ./registry ./integration
+
+# The sizes that take the emulators minutes, as well.
+test-full: export BLOBDOCK_TEST_FULL = 1
+test-full: provision
+	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets' -v ./integration
+	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker

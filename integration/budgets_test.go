@@ -33,13 +33,16 @@ const nothing = 0
 // none is for stores that are not asked to do it.
 var none limit
 
+// slowest is what only MinIO is asked to do in each run.
+const slowest = "push_patches_256MiB_of_1MiB"
+
 // budgets are what each piece of work may cost at each store, whatever the golden
 // file says.
 //
 // 256 MiB in PATCHes of 1 MiB may cost 700 requests at S3 and Google's store, and
-// 1200 at Azure. fake-gcs-server and Azurite take a minute for that, so they get an
-// eighth of it, with an eighth of the limit: what is paid once per push is counted
-// eight times that way.
+// 1200 at Azure. fake-gcs-server and Azurite take a minute for that, so they get it in
+// full runs only, and else an eighth of it, with an eighth of the limit: what is paid
+// once per push is counted eight times that way.
 var budgets = []struct {
 	name           string
 	run            func(t *testing.T, base string)
@@ -51,9 +54,9 @@ var budgets = []struct {
 	{"push_put_8MiB", pushing(content{8 * mib, 2}, 0), limit{7, nothing}, limit{7, nothing}, limit{7, nothing}},
 	{"push_patches_8MiB_of_1MiB", pushing(content{8 * mib, 3}, mib), limit{32, nothing}, limit{32, nothing}, limit{45, nothing}},
 	{"push_patches_32MiB_of_1MiB", pushing(content{32 * mib, 1}, mib), none, limit{87, nothing}, limit{150, 32 * mib}},
-	{"push_patches_256MiB_of_1MiB", pushing(content{256 * mib, 1}, mib), limit{700, 256 * mib}, none, none},
+	{slowest, pushing(content{256 * mib, 1}, mib), limit{700, 256 * mib}, limit{700, nothing}, limit{1200, 256 * mib}},
 	{"push_put_64MiB", pushing(content{64 * mib, 1}, 0), limit{30, nothing}, limit{30, nothing}, limit{30, nothing}},
-	{"push_put_1GiB", pushing(large, 0), limit{160, nothing}, limit{220, nothing}, limit{160, nothing}},
+	{"push_put_1GiB", pushing(large, 0), limit{160, nothing}, limit{160, nothing}, limit{160, nothing}},
 	{"pull_1GiB", func(t *testing.T, base string) { pullSame(t, base, "budget", large) }, limit{5, nothing}, limit{5, nothing}, limit{5, nothing}},
 	{"push_image_of_5_layers", pushImage, limit{70, nothing}, limit{80, nothing}, limit{80, nothing}},
 	{"pull_image_of_5_layers", pullImage, limit{25, nothing}, limit{25, nothing}, limit{25, nothing}},
@@ -107,7 +110,8 @@ func spend(t *testing.T, direct cloud, pinned []string) []string {
 	var table []string
 	for _, tc := range budgets {
 		want := map[string]limit{"s3": tc.s3, "gcs": tc.gcs, "azure": tc.azure}[store]
-		if want == none {
+		slow := tc.name == slowest && store != "s3"
+		if want == none || slow && !full() {
 			continue
 		}
 		t.Run(tc.name, func(t *testing.T) {
@@ -124,6 +128,10 @@ func spend(t *testing.T, direct cloud, pinned []string) []string {
 			line := fmt.Sprintf("%s %s: %v", store, tc.name, got)
 			if got.Copied > 0 {
 				line += fmt.Sprintf(", %d MiB copied by the store", got.Copied/mib)
+			}
+			if slow {
+				t.Log(line) // the golden file has what each run can compare
+				return
 			}
 			table = append(table, line)
 			if !update() && !slices.Contains(pinned, line) {

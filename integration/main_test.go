@@ -15,6 +15,9 @@ import (
 // update reports whether to write the golden files. The flag is drivertest's.
 func update() bool { return flag.Lookup("update").Value.String() == "true" }
 
+// full tells that tests take the sizes that the emulators are slow with, too.
+func full() bool { return os.Getenv("BLOBDOCK_TEST_FULL") != "" }
+
 func TestMain(m *testing.M) {
 	logrus.SetOutput(io.Discard) // distribution's log
 	os.Exit(run(m))

@@ -22,6 +22,9 @@ func TestMemory(t *testing.T) {
 		storage := store.bare(store.newBucket(t))
 		if _, ok := store.(s3Cloud); ok {
 			pushes, size, budget = 32, 40*mib, 256*mib
+			if full() {
+				size = 256 * mib
+			}
 		} else {
 			storage += "&memory_budget=32MiB"
 		}

@@ -6,6 +6,8 @@
 package registry_test
 
 import (
+	"os"
+	"runtime/debug"
 	"testing"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -16,6 +18,9 @@ import (
 
 // TestDistributionSuite runs distribution's own suite for storage drivers, in full.
 func TestDistributionSuite(t *testing.T) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(8 << 30)) // garbage would add up to three times as much
+	}
 	testsuites.Driver(t, func() (storagedriver.StorageDriver, error) {
 		return newDriver(t, mem.New()), nil
 	}, false)
