@@ -96,9 +96,17 @@ func (s *session) save(ctx context.Context, b driver.Bucket, tail []byte) error 
 		cond = driver.Cond{}
 	}
 	body := joined{head, tail}
-	obj, err := b.Put(ctx, s.key, io.NewSectionReader(body, 0, body.size()), driver.WriteOptions{Cond: cond})
-	if driver.MayHave(err) {
-		obj, err = s.reconcile(ctx, b, body, err)
+	var obj driver.Object
+	unsure := false // whether an earlier write may still take effect
+	for range saveTries {
+		obj, err = b.Put(ctx, s.key, io.NewSectionReader(body, 0, body.size()), driver.WriteOptions{Cond: cond})
+		if unsure = unsure || driver.MayHave(err); !unsure || err == nil {
+			break
+		}
+		var again bool
+		if obj, again, err = s.reconcile(ctx, b, body, err); !again {
+			break
+		}
 	}
 	switch {
 	case err == nil:
@@ -111,25 +119,36 @@ func (s *session) save(ctx context.Context, b driver.Bucket, tail []byte) error 
 	}
 }
 
-// reconcile looks whether a write whose reply was lost has happened.
-func (s *session) reconcile(ctx context.Context, b driver.Bucket, body joined, lost error) (driver.Object, error) {
+// saveTries bounds how often a session is written whose reply is lost.
+const saveTries = 3
+
+// reconcile looks whether a write whose reply was lost has happened. When what was
+// there before is there still, the same write may be made again: under its
+// condition only one of the two can ever take effect.
+func (s *session) reconcile(ctx context.Context, b driver.Bucket, body joined, lost error) (obj driver.Object, again bool, err error) {
 	r, err := b.Open(ctx, s.key, driver.Range{}, driver.ReadOptions{})
+	if errors.Is(err, driver.NotFound) && s.etag == "" {
+		return driver.Object{}, true, lost
+	}
 	if err != nil {
-		return driver.Object{}, errors.Join(lost, err)
+		return driver.Object{}, false, errors.Join(lost, err)
 	}
 	defer r.Close()
+	if r.Object.ETag == s.etag {
+		return driver.Object{}, true, lost
+	}
 	if r.Object.Size != body.size() {
-		return driver.Object{}, lost
+		return driver.Object{}, false, lost
 	}
 	// The header alone is unique: it names the writer and has the tail's checksum.
 	got := make([]byte, len(body.head))
 	if _, err := io.ReadFull(r, got); err != nil {
-		return driver.Object{}, errors.Join(lost, err)
+		return driver.Object{}, false, errors.Join(lost, err)
 	}
 	if !bytes.Equal(got, body.head) {
-		return driver.Object{}, lost
+		return driver.Object{}, false, lost
 	}
-	return r.Object, nil
+	return r.Object, false, nil
 }
 
 // joined reads two byte slices as one, without copying them together.
