@@ -101,6 +101,8 @@ func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.Copy
 		}
 		ids = nil // the source has no bytes, and blocks have some
 	}
+	ctx, c = begin(ctx, driver.OpCopy, r.Dst)
+	c.Cond = r.Options.Cond
 	out, err := dst.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(r.Options.ContentType), Metadata: encodeMetadata(r.Options.Metadata),
 		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
@@ -160,18 +162,8 @@ func (b *Bucket) checkCopy(src driver.Source, dst string) error {
 
 // sourceKind judges a copy that failed at its source, by the source's status.
 func sourceKind(status int) driver.Kind {
-	switch status {
-	case http.StatusNotFound:
-		return driver.NotFound
-	case http.StatusPreconditionFailed, http.StatusNotModified:
+	if status == http.StatusNotModified {
 		return driver.Mismatch
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return driver.Denied
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return driver.Throttled
-	case http.StatusRequestedRangeNotSatisfiable:
-		return driver.OutOfRange
-	default:
-		return cloud.KindOfStatus(status)
 	}
+	return cloud.KindOfStatus(status)
 }

@@ -79,7 +79,7 @@ const hintRole = "the credentials lack a permission; the documentation of packag
 
 // hints say what to do about errors that an operator can do something about.
 var hints = map[bloberror.Code]string{
-	bloberror.AuthorizationFailure:             hintRole + "; or the account's firewall lets this machine not in",
+	bloberror.AuthorizationFailure:             hintRole + "; or the account's firewall does not let this machine in",
 	bloberror.AuthorizationPermissionMismatch:  hintRole,
 	bloberror.InsufficientAccountPermissions:   hintRole,
 	bloberror.UnauthorizedBlobOverwrite:        hintRole,
@@ -133,8 +133,6 @@ func (c *call) refused(e *driver.Error, code string) {
 	switch {
 	case code == string(bloberror.CannotVerifyCopySource):
 		kind = sourceKind(e.Status)
-	case code == string(bloberror.SourceConditionNotMet):
-		kind = driver.Mismatch
 	case !known:
 		kind = cloud.KindOfStatus(e.Status)
 	}

@@ -59,7 +59,7 @@ func TestKinds(t *testing.T) {
 		if !strings.Contains(err.Error(), tt.hint) || strings.Contains(err.Error(), "RequestId") {
 			t.Errorf("%d %s: got %v, want hint %q", tt.status, tt.code, err, tt.hint)
 		}
-		if e != nil && (e.RetryAfter == 7*time.Second) != (tt.want == driver.Throttled) {
+		if e != nil && (e.RetryAfter == 7*time.Second) != tt.want.Temporary() {
 			t.Errorf("%d %s: RetryAfter %v", tt.status, tt.code, e.RetryAfter)
 		}
 		if n := len(f.take()); n != 1 {
@@ -76,7 +76,7 @@ func TestKindsOfStat(t *testing.T) {
 		want   driver.Kind
 	}{
 		{404, "BlobNotFound", driver.NotFound}, {404, "ContainerNotFound", driver.NoBucket}, {404, "", driver.NotFound},
-		{403, "", driver.Denied}, {503, "", driver.Throttled}, {500, "", driver.Unavailable},
+		{403, "", driver.Denied}, {503, "", driver.Unavailable}, {429, "", driver.Throttled}, {500, "", driver.Unavailable},
 	} {
 		b, _ := fakeStore(t, reject(tt.status, tt.code))
 		_, err := b.Stat(t.Context(), "key")

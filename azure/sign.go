@@ -96,6 +96,10 @@ type delegation struct {
 // cut short.
 const keyAge = time.Hour
 
+// maxAge is how old a key gets at most: one that was revoked signs nothing, and
+// nobody tells.
+const maxAge = 24 * time.Hour
+
 type fetch func(ctx context.Context) (key *service.UserDelegationCredential, end time.Time, err error)
 
 // get returns a key that lasts until expires, or is fresh. One caller fetches
@@ -128,7 +132,7 @@ func (d *delegation) kept(expires time.Time) (*service.UserDelegationCredential,
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	ok := d.key != nil && now.Before(d.end) && (!d.end.Before(expires) || now.Sub(d.from) < keyAge)
+	ok := d.key != nil && now.Before(d.end) && now.Sub(d.from) < maxAge && (!d.end.Before(expires) || now.Sub(d.from) < keyAge)
 	return d.key, d.end, ok
 }
 

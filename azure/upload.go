@@ -189,9 +189,7 @@ func (onlyUncommitted) Do(req *policy.Request) (*http.Response, error) {
 const staging = "_uploads"
 
 // private tells whether nobody but the upload itself uses the key.
-func (b *Bucket) private(key string) bool {
-	return strings.Contains("/"+b.full(key), "/"+staging+"/")
-}
+func private(key string) bool { return strings.Contains("/"+key, "/"+staging+"/") }
 
 // AbortUpload drops the upload's parts where the key belongs to it alone, below a
 // folder _uploads: an empty block list takes their place, and goes again. That is
@@ -211,7 +209,7 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 	if err != nil {
 		return driver.Fail(driver.OpAbortUpload, u.Key, err)
 	}
-	if !b.private(u.Key) {
+	if !private(u.Key) {
 		return nil
 	}
 	absent := driver.Cond{IfAbsent: true}

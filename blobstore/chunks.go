@@ -39,10 +39,11 @@ func (b *Blob) Chunks(ctx context.Context, ranges []driver.Range) iter.Seq2[Chun
 		r := b.open(ctx)
 		flights := make(chan *chunkFlight, chunkRequests-2) // the others are at its two ends
 		done := make(chan struct{})
+		groups := merge(ranges)
 		go func() {
 			defer close(done)
 			defer close(flights)
-			for _, group := range merge(ranges) {
+			for _, group := range groups {
 				f := fly(r, group)
 				select {
 				case flights <- f:
@@ -60,10 +61,15 @@ func (b *Blob) Chunks(ctx context.Context, ranges []driver.Range) iter.Seq2[Chun
 			<-done
 			_ = r.Close()
 		}()
+		delivered := 0
 		for f := range flights {
 			if !f.deliver(yield) {
 				return
 			}
+			delivered++
+		}
+		if delivered < len(groups) {
+			yield(Chunk{}, driver.Fail(driver.OpOpen, b.object.Key, ctx.Err()))
 		}
 	}
 }

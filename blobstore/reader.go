@@ -23,8 +23,9 @@ type reader struct {
 	version atomic.Pointer[string]
 	closed  atomic.Bool
 
-	off  int64
-	body *driver.Reader // delivers from off; nil when nothing is open
+	off    int64
+	body   *driver.Reader // delivers from off; nil when nothing is open
+	failed error          // what Read returned last that was not the end
 }
 
 // resumes bounds how many broken connections in a row, without a byte in
@@ -39,6 +40,14 @@ var errReaderClosed = errors.New("reader is closed")
 
 // Read implements io.Reader.
 func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.failed = err
+	}
+	return n, err
+}
+
+func (r *reader) read(p []byte) (int, error) {
 	if r.closed.Load() {
 		return 0, errReaderClosed
 	}

@@ -50,12 +50,14 @@ func regions(last string) []region {
 		return []region{{ranges: []keyRange{{}}}}
 	}
 	all := []region{{dir: last + "/", ranges: []keyRange{{}}}}
-	for rest := last; rest != ""; {
+	for rest := last; ; {
 		dir := rest[:strings.LastIndexByte(rest, '/')+1]
 		all = append(all, region{dir, []keyRange{{rest, rest + "/"}, {rest + "/" + lastRune, ""}}})
+		if dir == "" {
+			return all
+		}
 		rest = strings.TrimSuffix(dir, "/")
 	}
-	return all
 }
 
 // names puts names into order. Keys come in another one: "a-b/" before "a/".

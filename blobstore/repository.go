@@ -45,6 +45,7 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 	if b := r.store.found.get(ctx, r.name, d); b != nil {
 		return b, nil
 	}
+	forgotten := r.store.forgotten.Load()
 	var (
 		target  digest.Digest
 		obj     driver.Object
@@ -73,6 +74,9 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 	}
 	b := &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}
 	r.store.found.put(ctx, b)
+	if r.store.forgotten.Load() != forgotten {
+		r.store.found.drop(ctx, r.name, d) // it may have been deleted meanwhile
+	}
 	return b, nil
 }
 
@@ -110,7 +114,10 @@ func (r *Repository) link(ctx context.Context, d digest.Digest) error {
 }
 
 // Forget has the next Lookup of d ask the store, as after a deletion.
-func (r *Repository) Forget(ctx context.Context, d digest.Digest) { r.store.found.drop(ctx, r.name, d) }
+func (r *Repository) Forget(ctx context.Context, d digest.Digest) {
+	r.store.forgotten.Add(1)
+	r.store.found.drop(ctx, r.name, d)
+}
 
 // Stat describes the blob d. Errors are those of Lookup.
 func (r *Repository) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {

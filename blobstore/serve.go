@@ -2,11 +2,14 @@ package blobstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/driver"
@@ -42,14 +45,49 @@ func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Reque
 		http.Redirect(w, req, url, http.StatusTemporaryRedirect)
 		return nil
 	}
+	return b.stream(ctx, w, req)
+}
+
+// streamed are the headers of an answer with content, which one without must not
+// have.
+var streamed = []string{"ETag", "Cache-Control", "Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Docker-Content-Digest"}
+
+func (b *Blob) stream(ctx context.Context, w http.ResponseWriter, req *http.Request) error {
+	h := w.Header()
+	given := h.Get("Content-Type")
 	h.Set("ETag", `"`+b.digest.String()+`"`)
 	h.Set("Cache-Control", cacheControl)
-	if h.Get("Content-Type") == "" {
+	if given == "" {
 		h.Set("Content-Type", contentType)
+	}
+	if strings.Contains(req.Header.Get("Range"), ",") {
+		// Several ranges are answered by the whole, as S3 does it: to interleave them
+		// with boundaries helps no client that there is.
+		req = req.Clone(ctx)
+		req.Header.Del("Range")
 	}
 	body := b.open(ctx)
 	defer body.Close()
-	http.ServeContent(w, req, "", time.Time{}, body)
+	out := &late{ResponseWriter: w}
+	http.ServeContent(out, req, "", time.Time{}, body)
+	switch {
+	case body.failed == nil || ctx.Err() != nil:
+	case !out.sent:
+		for _, name := range streamed {
+			h.Del(name)
+		}
+		if given != "" {
+			h.Set("Content-Type", given)
+		}
+		if errors.Is(body.failed, driver.NotFound) {
+			return distribution.ErrBlobUnknown
+		}
+		return fmt.Errorf("blob %s: %w", b.digest, body.failed)
+	default:
+		// The client finds fewer bytes than were announced.
+		b.store.options.Log.WarnContext(ctx, "pull breaks off", "repository", b.repository, "digest", b.digest, "cause", body.failed)
+	}
+	out.flush()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -111,6 +112,8 @@ type Store struct {
 	budget   *budget
 	urls     *redirect.URLs // nil where nothing can be signed
 	found    found
+	// forgotten counts deletions: a lookup during which it grows is not kept.
+	forgotten atomic.Uint64
 }
 
 // New makes a Store on b, which it wraps with retries. It sends no request.

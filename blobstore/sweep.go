@@ -118,19 +118,25 @@ func (sw *sweep) folder(ctx context.Context, dir string, f *folder) error {
 		return nil
 	}
 	if f.session == "" {
-		sw.options.Found(Orphan{Kind: OrphanFolder, Key: dir, Touched: f.touched})
-		sw.result.Folders++
-		if sw.options.DryRun {
-			return nil
+		return sw.remove(Orphan{Kind: OrphanFolder, Key: dir, Touched: f.touched}, &sw.result.Folders, func() error {
+			return errors.Join(sw.store.abortStrays(ctx, dir+"/"+dataName), driver.DeleteAll(ctx, sw.store.bucket, f.keys))
+		})
+	}
+	return sw.remove(Orphan{Kind: OrphanSession, Key: f.session, Touched: f.touched}, &sw.result.Sessions, func() error {
+		return errors.Join(sw.store.DropSession(ctx, f.session, sw.before), driver.DeleteAll(ctx, sw.store.bucket, f.keys))
+	})
+}
+
+// remove reports an orphan, has it removed, and counts it when it is.
+func (sw *sweep) remove(o Orphan, count *int, do func() error) error {
+	sw.options.Found(o)
+	if !sw.options.DryRun {
+		if err := do(); err != nil {
+			return fmt.Errorf("%s %s: %w", o.Kind, o.Key, err)
 		}
-		return errors.Join(sw.store.abortStrays(ctx, dir+"/"+dataName), driver.DeleteAll(ctx, sw.store.bucket, f.keys))
 	}
-	sw.options.Found(Orphan{Kind: OrphanSession, Key: f.session, Touched: f.touched})
-	sw.result.Sessions++
-	if sw.options.DryRun {
-		return nil
-	}
-	return errors.Join(sw.store.DropSession(ctx, f.session, sw.before), driver.DeleteAll(ctx, sw.store.bucket, f.keys))
+	*count++
+	return nil
 }
 
 // DropSession aborts everything that the session at key knows of, and deletes
@@ -163,7 +169,8 @@ func (s *Store) abortBefore(ctx context.Context, key string, then time.Time) err
 		if err != nil {
 			return err
 		}
-		if u.Key != key || !u.Started.Before(then) {
+		// Where the store does not tell, in Azure, an abort here would do nothing.
+		if u.Key != key || u.Started.IsZero() || !u.Started.Before(then) {
 			continue
 		}
 		if err := s.bucket.AbortUpload(ctx, u); err != nil {
@@ -196,13 +203,32 @@ func (sw *sweep) uploads(ctx context.Context) error {
 		if held[u.Key] {
 			continue
 		}
-		sw.options.Found(Orphan{Kind: OrphanParts, Key: u.Key, ID: u.ID, Touched: u.Started})
-		sw.result.Parts++
-		if !sw.options.DryRun {
-			errs = append(errs, sw.store.bucket.AbortUpload(ctx, u))
+		if young, err := sw.begunMeanwhile(ctx, u); err != nil || young {
+			errs = append(errs, err)
+			continue
 		}
+		o := Orphan{Kind: OrphanParts, Key: u.Key, ID: u.ID, Touched: u.Started}
+		errs = append(errs, sw.remove(o, &sw.result.Parts, func() error { return sw.store.bucket.AbortUpload(ctx, u) }))
 	}
 	return errors.Join(errs...)
+}
+
+// begunMeanwhile tells whether u, of which the store does not tell when it began,
+// belongs to a session after all: one that the listing of sessions came too early
+// for. A session is there before the first part is.
+func (sw *sweep) begunMeanwhile(ctx context.Context, u driver.Upload) (bool, error) {
+	if !u.Started.IsZero() {
+		return false, nil
+	}
+	dir, ok := sw.store.layout.uploadDirOf(u.Key)
+	if !ok {
+		return false, nil
+	}
+	_, err := sw.store.bucket.Stat(ctx, dir+"/"+sessionName)
+	if errors.Is(err, driver.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // held is the keys that uploads in young sessions stage at: a long push may be

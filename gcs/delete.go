@@ -91,11 +91,25 @@ func (b *Bucket) batch(ctx context.Context, op driver.Op, key string, names []st
 		}
 	}
 	if first < 0 {
-		b.seen.Store(true)
-		return -1, nil
+		return -1, b.noneThere(ctx, c, replies)
 	}
 	failed.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(names), failed.Err)
 	return first, failed
+}
+
+// noneThere tells a batch that found nothing to delete from one that found no
+// bucket.
+func (b *Bucket) noneThere(ctx context.Context, c *call, replies []error) error {
+	for _, err := range replies {
+		if err == nil {
+			b.seen.Store(true)
+			return nil
+		}
+	}
+	if err := b.absent(ctx, c.partly(replies[0])); !errors.Is(err, driver.NotFound) {
+		return err
+	}
+	return nil
 }
 
 // partly is the error of one call in a batch.

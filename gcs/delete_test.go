@@ -49,7 +49,8 @@ func TestBatchReplies(t *testing.T) {
 	}{
 		"all well":       {200, mixed, reply("1", "404 Not Found") + reply("0", "204 No Content") + "--x--", driver.Unknown},
 		"one is missing": {200, mixed, reply("0", "204 No Content") + "--x--", driver.Unavailable},
-		"one fails":      {200, mixed, reply("0", "204 No Content") + reply("1", "503 Service Unavailable") + "--x--", driver.Throttled},
+		"one fails":      {200, mixed, reply("0", "204 No Content") + reply("1", "429 Too Many Requests") + "--x--", driver.Throttled},
+		"one is busy":    {200, mixed, reply("0", "204 No Content") + reply("1", "503 Service Unavailable") + "--x--", driver.Unavailable},
 		"a strange one":  {200, mixed, reply("7", "204 No Content") + "--x--", driver.Unavailable},
 		"cut short":      {200, mixed, reply("0", "204 No Content"), driver.Unavailable},
 		"no batch":       {200, "text/plain", "ok", driver.Unavailable},

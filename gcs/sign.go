@@ -52,7 +52,7 @@ func (b *Bucket) signed(ctx context.Context, r driver.SignRequest) (driver.Signe
 	expires := time.Now().Add(min(r.Expires, maxExpires).Truncate(time.Second))
 	o := &sdk.SignedURLOptions{
 		Scheme: sdk.SigningSchemeV4, Method: r.Method, Expires: expires,
-		Hostname: endpoint.Host, Insecure: endpoint.Scheme == "http", QueryParameters: overrides(r),
+		Hostname: endpoint.Host, Insecure: endpoint.Scheme == "http", QueryParameters: b.query(r),
 	}
 	if err := b.signer(ctx, o); err != nil {
 		return driver.SignedURL{}, err
@@ -64,14 +64,15 @@ func (b *Bucket) signed(ctx context.Context, r driver.SignRequest) (driver.Signe
 	return driver.SignedURL{URL: signed, Expires: expires}, nil
 }
 
-// overrides are what the reply is to have instead of what the object has.
-// https://cloud.google.com/storage/docs/xml-api/reference-headers
-func overrides(r driver.SignRequest) url.Values {
+// query is what the reply is to have instead of what the object has, and who pays.
+// https://cloud.google.com/storage/docs/xml-api/reference-headers#query
+func (b *Bucket) query(r driver.SignRequest) url.Values {
 	q := url.Values{}
 	for name, v := range map[string]string{
 		"response-content-type":        r.ContentType,
 		"response-cache-control":       r.CacheControl,
 		"response-content-disposition": r.ContentDisposition,
+		"userProject":                  b.config.UserProject,
 	} {
 		if v != "" {
 			q.Set(name, v)

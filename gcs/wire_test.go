@@ -42,7 +42,7 @@ func TestErrors(t *testing.T) {
 		{"forbidden", doc(403, "forbidden"), driver.Cond{}, driver.Denied, false},
 		{"rate by 403", doc(403, "rateLimitExceeded"), driver.Cond{}, driver.Throttled, false},
 		{"rate by 429", doc(429, "rateLimitExceeded"), driver.Cond{}, driver.Throttled, false},
-		{"503", doc(503, "backendError"), driver.Cond{}, driver.Throttled, false},
+		{"503", doc(503, "backendError"), driver.Cond{}, driver.Unavailable, true},
 		{"500", doc(500, "backendError"), driver.Cond{}, driver.Unavailable, true},
 		{"bucket", doc(404, "notFound"), driver.Cond{}, driver.NoBucket, false},
 		{"there", doc(412, "conditionNotMet"), driver.Cond{IfAbsent: true}, driver.Exists, false},

@@ -97,6 +97,9 @@ func scalar(v any) (string, error) {
 		list := make([]string, len(v))
 		for i, item := range v {
 			text, err := scalar(item)
+			if err == nil && strings.Contains(text, ",") {
+				err = fmt.Errorf("%q: want no comma in an item of a list: %w", text, driver.Invalid)
+			}
 			if err != nil {
 				return "", err
 			}

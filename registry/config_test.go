@@ -77,6 +77,7 @@ func TestParseBadConfig(t *testing.T) {
 		{map[string]any{"url": "s3://b", "redirect_expiry": "8d"}, "redirect_expiry"},
 		{map[string]any{"url": "s3://b", "redirect_networks": "10.0.0.0/99"}, "redirect_networks"},
 		{map[string]any{"url": "s3://b", "redirect_networks": []any{map[string]any{}}}, "redirect_networks"},
+		{map[string]any{"url": "s3://b", "redirect_except_agents": []any{"a,b"}}, "redirect_except_agents"},
 		{map[string]any{"url": "s3://b", "redirect_except_networks": "host"}, "redirect_except_networks"},
 		{map[string]any{"url": "s3://b", "redirect_except_agents": "a,,b"}, "redirect_except_agents"},
 		{map[string]any{"url": "s3://b", "redirect_except_repositories": "a["}, "redirect_except_repositories"},

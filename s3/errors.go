@@ -54,7 +54,6 @@ var kinds = map[string]driver.Kind{
 	"RequestRateLimitExceeded":               driver.Throttled, // Wasabi, with status 403
 	"RequestThrottled":                       driver.Throttled,
 	"RequestThrottledException":              driver.Throttled,
-	"ServiceUnavailable":                     driver.Throttled,
 	"SlowDown":                               driver.Throttled,
 	"SlowDownRead":                           driver.Throttled, // MinIO
 	"SlowDownWrite":                          driver.Throttled, // MinIO
@@ -64,10 +63,11 @@ var kinds = map[string]driver.Kind{
 	"TooManyRequests":                        driver.Throttled,
 	"TooManyRequestsException":               driver.Throttled,
 
-	"InternalError":     driver.Unavailable,
-	"OperationAborted":  driver.Unavailable, // another write to the key is under way
-	"RequestTimeout":    driver.Unavailable, // the body did not arrive in time; status 400
-	"TemporaryRedirect": driver.Unavailable, // a bucket so new that DNS does not know it
+	"InternalError":      driver.Unavailable,
+	"OperationAborted":   driver.Unavailable, // another write to the key is under way
+	"RequestTimeout":     driver.Unavailable, // the body did not arrive in time; status 400
+	"ServiceUnavailable": driver.Unavailable,
+	"TemporaryRedirect":  driver.Unavailable, // a bucket so new that DNS does not know it
 
 	"BadDigest":                   driver.Corrupt,
 	"XAmzContentChecksumMismatch": driver.Corrupt, // MinIO

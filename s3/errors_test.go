@@ -123,7 +123,7 @@ func TestErrorKinds(t *testing.T) {
 		{"new bucket", put(free), reject(307, "TemporaryRedirect", "", "Location", "http://127.0.0.1:1/"), driver.Unavailable, false, ""},
 
 		{"slow down", put(free), reject(503, "SlowDown", "", "Retry-After", "7"), driver.Throttled, false, ""},
-		{"503 from a proxy", put(free), func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>busy", 503) }, driver.Throttled, false, ""},
+		{"503 from a proxy", put(free), func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>busy", 503) }, driver.Unavailable, true, ""},
 		{"429", stat, reject(429, "", ""), driver.Throttled, false, ""},
 		{"request limit", part, reject(400, "RequestLimitExceeded", ""), driver.Throttled, false, ""},
 		{"inner fault, put", put(absent), reject(500, "InternalError", ""), driver.Unavailable, true, ""},

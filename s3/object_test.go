@@ -115,7 +115,8 @@ func TestStatAsksForBucketOnce(t *testing.T) {
 		{"not to be asked", 403, driver.NotFound, 1},
 		{"missing", 404, driver.NoBucket, 2},
 		{"store fails", 500, driver.Unavailable, 2},
-		{"store is busy", 503, driver.Throttled, 2},
+		{"store is away", 503, driver.Unavailable, 2},
+		{"store is busy", 429, driver.Throttled, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b, f := fakeStore(t, func(w http.ResponseWriter, r *http.Request) {

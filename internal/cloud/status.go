@@ -23,11 +23,11 @@ func KindOfStatus(status int) driver.Kind {
 		return driver.Mismatch
 	case http.StatusRequestedRangeNotSatisfiable:
 		return driver.OutOfRange
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests:
 		return driver.Throttled
 	}
 	switch {
-	case status >= 500:
+	case status >= 500: // a 503 of a proxy, too: the store may have done it
 		return driver.Unavailable
 	case status >= 300:
 		return driver.Invalid
@@ -39,7 +39,7 @@ func KindOfStatus(status int) driver.Kind {
 
 // wait fills in how long a store that is busy asks to wait.
 func (c *Call) wait(e *driver.Error) {
-	if e.Kind == driver.Throttled {
+	if e.Kind.Temporary() {
 		e.RetryAfter = retryAfter(c.Header, time.Now())
 	}
 }
