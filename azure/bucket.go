@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -147,12 +146,7 @@ func (b *Bucket) containerURL() string { return b.endpoint + "/" + b.container }
 // blobURL is the address of an object at an endpoint, without anything that opens
 // it.
 func (b *Bucket) blobURL(endpoint, key string) string {
-	segments := strings.Split(b.full(key), "/")
-	for i, s := range segments {
-		// PathEscape leaves "+" alone, which some readers take for a space.
-		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")
-	}
-	return endpoint + "/" + b.container + "/" + strings.Join(segments, "/")
+	return endpoint + "/" + b.container + "/" + cloud.EscapePath(b.full(key))
 }
 
 // checkKey is driver.CheckKey with the prefix counted.

@@ -1,17 +1,13 @@
 package azure
 
 import (
-	"bytes"
 	"crypto/md5"
-	"crypto/sha256"
-	"fmt"
 	"hash"
 	"hash/crc64"
 	"io"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
-	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
@@ -41,24 +37,12 @@ func (k Checksum) of(body *io.SectionReader, want []byte) (blob.TransferValidati
 	case ChecksumCRC64:
 		sum = crc64.New(azureCRC)
 	}
-	sha := sha256.New()
 	var to []io.Writer
 	if sum != nil {
 		to = append(to, sum)
 	}
-	if len(want) > 0 {
-		to = append(to, sha)
-	}
-	if len(to) == 0 {
-		return nil, nil
-	}
-	if err := cloud.Digest(io.MultiWriter(to...), body); err != nil {
+	if err := cloud.Digest(body, want, to...); err != nil {
 		return nil, err
-	}
-	if len(want) > 0 {
-		if got := sha.Sum(nil); !bytes.Equal(got, want) {
-			return nil, fmt.Errorf("body has sha256 %x, want %x: %w", got, want, driver.Corrupt)
-		}
 	}
 	switch sum := sum.(type) {
 	case nil:

@@ -117,6 +117,13 @@ func (c Config) check() error {
 		return cloud.OneOf("tier", blob.AccessTier(c.Tier), tiers)
 	case c.Key != "" && c.KeyFile != "":
 		return fmt.Errorf("key and key_file exclude each other: %w", driver.Invalid)
+	case c.Credential == CredentialDefault && given > 0, c.Credential == CredentialAnonymous && given > 0,
+		c.Credential == CredentialKey && c.SAS+c.ConnectionString != "",
+		c.Credential == CredentialSAS && c.Key+c.KeyFile+c.ConnectionString != "",
+		c.Credential == CredentialConnectionString && c.Key+c.KeyFile+c.SAS != "":
+		return fmt.Errorf("credential=%s excludes what is given beside it: %w", c.Credential, driver.Invalid)
+	case c.Realm != "" && (c.Endpoint != "" || c.ConnectionString != ""):
+		return fmt.Errorf("realm: endpoint or connection string name the cloud already: %w", driver.Invalid)
 	case given > 1:
 		return fmt.Errorf("key, SAS and connection string exclude each other: %w", driver.Invalid)
 	case c.PartSize < 0 || c.PartSize > maxBlock || c.CopyPartSize < 0 || c.CopyPartSize > maxBlock:

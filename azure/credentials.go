@@ -63,7 +63,9 @@ func (c Config) find(s *secrets) (authKind, error) {
 		if err != nil {
 			return 0, fmt.Errorf("key_file: %w: %w", err, driver.Invalid)
 		}
-		key = strings.TrimSpace(string(text))
+		if key = strings.TrimSpace(string(text)); key == "" {
+			return 0, fmt.Errorf("key_file %s is empty: %w", c.KeyFile, driver.Invalid)
+		}
 	}
 	if connection == "" && key == "" && sas == "" {
 		connection, key, sas = os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
@@ -163,8 +165,10 @@ func accountOf(endpoint string) string {
 	if net.ParseIP(host) != nil {
 		return ""
 	}
+	// account.blob.core.windows.net, account.z01.blob.storage.azure.net and so on; a
+	// name of one's own tells nothing.
 	first, rest, _ := strings.Cut(host, ".")
-	if rest == "" || !accountName.MatchString(first) {
+	if !strings.Contains("."+rest, ".blob.") || !accountName.MatchString(first) {
 		return ""
 	}
 	return first

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -220,14 +221,36 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 	})
 	if err != nil {
 		if err = c.fail(cctx, err); errors.Is(err, driver.Exists) {
-			return nil // it was completed
+			return b.dropEmpty(ctx, u)
 		}
 		return err
 	}
-	ctx, c = begin(ctx, driver.OpAbortUpload, u.Key)
-	_, err = b.blob(u.Key).Delete(ctx, &blob.DeleteOptions{
+	return b.dropVersion(ctx, u, out.ETag)
+}
+
+// dropEmpty removes the empty object that an abort whose reply was lost has left.
+// One with content was completed.
+func (b *Bucket) dropEmpty(ctx context.Context, u driver.Upload) error {
+	asked, c := begin(ctx, driver.OpAbortUpload, u.Key)
+	out, err := b.blob(u.Key).GetProperties(asked, nil)
+	switch {
+	case err != nil:
+		if err = c.fail(asked, err); errors.Is(err, driver.NotFound) {
+			return nil
+		}
+		return err
+	case value(out.ContentLength) > 0:
+		return nil
+	}
+	return b.dropVersion(ctx, u, out.ETag)
+}
+
+// dropVersion removes an empty object, unless somebody has replaced it.
+func (b *Bucket) dropVersion(ctx context.Context, u driver.Upload, tag *azcore.ETag) error {
+	ctx, c := begin(ctx, driver.OpAbortUpload, u.Key)
+	_, err := b.blob(u.Key).Delete(ctx, &blob.DeleteOptions{
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{
-			IfMatch: out.ETag,
+			IfMatch: tag,
 		}},
 	})
 	if err != nil {

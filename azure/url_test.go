@@ -118,3 +118,41 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 }
+
+// What contradicts itself is refused rather than left aside.
+func TestContradictions(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]Config{
+		"an empty key file":              {KeyFile: file},
+		"a key for the default chain":    {Credential: CredentialDefault, Key: "a2V5"},
+		"a key file for nobody":          {Credential: CredentialAnonymous, KeyFile: file},
+		"a signature for a key":          {Credential: CredentialKey, SAS: "sig=x"},
+		"a key for a signature":          {Credential: CredentialSAS, Key: "a2V5"},
+		"a key for a connection string":  {Credential: CredentialConnectionString, Key: "a2V5"},
+		"a realm beside an endpoint":     {Realm: "core.chinacloudapi.cn", Endpoint: "https://account.blob.core.windows.net"},
+		"an endpoint without an account": {Key: "a2V5", Endpoint: "https://blobs.example.com"},
+	} {
+		c.Container = "container"
+		if name != "an endpoint without an account" {
+			c.Account = "account"
+		}
+		if _, err := Open(t.Context(), c); !errors.Is(err, driver.Invalid) {
+			t.Errorf("%s: got %v, want %v", name, err, driver.Invalid)
+		}
+	}
+}
+
+// What lies in a folder _uploads belongs to one upload; the bucket's own prefix has
+// no say in that.
+func TestPrivate(t *testing.T) {
+	for key, want := range map[string]bool{
+		"repositories/r/_uploads/1/data": true, "_uploads/1": true, "blobs/sha256/aa/data": false, "my_uploads/1": false,
+	} {
+		if private(key) != want {
+			t.Errorf("%s: got %v, want %v", key, !want, want)
+		}
+	}
+}

@@ -17,9 +17,13 @@
 package cloudfront
 
 import (
-	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/url"
@@ -30,6 +34,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 	"github.com/blobdock/blobdock/redirect"
 )
 
@@ -67,7 +72,7 @@ func New(c Config) (redirect.Signer, error) {
 	switch {
 	case err != nil || base.Scheme != "https" && base.Scheme != "http" || base.Host == "":
 		return nil, fmt.Errorf("cloudfront_url: want a URL such as https://d111111abcdef8.cloudfront.net: %w", driver.Invalid)
-	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
+	case base.User != nil || base.RawQuery != "" || base.ForceQuery || base.Fragment != "":
 		return nil, fmt.Errorf("cloudfront_url: want a URL without credentials, query and fragment: %w", driver.Invalid)
 	case c.KeyPairID == "":
 		return nil, fmt.Errorf("cloudfront_key_pair_id is missing: %w", driver.Invalid)
@@ -80,22 +85,46 @@ func New(c Config) (redirect.Signer, error) {
 	}
 	s := &signer{base: strings.TrimSuffix(c.URL, "/") + "/", sign: sign.NewURLSigner(c.KeyPairID, key)}
 	if p := strings.Trim(c.Prefix, "/"); p != "" {
-		s.base += escape(p) + "/"
+		s.base += cloud.EscapePath(p) + "/"
 	}
 	return s.Sign, nil
 }
 
-// parseKey reads both forms of PEM that AWS's documentation makes.
-func parseKey(pem []byte) (crypto.Signer, error) {
-	if key, err := sign.LoadPEMPrivKey(bytes.NewReader(pem)); err == nil {
-		return key, nil
+// parseKey reads the forms of PEM that openssl makes. CloudFront takes two kinds of
+// keys.
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-trusted-signers.html
+func parseKey(text []byte) (crypto.Signer, error) {
+	// What the parsers say may quote from the key.
+	bad := fmt.Errorf("cloudfront key: want a private key in PEM form, RSA of 2048 bits or ECDSA on P-256: %w", driver.Invalid)
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		var key any
+		var err error
+		switch block.Type {
+		case "RSA PRIVATE KEY":
+			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+		case "EC PRIVATE KEY":
+			key, err = x509.ParseECPrivateKey(block.Bytes)
+		case "PRIVATE KEY":
+			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+		default:
+			continue // the parameters of a curve, say
+		}
+		if err != nil {
+			return nil, bad
+		}
+		switch key := key.(type) {
+		case *rsa.PrivateKey:
+			if key.N.BitLen() == 2048 {
+				return key, nil
+			}
+		case *ecdsa.PrivateKey:
+			if key.Curve == elliptic.P256() {
+				return key, nil
+			}
+		}
+		return nil, bad
 	}
-	key, err := sign.LoadPEMPrivKeyPKCS8AsSigner(bytes.NewReader(pem))
-	if err != nil {
-		// The cause may quote from the key.
-		return nil, fmt.Errorf("cloudfront key: want a private key in PEM form, RSA or ECDSA: %w", driver.Invalid)
-	}
-	return key, nil
+	return nil, bad
 }
 
 type signer struct {
@@ -109,17 +138,9 @@ func (s *signer) Sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)
 	}
 	expires := time.Now().Add(r.Expires).Truncate(time.Second) // the URL holds whole seconds
-	signed, err := s.sign.Sign(s.base+escape(r.Key), expires)
+	signed, err := s.sign.Sign(s.base+cloud.EscapePath(r.Key), expires)
 	if err != nil {
 		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, fmt.Errorf("cloudfront: %w", err))
 	}
 	return driver.SignedURL{URL: signed, Expires: expires}, nil
-}
-
-func escape(key string) string {
-	segments := strings.Split(key, "/")
-	for i, s := range segments {
-		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")
-	}
-	return strings.Join(segments, "/")
 }

@@ -3,6 +3,7 @@ package cloudfront_test
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -101,25 +102,45 @@ func TestSignECDSA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sign, err := cloudfront.New(cloudfront.Config{URL: base, KeyPairID: pair, Key: pkcs8(t, key)})
+	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := sign(t.Context(), get); err != nil || !strings.Contains(got.URL, "Signature=") {
-		t.Errorf("got %s, %v", got, err)
+	// As "openssl ecparam -genkey" writes it, the curve's parameters first.
+	sec1 := append(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 0}}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})...)
+	for form, text := range map[string][]byte{"PKCS#8": pkcs8(t, key), "SEC 1": sec1} {
+		sign, err := cloudfront.New(cloudfront.Config{URL: base, KeyPairID: pair, Key: text})
+		if err != nil {
+			t.Errorf("%s: %v", form, err)
+			continue
+		}
+		if got, err := sign(t.Context(), get); err != nil || !strings.Contains(got.URL, "Signature=") {
+			t.Errorf("%s: got %s, %v", form, got, err)
+		}
 	}
 }
 
 func TestRefused(t *testing.T) {
 	_, forms := rsaKey(t)
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	good := cloudfront.Config{URL: base, KeyPairID: pair, Key: forms["PKCS#8"]}
 	for name, change := range map[string]func(*cloudfront.Config){
-		"no URL":      func(c *cloudfront.Config) { c.URL = "" },
-		"no scheme":   func(c *cloudfront.Config) { c.URL = "d111111abcdef8.cloudfront.net" },
-		"a password":  func(c *cloudfront.Config) { c.URL = "https://u:secret@cdn.example.com" },
-		"no key pair": func(c *cloudfront.Config) { c.KeyPairID = "" },
-		"no key":      func(c *cloudfront.Config) { c.Key = nil },
-		"a bad key":   func(c *cloudfront.Config) { c.Key = []byte("secret") },
+		"no URL":       func(c *cloudfront.Config) { c.URL = "" },
+		"no scheme":    func(c *cloudfront.Config) { c.URL = "d111111abcdef8.cloudfront.net" },
+		"a password":   func(c *cloudfront.Config) { c.URL = "https://u:secret@cdn.example.com" },
+		"no key pair":  func(c *cloudfront.Config) { c.KeyPairID = "" },
+		"no key":       func(c *cloudfront.Config) { c.Key = nil },
+		"a bad key":    func(c *cloudfront.Config) { c.Key = []byte("secret") },
+		"a bare query": func(c *cloudfront.Config) { c.URL = base + "?" },
+		"P-384":        func(c *cloudfront.Config) { c.Key = pkcs8(t, p384) },
+		"Ed25519":      func(c *cloudfront.Config) { c.Key = pkcs8(t, ed) },
 	} {
 		c := good
 		change(&c)

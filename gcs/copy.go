@@ -60,8 +60,7 @@ func (b *Bucket) checkCopy(r driver.CopyRequest) (match, source *int64, err erro
 func (b *Bucket) copied(ctx context.Context, r driver.CopyRequest) (*storage.Object, error) {
 	o := r.Options
 	if o.ContentType != "" || o.Metadata != nil {
-		dst := b.fresh("", o)
-		return dst, nil
+		return b.fresh("", o), nil
 	}
 	if b.config.StorageClass == "" {
 		return new(storage.Object), nil

@@ -53,7 +53,8 @@ type Policy struct {
 	// credentials along, which stores refuse.
 	ExceptAgents []string
 	// ExceptRepositories are streamed: patterns as of path.Match, in which "*" is
-	// one component of a name; "team/**" is all below team.
+	// within one component of a name. "**" as the last component is all below:
+	// "team/**", "team-*/**", or "**" for all there are.
 	ExceptRepositories []string
 }
 
@@ -63,7 +64,8 @@ func (p Policy) Check() error {
 		return fmt.Errorf("redirect_min_size %d: must not be negative: %w", p.MinSize, driver.Invalid)
 	}
 	for _, pattern := range p.ExceptRepositories {
-		if _, err := path.Match(pattern, ""); err != nil {
+		_, err := path.Match(pattern, "")
+		if above, _ := strings.CutSuffix("/"+pattern, "/**"); err != nil || strings.Contains(above, "**") {
 			return fmt.Errorf("redirect_except_repositories %q: want a name such as team/app, team/* or team/**: %w", pattern, driver.Invalid)
 		}
 	}
@@ -113,14 +115,26 @@ func suffix(req *http.Request) bool {
 
 func matches(patterns []string, repository string) bool {
 	for _, pattern := range patterns {
-		if below, ok := strings.CutSuffix(pattern, "/**"); ok && strings.HasPrefix(repository, below+"/") {
-			return true
-		}
-		if ok, _ := path.Match(pattern, repository); ok {
+		if covers(pattern, repository) {
 			return true
 		}
 	}
 	return false
+}
+
+func covers(pattern, repository string) bool {
+	above, all := strings.CutSuffix("/"+pattern, "/**")
+	if !all {
+		ok, _ := path.Match(pattern, repository)
+		return ok
+	}
+	names := strings.Split("/"+repository, "/")
+	depth := strings.Count(above, "/") + 1
+	if len(names) <= depth {
+		return false
+	}
+	ok, _ := path.Match(above, strings.Join(names[:depth], "/"))
+	return ok
 }
 
 func mentions(agents []string, agent string) bool {
@@ -148,15 +162,23 @@ func within(networks []netip.Prefix, client netip.Addr) bool {
 func Client(req *http.Request) netip.Addr {
 	first, _, _ := strings.Cut(req.Header.Get("X-Forwarded-For"), ",")
 	for _, s := range []string{first, req.Header.Get("X-Real-Ip")} {
-		if a, err := netip.ParseAddr(strings.TrimSpace(s)); err == nil {
-			return a.Unmap()
+		if a, ok := parseAddr(strings.TrimSpace(s)); ok {
+			return a
 		}
 	}
-	at, err := netip.ParseAddrPort(req.RemoteAddr)
+	a, _ := parseAddr(req.RemoteAddr)
+	return a
+}
+
+// parseAddr reads an address, with a port or without.
+func parseAddr(s string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(s)
 	if err != nil {
-		return netip.Addr{}
+		var at netip.AddrPort
+		at, err = netip.ParseAddrPort(s)
+		a = at.Addr()
 	}
-	return at.Addr().Unmap()
+	return a.Unmap().WithZone(""), err == nil
 }
 
 // ParseNetworks reads networks, or single addresses.
@@ -167,7 +189,7 @@ func ParseNetworks(name string, list []string) ([]netip.Prefix, error) {
 		if a, aerr := netip.ParseAddr(s); aerr == nil {
 			n, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
-		if err != nil {
+		if err != nil || n.Addr().Is4In6() {
 			return nil, fmt.Errorf("%s: %q is neither an address nor a network such as 10.0.0.0/8: %w", name, s, driver.Invalid)
 		}
 		networks = append(networks, n.Masked())

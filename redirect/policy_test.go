@@ -56,6 +56,8 @@ func TestDecide(t *testing.T) {
 		{name: "exception goes first", policy: except(networks("10.0.0.0/8"), "10.1.0.0/16"), req: request("GET", near), want: redirect.Inside},
 		{name: "behind a proxy", policy: networks("10.0.0.0/8"), req: request("GET", near, "X-Forwarded-For", "198.51.100.7, 10.1.2.3"), want: redirect.Outside},
 		{name: "behind another", policy: networks("10.0.0.0/8"), req: request("GET", far, "X-Real-Ip", "10.1.2.3"), want: redirect.Signed},
+		{name: "with a port", policy: networks("10.0.0.0/8"), req: request("GET", far, "X-Forwarded-For", "10.1.2.3:443"), want: redirect.Signed},
+		{name: "with a zone", policy: networks("fe80::/10"), req: request("GET", "[fe80::1%eth0]:80"), want: redirect.Signed},
 		{name: "no address", policy: networks("0.0.0.0/0"), req: request("GET", "@"), want: redirect.Outside},
 		{name: "agent", policy: redirect.Policy{ExceptAgents: []string{"OldTool/"}}, req: request("GET", far, "User-Agent", "x oldtool/1.0"), want: redirect.UserAgent},
 		{name: "other agent", policy: redirect.Policy{ExceptAgents: []string{"OldTool/", ""}}, req: request("GET", far, "User-Agent", "docker/27"), want: redirect.Signed},
@@ -63,6 +65,10 @@ func TestDecide(t *testing.T) {
 		{name: "repositories", policy: redirect.Policy{ExceptRepositories: []string{"team/*"}}, req: request("GET", far), repo: "team/app", want: redirect.Repository},
 		{name: "one level only", policy: redirect.Policy{ExceptRepositories: []string{"team/*"}}, req: request("GET", far), repo: "team/app/web", want: redirect.Signed},
 		{name: "all levels", policy: redirect.Policy{ExceptRepositories: []string{"team/**"}}, req: request("GET", far), repo: "team/app/web", want: redirect.Repository},
+		{name: "a pattern above", policy: redirect.Policy{ExceptRepositories: []string{"team-*/**"}}, req: request("GET", far), repo: "team-a/app/x", want: redirect.Repository},
+		{name: "a pattern above another", policy: redirect.Policy{ExceptRepositories: []string{"team-*/**"}}, req: request("GET", far), repo: "other/team-a/x", want: redirect.Signed},
+		{name: "all", policy: redirect.Policy{ExceptRepositories: []string{"**"}}, req: request("GET", far), repo: "a/b", want: redirect.Repository},
+		{name: "all of two levels", policy: redirect.Policy{ExceptRepositories: []string{"*/**"}}, req: request("GET", far), repo: "a", want: redirect.Signed},
 		{name: "not the team alone", policy: redirect.Policy{ExceptRepositories: []string{"team/**"}}, req: request("GET", far), repo: "teamster/app", want: redirect.Signed},
 	} {
 		if got := tt.policy.Decide(tt.req, tt.repo, tt.size); got != tt.want {
@@ -72,15 +78,15 @@ func TestDecide(t *testing.T) {
 }
 
 func TestBadPolicy(t *testing.T) {
-	for _, p := range []redirect.Policy{{MinSize: -1}, {ExceptRepositories: []string{"team/[a"}}} {
+	for _, p := range []redirect.Policy{{MinSize: -1}, {ExceptRepositories: []string{"team/[a"}}, {ExceptRepositories: []string{"a/**/b"}}, {ExceptRepositories: []string{"a**"}}, {ExceptRepositories: []string{"**/**"}}} {
 		if err := p.Check(); !errors.Is(err, driver.Invalid) {
 			t.Errorf("%+v: got %v, want %v", p, err, driver.Invalid)
 		}
 	}
-	if err := (redirect.Policy{ExceptRepositories: []string{"team/**", "a"}}).Check(); err != nil {
+	if err := (redirect.Policy{ExceptRepositories: []string{"team/**", "a", "**", "*/**"}}).Check(); err != nil {
 		t.Error(err)
 	}
-	for _, s := range []string{"10.0.0.0/33", "host", ""} {
+	for _, s := range []string{"10.0.0.0/33", "host", "", "::ffff:10.0.0.0/104"} {
 		if _, err := redirect.ParseNetworks("redirect_networks", []string{s}); !errors.Is(err, driver.Invalid) {
 			t.Errorf("%q: got %v, want %v", s, err, driver.Invalid)
 		}

@@ -3,13 +3,12 @@ package s3
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // copyObject copies an object by one CopyObject. The store does not tell the
@@ -95,10 +94,5 @@ func (b *Bucket) checkCopy(src driver.Source, dst string) error {
 // segment must be escaped, the slashes must not.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func (b *Bucket) source(key string) *string {
-	segments := strings.Split(b.name+"/"+b.prefix.Full(key), "/")
-	for i, s := range segments {
-		// PathEscape leaves "+" alone, which some stores read as a space.
-		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")
-	}
-	return aws.String(strings.Join(segments, "/"))
+	return aws.String(cloud.EscapePath(b.name + "/" + b.prefix.Full(key)))
 }

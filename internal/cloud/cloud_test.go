@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net"
@@ -178,6 +179,28 @@ func TestUpstream(t *testing.T) {
 	up.Release()
 	if _, err := up.Read(make([]byte, 5)); !errors.Is(err, errReleased) {
 		t.Errorf("after release: got %v", err)
+	}
+}
+
+func TestDigest(t *testing.T) {
+	body := io.NewSectionReader(strings.NewReader("hello"), 0, 5)
+	want := sha256.Sum256([]byte("hello"))
+	var copied strings.Builder
+	if err := Digest(body, want[:], &copied); err != nil || copied.String() != "hello" {
+		t.Errorf("got %q and %v", copied.String(), err)
+	}
+	want[0]++
+	if err := Digest(body, want[:]); !errors.Is(err, driver.Corrupt) {
+		t.Errorf("another digest: got %v, want %v", err, driver.Corrupt)
+	}
+	if err := Digest(io.NewSectionReader(strings.NewReader("hello"), 0, 6), nil, io.Discard); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("short body: got %v", err)
+	}
+}
+
+func TestEscapePath(t *testing.T) {
+	if got, want := EscapePath("a b/c+d/%/é"), "a%20b/c%2Bd/%25/%C3%A9"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

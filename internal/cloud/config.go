@@ -56,6 +56,16 @@ func CheckEndpoint(name, endpoint, example string) error {
 	return nil
 }
 
+// EscapePath escapes each segment of a path, and "+" with them: PathEscape leaves it
+// alone, and some readers take it for a space.
+func EscapePath(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		segments[i] = strings.ReplaceAll(url.PathEscape(s), "+", "%2B")
+	}
+	return strings.Join(segments, "/")
+}
+
 // Prefix is what stands before all keys on the wire: "", or with a "/" at its end.
 type Prefix string
 

@@ -1,11 +1,15 @@
 package cloud
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
+
+	"github.com/blobdock/blobdock/driver"
 )
 
 // Upstream is a body on its way. It remembers its own failure, which the
@@ -65,14 +69,25 @@ func (u *Upstream) Release() {
 	u.released = true
 }
 
-// Digest writes all of body to w, usually a hash.
-func Digest(w io.Writer, body *io.SectionReader) error {
-	n, err := io.Copy(w, fromStart(body))
+// Digest reads body once and writes all of it to each of to, usually hashes. Where
+// want is its SHA-256, known beforehand, a body with another one is Corrupt.
+func Digest(body *io.SectionReader, want []byte, to ...io.Writer) error {
+	sum := sha256.New()
+	if len(want) > 0 {
+		to = append(to, sum)
+	}
+	if len(to) == 0 {
+		return nil
+	}
+	n, err := io.Copy(io.MultiWriter(to...), fromStart(body))
 	switch {
 	case err != nil:
 		return fmt.Errorf("body at %d of %d bytes: %w", n, body.Size(), err)
 	case n < body.Size():
 		return fmt.Errorf("body ends at %d of %d bytes: %w", n, body.Size(), io.ErrUnexpectedEOF)
+	}
+	if got := sum.Sum(nil); len(want) > 0 && !bytes.Equal(got, want) {
+		return fmt.Errorf("body has sha256 %x, want %x: %w", got, want, driver.Corrupt)
 	}
 	return nil
 }
