@@ -138,21 +138,3 @@ func FuzzDecodeSession(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkSession(b *testing.B) {
-	for _, parts := range []int{0, 128, 10_000} {
-		b.Run(fmt.Sprint(parts), func(b *testing.B) {
-			s := sampleSession(parts)
-			b.ReportAllocs()
-			for b.Loop() {
-				head, err := encodeSession(s, nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := decodeSession(bytes.NewReader(head), int64(len(head))); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
