@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -39,22 +38,28 @@ func azuriteAzure(server, way string) Azure {
 // with all that is in it, at the end of the test.
 func (a Azure) NewContainer(tb testing.TB) string {
 	tb.Helper()
-	name := "blobdock-" + strings.ToLower(rand.Text()[:12])
+	return forTest(tb, a.MakeContainer, a.DropContainer)
+}
+
+// MakeContainer makes an empty container under a name of its own.
+func (a Azure) MakeContainer(ctx context.Context) (string, error) {
+	name := newName()
 	c, err := a.container(name)
 	if err != nil {
-		tb.Fatal(err)
+		return "", err
 	}
-	if _, err := c.Create(tb.Context(), nil); err != nil {
-		tb.Fatal(err)
+	_, err = c.Create(ctx, nil)
+	return name, err
+}
+
+// DropContainer removes a container with all that is in it.
+func (a Azure) DropContainer(ctx context.Context, name string) error {
+	c, err := a.container(name)
+	if err != nil {
+		return err
 	}
-	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if _, err := c.Delete(ctx, nil); err != nil {
-			tb.Logf("container stays: %v", err)
-		}
-	})
-	return name
+	_, err = c.Delete(ctx, nil)
+	return err
 }
 
 func (a Azure) container(name string) (*container.Client, error) {

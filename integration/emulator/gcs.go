@@ -3,7 +3,6 @@ package emulator
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,22 +25,17 @@ type GCS struct {
 // all that is in it, at the end of the test.
 func (g GCS) NewBucket(tb testing.TB) string {
 	tb.Helper()
-	name := "blobdock-" + strings.ToLower(rand.Text()[:12])
-	if err := g.do(tb.Context(), http.MethodPost, "/storage/v1/b?project=blobdock", map[string]string{"name": name}, nil); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if err := g.drop(ctx, name); err != nil {
-			tb.Logf("bucket stays: %v", err)
-		}
-	})
-	return name
+	return forTest(tb, g.MakeBucket, g.DropBucket)
 }
 
-// drop empties a bucket, as the server removes no full one, and removes it.
-func (g GCS) drop(ctx context.Context, name string) error {
+// MakeBucket makes an empty bucket under a name of its own.
+func (g GCS) MakeBucket(ctx context.Context) (string, error) {
+	name := newName()
+	return name, g.do(ctx, http.MethodPost, "/storage/v1/b?project=blobdock", map[string]string{"name": name}, nil)
+}
+
+// DropBucket empties a bucket, as the server removes no full one, and removes it.
+func (g GCS) DropBucket(ctx context.Context, name string) error {
 	bucket := "/storage/v1/b/" + name
 	for {
 		var page struct{ Items []struct{ Name string } }

@@ -2,11 +2,9 @@ package emulator
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,22 +26,20 @@ type S3 struct {
 // all that is in it, at the end of the test.
 func (s S3) NewBucket(tb testing.TB) string {
 	tb.Helper()
-	name := "blobdock-" + strings.ToLower(rand.Text()[:12])
-	if err := s.do(tb.Context(), http.MethodPut, "/"+name, nil); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		// MinIO's own header: a bucket goes in one request, full or not. A
-		// server that doesn't know it keeps a full bucket, which is for its
-		// owner to see and no failure of the test.
-		force := http.Header{"X-Minio-Force-Delete": {"true"}}
-		if err := s.do(ctx, http.MethodDelete, "/"+name, force); err != nil {
-			tb.Logf("bucket stays: %v", err)
-		}
-	})
-	return name
+	return forTest(tb, s.MakeBucket, s.DropBucket)
+}
+
+// MakeBucket makes an empty bucket under a name of its own.
+func (s S3) MakeBucket(ctx context.Context) (string, error) {
+	name := newName()
+	return name, s.do(ctx, http.MethodPut, "/"+name, nil)
+}
+
+// DropBucket removes a bucket with all that is in it.
+func (s S3) DropBucket(ctx context.Context, name string) error {
+	// MinIO's own header: a bucket goes in one request, full or not. A server that
+	// doesn't know it keeps a full bucket, which is for its owner to see.
+	return s.do(ctx, http.MethodDelete, "/"+name, http.Header{"X-Minio-Force-Delete": {"true"}})
 }
 
 // ping lists buckets: MinIO answers its health checks before it serves.

@@ -19,14 +19,19 @@ func Azure(tb testing.TB, a emulator.Azure) (emulator.Azure, *Proxy) {
 	}
 	account := behind.Path
 	behind.Path = ""
-	p := start(tb, behind.String(), protocol{
+	p := forTest(tb, behind.String(), protocolAzure(behind))
+	a.Endpoint = p.URL + account
+	return a, p
+}
+
+// protocolAzure is that of a service at behind, which has no path.
+func protocolAzure(behind *url.URL) protocol {
+	return protocol{
 		operation: OperationAzure,
 		copied:    func(op string, r *http.Request) int64 { return copiedAzure(behind, op, r) },
 		foreign:   readsSource,
 		keepHost:  true,
-	})
-	a.Endpoint = p.URL + account
-	return a, p
+	}
 }
 
 // readsSource tells what Azurite itself sends: it reads the source of a copy at

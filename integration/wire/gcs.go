@@ -13,15 +13,18 @@ import (
 // through it.
 func GCS(tb testing.TB, g emulator.GCS) (emulator.GCS, *Proxy) {
 	tb.Helper()
-	behind := g
-	p := start(tb, g.Endpoint, protocol{
+	p := forTest(tb, g.Endpoint, protocolGCS(g))
+	g.Endpoint = p.URL
+	return g, p
+}
+
+func protocolGCS(behind emulator.GCS) protocol {
+	return protocol{
 		operation: OperationGCS,
 		copied:    func(op string, r *http.Request) int64 { return copiedGCS(behind, op, r) },
 		// fake-gcs-server tells reads by the XML API by its own host.
 		keepHost: false,
-	})
-	g.Endpoint = p.URL
-	return g, p
+	}
 }
 
 // copiedGCS is how many bytes g will copy for a request. To compose copies none:

@@ -17,14 +17,17 @@ import (
 // through it.
 func S3(tb testing.TB, s emulator.S3) (emulator.S3, *Proxy) {
 	tb.Helper()
-	behind := s
-	p := start(tb, s.Endpoint, protocol{
+	p := forTest(tb, s.Endpoint, protocolS3(s))
+	s.Endpoint = p.URL
+	return s, p
+}
+
+func protocolS3(behind emulator.S3) protocol {
+	return protocol{
 		operation: OperationS3,
 		copied:    func(op string, r *http.Request) int64 { return copiedS3(behind, op, r) },
 		keepHost:  true,
-	})
-	s.Endpoint = p.URL
-	return s, p
+	}
 }
 
 // copiedS3 is how many bytes s will copy for a request.

@@ -24,6 +24,7 @@ type Proxy struct {
 	URL string
 
 	protocol protocol
+	stop     func()
 	mu       sync.Mutex
 	counts   Counts
 	around   Around
@@ -44,12 +45,22 @@ type protocol struct {
 	keepHost bool
 }
 
-// start starts a proxy before the store at endpoint, for the time of the test.
-func start(tb testing.TB, endpoint string, protocol protocol) *Proxy {
+// forTest starts a proxy before the store at endpoint, for the time of the test.
+func forTest(tb testing.TB, endpoint string, protocol protocol) *Proxy {
 	tb.Helper()
-	target, err := url.Parse(endpoint)
+	p, err := start(endpoint, protocol)
 	if err != nil {
 		tb.Fatal(err)
+	}
+	tb.Cleanup(p.Close)
+	return p
+}
+
+// start starts a proxy before the store at endpoint.
+func start(endpoint string, protocol protocol) (*Proxy, error) {
+	target, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, err
 	}
 	p := &Proxy{protocol: protocol, counts: Counts{Ops: make(map[string]int)}}
 	transport := &http.Transport{
@@ -73,14 +84,17 @@ func start(tb testing.TB, endpoint string, protocol protocol) *Proxy {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, store) }))
-	tb.Cleanup(func() {
+	p.stop = func() {
 		srv.CloseClientConnections()
 		srv.Close()
 		transport.CloseIdleConnections()
-	})
+	}
 	p.URL = srv.URL
-	return p
+	return p, nil
 }
+
+// Close ends the proxy, and the requests under way.
+func (p *Proxy) Close() { p.stop() }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, store http.Handler) {
 	if p.protocol.foreign != nil && p.protocol.foreign(r) {
