@@ -1,10 +1,13 @@
 package wire
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/blobdock/blobdock/integration/emulator"
 )
@@ -19,16 +22,16 @@ func Azure(tb testing.TB, a emulator.Azure) (emulator.Azure, *Proxy) {
 	}
 	account := behind.Path
 	behind.Path = ""
-	p := forTest(tb, behind.String(), protocolAzure(behind))
+	p := forTest(tb, behind.String(), protocolAzure(a, behind))
 	a.Endpoint = p.URL + account
 	return a, p
 }
 
-// protocolAzure is that of a service at behind, which has no path.
-func protocolAzure(behind *url.URL) protocol {
+// protocolAzure is that of the service a at behind, which has no path.
+func protocolAzure(a emulator.Azure, behind *url.URL) protocol {
 	return protocol{
 		operation: OperationAzure,
-		copied:    func(op string, r *http.Request) int64 { return copiedAzure(behind, op, r) },
+		copied:    func(op string, r *http.Request) int64 { return copiedAzure(a, behind, op, r) },
 		foreign:   readsSource,
 		keepHost:  true,
 	}
@@ -39,7 +42,7 @@ func protocolAzure(behind *url.URL) protocol {
 func readsSource(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "axios/") }
 
 // copiedAzure is how many bytes the store will copy for a request.
-func copiedAzure(behind *url.URL, op string, r *http.Request) int64 {
+func copiedAzure(a emulator.Azure, behind *url.URL, op string, r *http.Request) int64 {
 	switch op {
 	case "Put Block From URL":
 		if n, ok := lengthOf(r.Header.Get("X-Ms-Source-Range")); ok {
@@ -53,11 +56,33 @@ func copiedAzure(behind *url.URL, op string, r *http.Request) int64 {
 	if err != nil {
 		return 0
 	}
+	source.Scheme, source.Host = behind.Scheme, behind.Host
+	if !source.Query().Has("sig") {
+		return sizeOfAzure(r.Context(), a, source.String())
+	}
 	// The source is signed, for whatever host.
-	source.Host = behind.Host
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodHead, source.String(), nil)
 	if err != nil {
 		return 0
 	}
 	return sizeOf(req)
+}
+
+// sizeOfAzure is the size of a blob of the account's own. A copy within one account
+// needs no signed source: the request's own authorization covers it.
+// https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob
+func sizeOfAzure(ctx context.Context, a emulator.Azure, source string) int64 {
+	key, err := blob.NewSharedKeyCredential(a.Account, a.Key)
+	if err != nil {
+		return 0
+	}
+	c, err := blob.NewClientWithSharedKeyCredential(source, key, nil)
+	if err != nil {
+		return 0
+	}
+	p, err := c.GetProperties(ctx, nil)
+	if err != nil || p.ContentLength == nil {
+		return 0
+	}
+	return *p.ContentLength
 }

@@ -34,7 +34,7 @@ func OpenAzure(a emulator.Azure) (emulator.Azure, *Proxy, error) {
 	}
 	account := behind.Path
 	behind.Path = ""
-	p, err := start(behind.String(), protocolAzure(behind))
+	p, err := start(behind.String(), protocolAzure(a, behind))
 	if err != nil {
 		return emulator.Azure{}, nil, err
 	}

@@ -7,12 +7,14 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -106,14 +108,19 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, store http.Handler
 	// rest of the answer is to come by.
 	_ = http.NewResponseController(w).EnableFullDuplex() // fails for HTTP/2 alone, which has it
 	around := p.count(r)
-	r.Body = &counted{r.Body, p, func(c *Counts) *int64 { return &c.Sent }}
-	w = &answer{w, p}
+	body := &counted{ReadCloser: r.Body, proxy: p}
+	body.whole.Store(r.ContentLength == 0)
+	r.Body = body
 	if around == nil {
-		store.ServeHTTP(w, r)
-		return
+		around = pass
 	}
-	around(w, r, store)
+	around(&answer{w, p, body}, r, store)
+	if !body.whole.Load() {
+		body.drain(http.NewResponseController(w))
+	}
 }
+
+func pass(w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) }
 
 // Counts is what has gone through since the last Reset.
 func (p *Proxy) Counts() Counts {
@@ -153,23 +160,53 @@ func (p *Proxy) add(n int, field func(*Counts) *int64) {
 	*field(&p.counts) += int64(n)
 }
 
-// counted counts a body as it is read.
+// counted counts a request's body as it is read.
 type counted struct {
 	io.ReadCloser
 	proxy *Proxy
-	field func(*Counts) *int64
+	mu    sync.Mutex  // held while it is read
+	whole atomic.Bool // all has been read
+	ended bool
 }
 
 func (c *counted) Read(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	n, err := c.ReadCloser.Read(b)
-	c.proxy.add(n, c.field)
+	c.proxy.add(n, func(c *Counts) *int64 { return &c.Sent })
+	c.whole.CompareAndSwap(false, errors.Is(err, io.EOF))
 	return n, err
+}
+
+// drain takes what a client still sends of a body whose answer is complete, so that
+// the answer is not lost in a reset of the connection.
+func (c *counted) drain(w *http.ResponseController) {
+	_ = w.Flush() // fails when the client is gone
+	_ = w.SetReadDeadline(time.Now().Add(time.Second))
+	c.mu.Lock() // the transport may be reading
+	defer c.mu.Unlock()
+	c.ended = true
+	_, _ = io.Copy(io.Discard, c.ReadCloser)
 }
 
 // answer counts a response as it is written.
 type answer struct {
 	http.ResponseWriter
 	proxy *Proxy
+	body  *counted
+}
+
+// WriteHeader ends the connection where the request's body may not be through yet:
+// the server would take the rest of it for the next request, as it does not know
+// the body by this type.
+func (a *answer) WriteHeader(status int) {
+	if status >= http.StatusOK && !a.body.whole.Load() {
+		a.Header().Set("Connection", "close")
+	}
+	a.ResponseWriter.WriteHeader(status)
 }
 
 func (a *answer) Write(b []byte) (int, error) {
