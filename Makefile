@@ -18,7 +18,7 @@ IN_DOCKER ?= ^(TestCrane|TestORAS|TestInterop)$$/^(redirect|bucket)/collected_by
 TESTFLAGS ?= -race -timeout 25m
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-all test-full test-docker provision lint vet fmt cover fuzz bench clean clean-cache
+.PHONY: all build test test-all test-full test-docker provision lint vet fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -32,6 +32,7 @@ test: test-all test-docker
 
 test-all: provision
 	$(GO) test $(TESTFLAGS) ./...
+	cd bench && $(GO) test -timeout 10m ./...
 	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run TestDistributionSuite ./registry ./integration
 
 # The sizes that take the emulators minutes, as well.
@@ -56,12 +57,15 @@ provision:
 
 lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
+	cd bench && $(GOLANGCI) run ./...
+	cd bench/stock && $(GOLANGCI) run ./...
 
 $(GOLANGCI):
 	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 vet:
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 
 fmt: $(GOLANGCI)
 	$(GOLANGCI) fmt ./...
@@ -81,6 +85,11 @@ fuzz:
 
 bench: provision
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 25m ./...
+
+# blobdock and distribution's own drivers side by side: docs/bench.md.
+bench-table: export BLOBDOCK_EMULATOR ?= native
+bench-table: provision
+	cd bench && $(GO) run . $(BENCH)
 
 clean:
 	rm -rf bin coverage.out

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSmoke runs everything there is, with sizes that tell nothing, and looks for
+// gaps in the table.
+func TestSmoke(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	var stdout, stderr strings.Builder
+	err := run(t.Context(), []string{
+		"-stores", "s3", "-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", "0,1ms", "-repositories", "10",
+		"-json", in("json"), "-markdown", in("markdown"), "-svg", in("svg"),
+	}, &stdout, &stderr)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	if stderr.String() != "" {
+		t.Errorf("progress where there is no terminal:\n%s", stderr.String())
+	}
+	var r Report
+	b, err := os.ReadFile(in("json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	o, err := parse([]string{"-stores", "s3"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scenarios(o) {
+		for _, by := range s.registries() {
+			wantFilled(t, r.row("s3", s.key, by), s, by)
+		}
+	}
+	if !strings.HasPrefix(r.Stock, "v3.") {
+		t.Errorf("stock is %q", r.Stock)
+	}
+	for _, name := range []string{"markdown", "svg"} {
+		b, err := os.ReadFile(in(name))
+		if err != nil || !strings.Contains(string(b), "push-mono") {
+			t.Errorf("%s: %v\n%s", name, err, b)
+		}
+	}
+	if !strings.Contains(stdout.String(), "push-mono") || strings.Contains(stdout.String(), "not run") {
+		t.Errorf("the table:\n%s", stdout.String())
+	}
+}
+
+func wantFilled(t *testing.T, row *Row, s scenario, by registry) {
+	t.Helper()
+	switch {
+	case row == nil:
+		t.Errorf("%s %s: no row", s.key, by)
+		return
+	case row.NotRun != "":
+		t.Errorf("%s %s: not run: %s", s.key, by, row.NotRun)
+		return
+	case s.key != "limit-sha256" && (row.Counts == nil || row.Counts.Requests == 0 || row.Counts.Up+row.Counts.Down == 0):
+		t.Errorf("%s %s: nothing went to the store: %+v", s.key, by, row.Counts)
+	}
+	for _, latency := range []time.Duration{0, time.Millisecond} {
+		got, ok := row.at(latency)
+		if !ok || got.Wall <= 0 || got.CPU <= 0 || got.Peak < mib {
+			t.Errorf("%s %s at %v: %+v", s.key, by, latency, got)
+		}
+	}
+}
