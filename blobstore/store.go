@@ -169,7 +169,7 @@ func (s *Store) grace(ctx context.Context) time.Duration {
 	if hintFrom(ctx).http {
 		return s.options.DisconnectGrace
 	}
-	return min(s.options.DisconnectGrace, 750*time.Millisecond)
+	return min(s.options.DisconnectGrace, 400*time.Millisecond)
 }
 
 // cleanup returns a context for tidying up, which ctx's end does not prevent, but

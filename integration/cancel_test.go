@@ -51,7 +51,7 @@ func cancels(t *testing.T, store cloud, known bool) {
 		t.Fatalf("the upload takes %d requests: it has no parts", n)
 	}
 	var g errgroup.Group
-	g.SetLimit(16) // they wait most of the time
+	g.SetLimit(6) // they wait most of the time, and what they do must not take long
 	for i := range 2 * n {
 		g.Go(func() error {
 			cancelled(t, store, bucket, hang{i/2 + 1, i%2 == 1}, known)
