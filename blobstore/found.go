@@ -2,6 +2,7 @@ package blobstore
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -33,6 +34,46 @@ type found interface {
 	get(ctx context.Context, repository string, d digest.Digest) *Blob
 	put(ctx context.Context, b *Blob)
 	drop(ctx context.Context, repository string, d digest.Digest)
+	dropAll()
+}
+
+// anywhere is in the place of a repository for what the bucket has.
+const anywhere = ""
+
+// KnownLink is the content of the link at key, and KnownBlob describes the blob
+// there, when a lookup or a push has just shown them to be there. They spare
+// distribution's own code, which goes by the storage driver, a request for each.
+func (s *Store) KnownLink(ctx context.Context, key string) (digest.Digest, bool) {
+	repo, _, ok := strings.Cut(strings.TrimPrefix(key, s.layout.repositories()), "/_layers/")
+	d, isLink := s.layout.layerDigest(repo, key)
+	if !ok || !isLink {
+		return "", false
+	}
+	b := s.found.get(ctx, repo, d)
+	if b == nil {
+		return "", false
+	}
+	return b.target, true
+}
+
+// KnownBlob is described at KnownLink.
+func (s *Store) KnownBlob(ctx context.Context, key string) (driver.Object, bool) {
+	d, ok := s.layout.blobDigest(key)
+	if !ok {
+		return driver.Object{}, false
+	}
+	b := s.found.get(ctx, anywhere, d)
+	if b == nil || b.object.ModTime.IsZero() {
+		return driver.Object{}, false
+	}
+	return b.object, true
+}
+
+// ForgetAll has all that is known be asked for again, as after deletions that were
+// not made by a Repository.
+func (s *Store) ForgetAll() {
+	s.forgotten.Add(1)
+	s.found.dropAll()
 }
 
 func (s *Store) newFound() found {
@@ -53,6 +94,7 @@ type nowhere struct{}
 func (nowhere) get(context.Context, string, digest.Digest) *Blob { return nil }
 func (nowhere) put(context.Context, *Blob)                       {}
 func (nowhere) drop(context.Context, string, digest.Digest)      {}
+func (nowhere) dropAll()                                         {}
 
 // inMemory keeps lookups in this process, for a time.
 type inMemory struct {
@@ -83,12 +125,17 @@ func (f *inMemory) put(_ context.Context, b *Blob) {
 	// same ETag: it may be deleted and pushed again while this is kept.
 	kept := *b
 	kept.object.ETag = ""
-	f.kept.Add(place{b.repository, b.digest}, foundBlob{&kept, time.Now()})
+	now := time.Now()
+	f.kept.Add(place{b.repository, b.digest}, foundBlob{&kept, now})
+	f.kept.Add(place{anywhere, b.target}, foundBlob{&kept, now})
 }
 
 func (f *inMemory) drop(_ context.Context, repository string, d digest.Digest) {
 	f.kept.Remove(place{repository, d})
+	f.kept.Remove(place{anywhere, d})
 }
+
+func (f *inMemory) dropAll() { f.kept.Purge() }
 
 // elsewhere keeps lookups in a service of distribution's.
 type elsewhere struct {
@@ -97,6 +144,9 @@ type elsewhere struct {
 }
 
 func (f *elsewhere) get(ctx context.Context, repository string, d digest.Digest) *Blob {
+	if repository == anywhere {
+		return nil
+	}
 	service, err := f.provider.RepositoryScoped(repository)
 	if err != nil {
 		return nil
@@ -108,6 +158,9 @@ func (f *elsewhere) get(ctx context.Context, repository string, d digest.Digest)
 	object := driver.Object{Key: f.store.layout.blob(desc.Digest), Size: desc.Size}
 	return &Blob{store: f.store, repository: repository, digest: d, target: desc.Digest, object: object}
 }
+
+// dropAll can't be done there: it is for the service to say how long it keeps.
+func (f *elsewhere) dropAll() {}
 
 func (f *elsewhere) put(ctx context.Context, b *Blob) {
 	f.change(ctx, b.repository, func(s distribution.BlobDescriptorService) error {

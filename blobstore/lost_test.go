@@ -76,7 +76,7 @@ func TestVanishedStream(t *testing.T) {
 			return next(ctx)
 		})
 		repo, d := serving(t, b, blobstore.Options{}, content(8, 1000))
-		serve(t, repo, d, http.MethodHead, nil)
+		serve(t, repo, d, http.MethodGet, nil)
 		script = fault.Script{{}}
 		w := httptest.NewRecorder()
 		err := repo.ServeBlob(t.Context(), w, httptest.NewRequest(http.MethodGet, "/", nil), d)

@@ -36,15 +36,24 @@ var (
 // Link and blob are looked up at the same time, in one round trip; for a HEAD
 // one after the other, as that is what a client sends before it pushes: mostly
 // there is no link, and no second request. What was found is found again without
-// asking the store, for as long as Options.LookupTTL says.
+// asking the store, for as long as Options.LookupTTL says, but by a HEAD.
 func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error) {
 	if err := checkDigest(d); err != nil {
 		// Nothing can be stored under it, so it is simply not there.
 		return nil, distribution.ErrBlobUnknown
 	}
-	if b := r.store.found.get(ctx, r.name, d); b != nil {
-		return b, nil
+	// A client that is told by a HEAD that a blob is there does not send it: that
+	// answer must be true now.
+	if !hintFrom(ctx).head {
+		if b := r.store.found.get(ctx, r.name, d); b != nil {
+			return b, nil
+		}
 	}
+	return r.look(ctx, d)
+}
+
+// look is Lookup that asks the store in any case.
+func (r *Repository) look(ctx context.Context, d digest.Digest) (*Blob, error) {
 	forgotten := r.store.forgotten.Load()
 	var (
 		target  digest.Digest
@@ -73,10 +82,7 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 		return nil, statErr
 	}
 	b := &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}
-	r.store.found.put(ctx, b)
-	if r.store.forgotten.Load() != forgotten {
-		r.store.found.drop(ctx, r.name, d) // it may have been deleted meanwhile
-	}
+	r.keep(ctx, b, forgotten)
 	return b, nil
 }
 
@@ -104,13 +110,27 @@ func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Dige
 	return target, nil
 }
 
-func (r *Repository) link(ctx context.Context, d digest.Digest) error {
+// link makes d, of size bytes, a blob of the repository.
+func (r *Repository) link(ctx context.Context, d digest.Digest, size int64) error {
+	forgotten := r.store.forgotten.Load()
 	_, err := r.store.bucket.Put(ctx, r.store.layout.layerLink(r.name, d), section([]byte(d)), driver.WriteOptions{ContentType: contentType})
 	if err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
-	r.Forget(ctx, d) // the blob may have replaced a broken one
+	// It may have replaced a broken one of another size, which is kept no longer.
+	r.keep(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: d, object: driver.Object{
+		Key: r.store.layout.blob(d), Size: size, ModTime: time.Now(), ContentType: contentType,
+	}}, forgotten)
 	return nil
+}
+
+// keep keeps that b was found, unless something was deleted since the store had
+// forgotten that many.
+func (r *Repository) keep(ctx context.Context, b *Blob, forgotten uint64) {
+	r.store.found.put(ctx, b)
+	if r.store.forgotten.Load() != forgotten {
+		r.store.found.drop(ctx, r.name, b.digest)
+	}
 }
 
 // Forget has the next Lookup of d ask the store, as after a deletion.
@@ -154,7 +174,7 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (v1.De
 	if err := r.store.putBlob(ctx, d, d, p); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
-	if err := r.link(ctx, d); err != nil {
+	if err := r.link(ctx, d, int64(len(p))); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
 	desc := descriptor(d, int64(len(p)))
@@ -261,13 +281,14 @@ func (r *Repository) Mount(ctx context.Context, from reference.Canonical) (v1.De
 func (r *Repository) mount(ctx context.Context, from reference.Canonical, known *v1.Descriptor) (v1.Descriptor, error) {
 	d := from.Digest()
 	if known == nil {
-		desc, err := r.store.Repository(from).Stat(ctx, d)
+		// What is kept may have been deleted, and a mount promises that the blob is there.
+		b, err := r.store.Repository(from).look(ctx, d)
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
-		known = &desc
+		known = new(b.Descriptor())
 	}
-	if err := r.link(ctx, d); err != nil {
+	if err := r.link(ctx, d, known.Size); err != nil {
 		return v1.Descriptor{}, err
 	}
 	return descriptor(d, known.Size), nil

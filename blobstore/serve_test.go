@@ -179,6 +179,9 @@ func TestLookupsAreKept(t *testing.T) {
 		lookup := map[driver.Op]int64{driver.OpOpen: 1, driver.OpStat: 1}
 
 		serve(t, repo, d, http.MethodGet, nil)
+		want("pull of what was just pushed", nil)
+		repo.Forget(t.Context(), d)
+		serve(t, repo, d, http.MethodGet, nil)
 		want("cold pull", lookup)
 		serve(t, repo, d, http.MethodGet, nil)
 		want("warm pull", nil)
@@ -249,6 +252,7 @@ func TestDescriptorsElsewhere(t *testing.T) {
 	p := []byte("content")
 	cache := memory.NewInMemoryBlobDescriptorCacheProvider(100)
 	repo, d := serving(t, meter.Wrap(newBucket(t), calls.Observe), blobstore.Options{Descriptors: cache}, p)
+	repo.Forget(t.Context(), d)
 	calls.Reset()
 	for i, want := range []map[driver.Op]int64{{driver.OpOpen: 1, driver.OpStat: 1}, {}} {
 		if desc, err := repo.Stat(t.Context(), d); err != nil || desc.Digest != d || desc.Size != int64(len(p)) {

@@ -119,7 +119,7 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (v1.Desc
 	if err := w.publish(ctx, d); err != nil {
 		return v1.Descriptor{}, err
 	}
-	if err := w.repo.link(ctx, d); err != nil {
+	if err := w.repo.link(ctx, d, size); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
 	w.ended = true

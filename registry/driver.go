@@ -38,6 +38,11 @@ func (d *Driver) Name() string { return Name }
 
 // GetContent implements storagedriver.StorageDriver.
 func (d *Driver) GetContent(ctx context.Context, p string) ([]byte, error) {
+	if key, err := fileKey(p); err == nil {
+		if link, ok := d.store.KnownLink(ctx, key); ok {
+			return []byte(link), nil
+		}
+	}
 	r, err := d.Reader(ctx, p, 0)
 	if err != nil {
 		return nil, err
@@ -106,6 +111,9 @@ func (d *Driver) Stat(ctx context.Context, p string) (storagedriver.FileInfo, er
 		return nil, err
 	}
 	if isFile(key) {
+		if obj, ok := d.store.KnownBlob(ctx, key); ok {
+			return file(p, obj), nil
+		}
 		obj, err := d.bucket.Stat(ctx, key)
 		if err != nil {
 			return nil, d.fail(ctx, p, err)
@@ -172,6 +180,7 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	if err != nil {
 		return d.fail(ctx, from, err)
 	}
+	defer d.store.ForgetAll()
 	source := driver.Source{Key: src, ETag: obj.ETag}
 	if rename := d.bucket.Features().Rename; rename != nil {
 		_, err := rename(ctx, source, dst, driver.Cond{})
@@ -215,6 +224,8 @@ func (d *Driver) Delete(ctx context.Context, p string) error {
 			}
 		}
 	}
+	d.store.ForgetAll()
+	defer d.store.ForgetAll() // what was looked up meanwhile
 	return d.fail(ctx, p, driver.DeleteAll(ctx, d.bucket, keys))
 }
 

@@ -1,0 +1,57 @@
+package blobstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/blobstore"
+)
+
+// TestKnown tells by key what was just pushed, for as long as that is kept.
+func TestKnown(t *testing.T) {
+	for _, ttl := range []time.Duration{0, -1} {
+		p := []byte("content")
+		b := newBucket(t)
+		s, err := blobstore.New(b, blobstore.Options{PartSize: 2 << 10, MemoryBudget: 1 << 20, LookupTTL: ttl})
+		if err != nil {
+			t.Fatal(err)
+		}
+		repo := newRepository(t, s, "team/app")
+		desc, err := repo.Put(t.Context(), "", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hex := desc.Digest.Encoded()
+		link := "docker/registry/v2/repositories/team/app/_layers/sha256/" + hex + "/link"
+		blob := "docker/registry/v2/blobs/sha256/" + hex[:2] + "/" + hex + "/data"
+		known := func() bool {
+			t.Helper()
+			d, linked := s.KnownLink(t.Context(), link)
+			obj, stored := s.KnownBlob(t.Context(), blob)
+			if linked != stored || linked && (d != desc.Digest || obj.Size != int64(len(p)) || obj.Key != blob) {
+				t.Errorf("link %s, %v; blob %+v, %v", d, linked, obj, stored)
+			}
+			return linked
+		}
+		if got, want := known(), ttl == 0; got != want {
+			t.Errorf("TTL %v: known %v, want %v", ttl, got, want)
+		}
+		for _, key := range []string{
+			"", link + "x", blob + "x", "docker/registry/v2/repositories/team/app/_manifests/revisions/sha256/" + hex + "/link",
+			"docker/registry/v2/repositories/other/_layers/sha256/" + hex + "/link",
+		} {
+			if d, ok := s.KnownLink(t.Context(), key); ok {
+				t.Errorf("%q is known as a link to %s", key, d)
+			}
+		}
+		if obj, ok := s.KnownBlob(t.Context(), "docker/registry/v2/blobs/sha256/00/"+digest.FromString("other").Encoded()+"/data"); ok {
+			t.Errorf("another blob is known: %+v", obj)
+		}
+		s.ForgetAll()
+		if known() {
+			t.Error("known after all was to be forgotten")
+		}
+	}
+}
