@@ -132,20 +132,11 @@ func (b *Bucket) sendBatch(ctx context.Context, names []string) ([]error, error)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, b.config.Endpoint+"/batch/storage/v1", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("User-Agent", userAgent)
-	resp, err := b.client.Do(req)
+	resp, err := b.post(ctx, b.config.Endpoint+"/batch/storage/v1", contentType, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if err := googleapi.CheckResponse(resp); err != nil {
-		return nil, err
-	}
 	return readReplies(resp, len(names))
 }
 

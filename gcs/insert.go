@@ -41,26 +41,37 @@ func (b *Bucket) insert(ctx context.Context, obj *storage.Object, body io.Reader
 	}
 	target := b.config.Endpoint + "/upload/storage/v1/b/" + url.PathEscape(b.name) + "/o?" + q.Encode()
 	whole := io.MultiReader(bytes.NewReader(head), body, bytes.NewReader(tail))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, whole)
+	resp, err := b.post(ctx, target, contentType, whole, int64(len(head))+size+int64(len(tail)))
 	if err != nil {
 		return nil, err
 	}
-	req.ContentLength = int64(len(head)) + size + int64(len(tail))
+	defer func() { _ = resp.Body.Close() }()
+	stored := new(storage.Object)
+	if err := json.NewDecoder(resp.Body).Decode(stored); err != nil {
+		return nil, fmt.Errorf("reply: %w", err)
+	}
+	return stored, nil
+}
+
+// post sends what the generated client has no method for. The reply is one of
+// success.
+func (b *Bucket) post(ctx context.Context, target, contentType string, body io.Reader, size int64) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body)
+	if err != nil {
+		return nil, err
+	}
+	req.ContentLength = size
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("User-Agent", userAgent)
 	resp, err := b.client.Do(req)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = resp.Body.Close() }()
 	if err := googleapi.CheckResponse(resp); err != nil {
+		_ = resp.Body.Close()
 		return nil, err
 	}
-	stored := new(storage.Object)
-	if err := json.NewDecoder(resp.Body).Decode(stored); err != nil {
-		return nil, fmt.Errorf("reply: %w", err)
-	}
-	return stored, nil
+	return resp, nil
 }
 
 // envelope is what stands before and behind the body: the object's metadata is
