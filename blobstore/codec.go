@@ -156,7 +156,11 @@ func (s *session) readTail(r io.Reader, p []byte) error {
 	return nil
 }
 
+// truncated tells an object that ends too soon from one that can't be read.
 func truncated(err error) error {
+	if driver.KindOf(err) != driver.Unknown {
+		return err
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("header is cut short: %w", driver.Corrupt)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
@@ -169,4 +170,56 @@ func TestSweepSparesWhatBegins(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Errorf("the upload that began: %v", err)
 	}
+}
+
+// TestBrokenSessionRead breaks the connection in each byte of a session that is
+// read, once and for good. It is resumed, or the store is said to be away: the
+// session is not taken for a bad one.
+func TestBrokenSessionRead(t *testing.T) {
+	p := content(11, 3000)
+	d := digest.FromBytes(p)
+	for _, times := range []int{1, 100} {
+		for at := int64(0); at < 1500; at += 7 {
+			b := newBucket(t)
+			s := newStore(t, b)
+			w, err := newRepository(t, s, "team/app").Create(request(http.MethodPost, "/", 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(p[:1000]); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var script fault.Script
+			for i := range times {
+				script = append(script, fault.Rule{Op: driver.OpOpen, Key: "*/session", Nth: i + 1, Where: fault.MidBody, Offset: at, Err: io.ErrUnexpectedEOF})
+			}
+			broken := newRepository(t, newStore(t, fault.Wrap(b, script)), "team/app")
+			err = finish(broken, w.ID(), p[1000:], d)
+			switch {
+			case times == 1 && err != nil:
+				t.Fatalf("broken once at byte %d: %v", at, err)
+			case errors.Is(err, blobstore.ErrBadSession) || errors.Is(err, driver.Corrupt):
+				t.Fatalf("broken at byte %d: %v", at, err)
+			case err != nil && !errors.Is(err, driver.Unavailable):
+				t.Fatalf("broken at byte %d: %v, want %v", at, err, driver.Unavailable)
+			}
+		}
+	}
+}
+
+// finish sends the rest of an upload and commits it.
+func finish(repo *blobstore.Repository, id string, rest []byte, d digest.Digest) error {
+	w, err := repo.Resume(request(http.MethodPut, "/", int64(len(rest))), id)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if _, err := w.Write(rest); err != nil {
+		return err
+	}
+	_, err = w.Commit(context.Background(), v1.Descriptor{Digest: d})
+	return err
 }

@@ -76,15 +76,19 @@ func (r *reader) read(p []byte) (int, error) {
 			break
 		}
 	}
-	return 0, fmt.Errorf("object %q at byte %d: %w", r.object.Key, r.off, noEOF(err))
+	return 0, r.broken(r.off, err)
 }
 
-// noEOF keeps an early end from being taken for the end.
-func noEOF(err error) error {
+// broken is the error of a read at off that could not be gone on with. What the
+// transport says is the store's fault, and an early end is none of the object's.
+func (r *reader) broken(off int64, err error) error {
 	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+		err = io.ErrUnexpectedEOF
 	}
-	return err
+	if driver.KindOf(err) == driver.Unknown && !driver.Ended(err) {
+		err = fmt.Errorf("%w: %w", driver.Unavailable, err)
+	}
+	return fmt.Errorf("object %q at byte %d: %w", r.object.Key, off, err)
 }
 
 func (r *reader) ensure() error {
@@ -169,7 +173,7 @@ func (r *reader) ReadAt(p []byte, off int64) (n int, err error) {
 			continue
 		}
 		if tries == resumes || r.ctx.Err() != nil || driver.KindOf(err) != driver.Unknown && !driver.KindOf(err).Temporary() {
-			return n, fmt.Errorf("object %q at byte %d: %w", r.object.Key, off+int64(n), noEOF(err))
+			return n, r.broken(off+int64(n), err)
 		}
 	}
 	return n, end

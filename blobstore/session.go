@@ -64,11 +64,13 @@ func (s *session) Offset() int64 {
 // load reads the session at key. The tail is left in the reader that it returns
 // along, which must be closed. NotFound when there is no such upload.
 func loadSession(ctx context.Context, b driver.Bucket, key string) (*session, io.ReadCloser, error) {
-	r, err := b.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
+	body, err := b.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := decodeSession(r, r.Object.Size)
+	// A connection that breaks says nothing about the session.
+	r := &reader{ctx: ctx, bucket: b, object: body.Object, body: body}
+	s, err := decodeSession(r, body.Object.Size)
 	if err != nil {
 		_ = r.Close()
 		if errors.Is(err, driver.Corrupt) {
@@ -76,7 +78,7 @@ func loadSession(ctx context.Context, b driver.Bucket, key string) (*session, io
 		}
 		return nil, nil, fmt.Errorf("session %q: %w", key, err)
 	}
-	s.key, s.etag = key, r.Object.ETag
+	s.key, s.etag = key, body.Object.ETag
 	return s, r, nil
 }
 

@@ -2,7 +2,9 @@ package cloud
 
 import (
 	"errors"
+	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -39,4 +41,17 @@ func (c *stallConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return n, err
+}
+
+// sendBytes is what is handed to the kernel at a time. With net/http's own 32 KiB,
+// sending takes a third more CPU time.
+const sendBytes = 128 << 10
+
+var sendBuffers = sync.Pool{New: func() any { return new([sendBytes]byte) }}
+
+// ReadFrom implements io.ReaderFrom, by which net/http sends bodies.
+func (c *stallConn) ReadFrom(r io.Reader) (int64, error) {
+	buf := sendBuffers.Get().(*[sendBytes]byte)
+	defer sendBuffers.Put(buf)
+	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:])
 }
