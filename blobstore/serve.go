@@ -66,11 +66,9 @@ func (b *Blob) stream(ctx context.Context, w http.ResponseWriter, req *http.Requ
 		req = req.Clone(ctx)
 		req.Header.Del("Range")
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	body := b.open(ctx)
 	defer body.Close()
-	out := &late{ResponseWriter: w, stop: stop}
+	out := &late{ResponseWriter: w}
 	http.ServeContent(out, req, "", time.Time{}, body)
 	switch {
 	case body.failed == nil || ctx.Err() != nil:

@@ -43,8 +43,8 @@ func (c *stallConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// sendBytes is what is handed to the kernel at a time. With net/http's own 32 KiB,
-// sending takes a third more CPU time.
+// sendBytes is what is handed to the kernel at a time: a quarter of the calls that
+// net/http's own 32 KiB take, and of the deadlines set.
 const sendBytes = 128 << 10
 
 var sendBuffers = sync.Pool{New: func() any { return new([sendBytes]byte) }}
