@@ -117,7 +117,7 @@ var absent = driver.Cond{IfAbsent: true}
 func ignored(err error) error {
 	switch {
 	case err == nil:
-		return fmt.Errorf("the store ignores If-None-Match and overwrote an object: set conditions=none: %w", driver.Unsupported)
+		return fmt.Errorf("the store ignores If-None-Match and overwrote an object; where it speaks S3, set conditions=none: %w", driver.Unsupported)
 	case errors.Is(err, driver.Exists):
 		return nil
 	default:
