@@ -2,6 +2,9 @@ package gcs
 
 import (
 	"context"
+	"net/http"
+
+	"google.golang.org/api/googleapi"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
@@ -14,4 +17,17 @@ type call struct{ cloud.Call }
 func begin(ctx context.Context, op driver.Op, key string, cond driver.Cond) (context.Context, *call) {
 	c := &call{cloud.Call{Op: op, Key: key, Cond: cond}}
 	return cloud.Begin(ctx, &c.Call), c
+}
+
+// do sends what the generated client has no method for. The reply is one of success.
+func (b *Bucket) do(req *http.Request) (*http.Response, error) {
+	resp, err := b.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := googleapi.CheckResponse(resp); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
 }

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"google.golang.org/api/googleapi"
 	"google.golang.org/api/storage/v1"
 )
 
@@ -53,8 +52,7 @@ func (b *Bucket) insert(ctx context.Context, obj *storage.Object, body io.Reader
 	return stored, nil
 }
 
-// post sends what the generated client has no method for. The reply is one of
-// success.
+// post is do for a body of size bytes.
 func (b *Bucket) post(ctx context.Context, target, contentType string, body io.Reader, size int64) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body)
 	if err != nil {
@@ -63,15 +61,7 @@ func (b *Bucket) post(ctx context.Context, target, contentType string, body io.R
 	req.ContentLength = size
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("User-Agent", userAgent)
-	resp, err := b.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if err := googleapi.CheckResponse(resp); err != nil {
-		_ = resp.Body.Close()
-		return nil, err
-	}
-	return resp, nil
+	return b.do(req)
 }
 
 // envelope is what stands before and behind the body: the object's metadata is

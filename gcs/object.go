@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/api/storage/v1"
@@ -171,20 +170,8 @@ func (b *Bucket) object(key string, o *storage.Object) driver.Object {
 	at, _ := time.Parse(time.RFC3339, o.Updated)
 	return driver.Object{
 		Key: key, Size: int64(o.Size), ETag: strconv.FormatInt(o.Generation, 10), ModTime: at,
-		ContentType: o.ContentType, Metadata: lowerKeys(o.Metadata),
+		ContentType: o.ContentType, Metadata: cloud.Metadata(o.Metadata),
 	}
-}
-
-// lowerKeys is m with its keys in lower case, whatever another writer used.
-func lowerKeys(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	lower := make(map[string]string, len(m))
-	for k, v := range m {
-		lower[strings.ToLower(k)] = v
-	}
-	return lower
 }
 
 // Delete removes the object at key, if there is one.

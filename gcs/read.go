@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"google.golang.org/api/googleapi"
-
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
@@ -87,15 +85,7 @@ func (b *Bucket) fetch(ctx context.Context, key, header, match string) (*http.Re
 	if b.config.UserProject != "" {
 		req.Header.Set(projectHeader, b.config.UserProject)
 	}
-	resp, err := b.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if err := googleapi.CheckResponse(resp); err != nil {
-		_ = resp.Body.Close()
-		return nil, err
-	}
-	return resp, nil
+	return b.do(req)
 }
 
 const metaHeader = "X-Goog-Meta-"

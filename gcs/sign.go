@@ -14,7 +14,6 @@ import (
 
 	"cloud.google.com/go/compute/metadata"
 	sdk "cloud.google.com/go/storage"
-	"google.golang.org/api/googleapi"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
@@ -154,14 +153,11 @@ func (b *Bucket) signBlob(ctx context.Context, account string, data []byte) ([]b
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	resp, err := b.client.Do(req)
+	resp, err := b.do(req)
 	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if err := googleapi.CheckResponse(resp); err != nil {
 		return nil, fmt.Errorf("sign as %s: %w", account, err)
 	}
+	defer func() { _ = resp.Body.Close() }()
 	var reply struct {
 		SignedBlob []byte `json:"signedBlob"`
 	}

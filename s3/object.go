@@ -40,7 +40,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		ETag:        etag(out.ETag),
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
-		Metadata:    metadata(out.Metadata),
+		Metadata:    cloud.Metadata(out.Metadata),
 	}, nil
 }
 
@@ -148,16 +148,4 @@ func etag(s *string) string {
 		return v
 	}
 	return `"` + v + `"`
-}
-
-// metadata has its keys in lower case, whatever the store made of them.
-func metadata(m map[string]string) map[string]string {
-	if len(m) == 0 {
-		return nil
-	}
-	lower := make(map[string]string, len(m))
-	for k, v := range m {
-		lower[strings.ToLower(k)] = v
-	}
-	return lower
 }

@@ -42,7 +42,7 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		ETag:        etag(out.ETag),
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
-		Metadata:    metadata(out.Metadata),
+		Metadata:    cloud.Metadata(out.Metadata),
 	})
 	if err != nil {
 		return nil, c.fail(ctx, err)
