@@ -60,7 +60,7 @@ test-in-docker: provision
 	$(GO) test $(TESTFLAGS) -count=1 -v -run '$(IN_DOCKER)' ./integration > $(IN_DOCKER_LOG) 2>&1 || { cat $(IN_DOCKER_LOG); exit 1; }
 	@tail -n 1 $(IN_DOCKER_LOG)
 	@grep -q -- '--- PASS: TestInterop/azure' $(IN_DOCKER_LOG) || { echo "no test ran in Docker: does IN_DOCKER name any?"; exit 1; }
-	$(GO) test -timeout 10m -count=1 -run '^TestUp$$' ./integration/compose
+	$(GO) test -tags docker -timeout 10m -count=1 -run '^TestUp$$' ./integration/compose
 
 # Outside go test, whose time limit a first build would use up.
 provision:
@@ -75,7 +75,7 @@ $(GOLANGCI):
 	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 vet:
-	$(GO) vet ./...
+	$(GO) vet -tags docker ./...
 	cd bench && $(GO) vet ./...
 
 fmt: $(GOLANGCI)

@@ -1,3 +1,5 @@
+//go:build docker
+
 package compose
 
 import (
@@ -22,14 +24,12 @@ import (
 const project = "blobdock-compose-test"
 
 // TestUp brings the file up and pushes and pulls an image at each port. It is
-// the one test that needs a Docker engine; `make test-docker` runs it.
+// the one test that needs a Docker engine, and is built with the tag docker, as by
+// `make test-docker`.
 //
 // The images' last stages are built as the Dockerfiles have them. The stages before,
 // which start from images of a registry, are replaced by what this machine has built.
 func TestUp(t *testing.T) {
-	if os.Getenv("BLOBDOCK_EMULATOR") != emulator.Docker {
-		t.Skip("runs with BLOBDOCK_EMULATOR=docker, as in make test-docker")
-	}
 	compose(t, "config", "-q")
 	services := load(t).Services
 	built := build(t)
