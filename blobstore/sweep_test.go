@@ -2,6 +2,7 @@ package blobstore_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -153,5 +154,49 @@ func TestRaceAtDigest(t *testing.T) {
 		if got := keys(t, b); len(got) != 2 {
 			t.Errorf("bucket has %q, errors %v", got, errs)
 		}
+	}
+}
+
+// agelessUploads is a store that does not tell when uploads began, as Azure.
+type agelessUploads struct{ driver.Bucket }
+
+func (b agelessUploads) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Upload], error) {
+	page, err := b.Bucket.UploadsPage(ctx, q)
+	for i := range page.Items {
+		page.Items[i].Started = time.Time{}
+	}
+	return page, err
+}
+
+// TestSweepSparesWhatBegins has an upload begin while a sweep runs, on a store that
+// does not tell its age.
+func TestSweepSparesWhatBegins(t *testing.T) {
+	inner := agelessUploads{newBucket(t)}
+	p := content(10, 20_000)
+	var w distribution.BlobWriter
+	begun := false
+	b := driver.Wrap(inner, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		if c.Op == driver.OpListUploads && !begun {
+			begun = true
+			s := newStore(t, inner)
+			var err error
+			if w, err = newRepository(t, s, "team/app").Create(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(p[:10_000]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return next(ctx)
+	})
+	result, err := newStore(t, b).Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Hour})
+	if err != nil || result != (blobstore.SweepResult{}) || !begun {
+		t.Errorf("swept %+v, %v", result, err)
+	}
+	if _, err := w.Write(p[10_000:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Errorf("the upload that began: %v", err)
 	}
 }
