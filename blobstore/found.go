@@ -2,7 +2,6 @@ package blobstore
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -11,6 +10,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 const (
@@ -44,12 +44,11 @@ const anywhere = ""
 // there, when a lookup or a push has just shown them to be there. They spare
 // distribution's own code, which goes by the storage driver, a request for each.
 func (s *Store) KnownLink(ctx context.Context, key string) (digest.Digest, bool) {
-	repo, _, ok := strings.Cut(strings.TrimPrefix(key, s.layout.repositories()), "/_layers/")
-	d, isLink := s.layout.layerDigest(repo, key)
-	if !ok || !isLink {
+	name, ok := s.layout.Parse(key)
+	if !ok || name.Kind != layout.LayerLink {
 		return "", false
 	}
-	b := s.found.get(ctx, repo, d)
+	b := s.found.get(ctx, name.Repo, name.Digest)
 	if b == nil {
 		return "", false
 	}
@@ -58,11 +57,11 @@ func (s *Store) KnownLink(ctx context.Context, key string) (digest.Digest, bool)
 
 // KnownBlob is described at KnownLink.
 func (s *Store) KnownBlob(ctx context.Context, key string) (driver.Object, bool) {
-	d, ok := s.layout.blobDigest(key)
-	if !ok {
+	name, ok := s.layout.Parse(key)
+	if !ok || name.Kind != layout.Blob {
 		return driver.Object{}, false
 	}
-	b := s.found.get(ctx, anywhere, d)
+	b := s.found.get(ctx, anywhere, name.Digest)
 	if b == nil || b.object.ModTime.IsZero() {
 		return driver.Object{}, false
 	}
@@ -155,7 +154,7 @@ func (f *elsewhere) get(ctx context.Context, repository string, d digest.Digest)
 	if err != nil {
 		return nil
 	}
-	object := driver.Object{Key: f.store.layout.blob(desc.Digest), Size: desc.Size}
+	object := driver.Object{Key: f.store.layout.Blob(desc.Digest), Size: desc.Size}
 	return &Blob{store: f.store, repository: repository, digest: d, target: desc.Digest, object: object}
 }
 

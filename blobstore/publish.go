@@ -86,7 +86,7 @@ func (s *Store) putBlob(ctx context.Context, d, sum digest.Digest, content []byt
 	if sum != "" {
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())
 	}
-	key := s.layout.blob(d)
+	key := s.layout.Blob(d)
 	return s.place(ctx, key, int64(len(content)), s.features.Conds.Put, func(c driver.Cond) error {
 		o.Cond = c
 		_, err := s.bucket.Put(ctx, key, section(content), o)

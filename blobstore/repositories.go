@@ -71,7 +71,7 @@ type names struct {
 
 // scan finds the names in r, and reports whether to go on.
 func (n *names) scan(ctx context.Context, r region) bool {
-	root := n.store.layout.repositories()
+	root := n.store.layout.Repositories()
 	for _, k := range r.ranges {
 		q := driver.ListRequest{Prefix: root + r.dir}
 		if k.start != "" {

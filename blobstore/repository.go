@@ -90,7 +90,7 @@ func (r *Repository) look(ctx context.Context, d digest.Digest) (*Blob, error) {
 const maxLink = 1 << 10
 
 func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Digest, error) {
-	key := r.store.layout.layerLink(r.name, d)
+	key := r.store.layout.LayerLink(r.name, d)
 	rd, err := r.store.bucket.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
 	if errors.Is(err, driver.NotFound) {
 		return "", distribution.ErrBlobUnknown
@@ -113,13 +113,13 @@ func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Dige
 // link makes d, of size bytes, a blob of the repository.
 func (r *Repository) link(ctx context.Context, d digest.Digest, size int64) error {
 	forgotten := r.store.forgotten.Load()
-	_, err := r.store.bucket.Put(ctx, r.store.layout.layerLink(r.name, d), section([]byte(d)), driver.WriteOptions{ContentType: contentType})
+	_, err := r.store.bucket.Put(ctx, r.store.layout.LayerLink(r.name, d), section([]byte(d)), driver.WriteOptions{ContentType: contentType})
 	if err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
 	// It may have replaced a broken one of another size, which is kept no longer.
 	r.keep(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: d, object: driver.Object{
-		Key: r.store.layout.blob(d), Size: size, ModTime: time.Now(), ContentType: contentType,
+		Key: r.store.layout.Blob(d), Size: size, ModTime: time.Now(), ContentType: contentType,
 	}}, forgotten)
 	return nil
 }
@@ -224,7 +224,7 @@ func (r *Repository) begin(ctx context.Context, d digest.Digest) (*Writer, error
 	id := uuid.NewString()
 	sess := &session{
 		ID: id, Repository: r.name, Started: time.Now().UTC(), Hint: d, Algorithms: algs, Next: 1,
-		key: r.store.layout.uploadDir(r.name, id) + "/" + sessionName,
+		key: r.store.layout.Upload(r.name, id) + "/" + sessionName,
 	}
 	if err := sess.save(ctx, r.store.bucket, nil); err != nil {
 		return nil, fmt.Errorf("upload: %w", err)
@@ -238,7 +238,7 @@ func (r *Repository) Resume(ctx context.Context, id string) (distribution.BlobWr
 	if len(id) != 36 || uuid.Validate(id) != nil {
 		return nil, distribution.ErrBlobUploadUnknown
 	}
-	sess, tail, err := loadSession(ctx, r.store.bucket, r.store.layout.uploadDir(r.name, id)+"/"+sessionName)
+	sess, tail, err := loadSession(ctx, r.store.bucket, r.store.layout.Upload(r.name, id)+"/"+sessionName)
 	if errors.Is(err, driver.NotFound) {
 		return nil, distribution.ErrBlobUploadUnknown
 	}
@@ -265,7 +265,7 @@ func (r *Repository) newWriter(ctx context.Context, sess *session, tail io.ReadC
 		// Parts at a digest key can only be completed there, so the digest must be
 		// one that is computed on the way.
 		if expect != "" && st.hash.tracks(expect.Algorithm()) {
-			direct = r.store.layout.blob(expect)
+			direct = r.store.layout.Blob(expect)
 		}
 	}
 	st.target = r.store.stagingKey(sess, direct)
@@ -302,7 +302,7 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 	if _, err := r.Lookup(ctx, d); err != nil {
 		return err
 	}
-	if err := r.store.bucket.Delete(ctx, r.store.layout.layerLink(r.name, d)); err != nil {
+	if err := r.store.bucket.Delete(ctx, r.store.layout.LayerLink(r.name, d)); err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
 	return nil
@@ -311,12 +311,12 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 // Enumerate calls f with every digest that the repository links to, in order,
 // whether or not the blob is there.
 func (r *Repository) Enumerate(ctx context.Context, f func(digest.Digest) error) error {
-	for e, err := range driver.List(ctx, r.store.bucket, driver.ListRequest{Prefix: r.store.layout.layers(r.name)}) {
+	for e, err := range driver.List(ctx, r.store.bucket, driver.ListRequest{Prefix: r.store.layout.Layers(r.name)}) {
 		if err != nil {
 			return fmt.Errorf("layers of %s: %w", r.name, err)
 		}
-		if d, ok := r.store.layout.layerDigest(r.name, e.Key); ok {
-			if err := f(d); err != nil {
+		if name, ok := r.store.layout.Parse(e.Key); ok {
+			if err := f(name.Digest); err != nil {
 				return err
 			}
 		}

@@ -15,12 +15,13 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/layout"
 	"github.com/blobdock/blobdock/redirect"
 )
 
 // Options tune a Store. The zero value of each field is its default.
 type Options struct {
-	// Root is where the registry lies in the bucket; DefaultRoot, as distribution
+	// Root is where the registry lies in the bucket; docker/registry/v2, as distribution
 	// has it.
 	Root string
 	// MemoryBudget bounds the bytes of all part buffers of the Store; 256 MiB.
@@ -70,7 +71,7 @@ func (o Options) defaults(f driver.Features) Options {
 		}
 	}
 	if o.Root == "" {
-		o.Root = DefaultRoot
+		o.Root = layout.DefaultRoot
 	}
 	set(&o.MemoryBudget, 256<<20)
 	set(&o.PartSize, f.PartSize, max(8<<20, f.Parts.MinSize))
@@ -108,7 +109,7 @@ type Store struct {
 	bucket   driver.Bucket
 	features driver.Features
 	options  Options
-	layout   layout
+	layout   layout.Layout
 	budget   *budget
 	urls     *redirect.URLs // nil where nothing can be signed
 	found    found
@@ -138,7 +139,7 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 	if o.Lookups < 1 || o.RedirectURLs < 0 || o.RedirectExpiry < 0 {
 		return nil, fmt.Errorf("counts of lookups and URLs, and their expiry, must not be negative: %w", driver.Invalid)
 	}
-	s := &Store{bucket: b, features: f, options: o, layout: layout{o.Root}, budget: newBudget(o.MemoryBudget)}
+	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: newBudget(o.MemoryBudget)}
 	s.found = s.newFound()
 	if o.Signer != nil {
 		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
@@ -192,7 +193,7 @@ func (s *Store) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 }
 
 func (s *Store) statBlob(ctx context.Context, d digest.Digest) (driver.Object, error) {
-	obj, err := s.bucket.Stat(ctx, s.layout.blob(d))
+	obj, err := s.bucket.Stat(ctx, s.layout.Blob(d))
 	switch {
 	case errors.Is(err, driver.NotFound):
 		return driver.Object{}, distribution.ErrBlobUnknown
@@ -206,12 +207,12 @@ func (s *Store) statBlob(ctx context.Context, d digest.Digest) (driver.Object, e
 
 // Enumerate calls f with the digest of every blob in the bucket, in order.
 func (s *Store) Enumerate(ctx context.Context, f func(digest.Digest) error) error {
-	for e, err := range driver.List(ctx, s.bucket, driver.ListRequest{Prefix: s.layout.blobs()}) {
+	for e, err := range driver.List(ctx, s.bucket, driver.ListRequest{Prefix: s.layout.Blobs()}) {
 		if err != nil {
 			return fmt.Errorf("blobs: %w", err)
 		}
-		if d, ok := s.layout.blobDigest(e.Key); ok {
-			if err := f(d); err != nil {
+		if name, ok := s.layout.Parse(e.Key); ok {
+			if err := f(name.Digest); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // SweepOptions say what a sweep takes away.
@@ -85,17 +86,16 @@ type folder struct {
 
 func (sw *sweep) collect(ctx context.Context) error {
 	l := sw.store.layout
-	for e, err := range driver.List(ctx, sw.store.bucket, driver.ListRequest{Prefix: l.repositories()}) {
+	for e, err := range driver.List(ctx, sw.store.bucket, driver.ListRequest{Prefix: l.Repositories()}) {
 		if err != nil {
 			return fmt.Errorf("repositories: %w", err)
 		}
-		dir, ok := l.uploadDirOf(e.Key)
-		hidden := IsHidden(e.Key)
-		if !ok && !hidden {
-			continue
-		}
+		name, ok := l.Parse(e.Key)
+		dir, hidden := name.Dir, IsHidden(e.Key)
 		if hidden {
 			dir = e.Key
+		} else if !ok || name.Kind != layout.Upload {
+			continue
 		}
 		f := sw.folders[dir]
 		if f == nil {
@@ -183,7 +183,7 @@ func (s *Store) abortBefore(ctx context.Context, key string, then time.Time) err
 // uploads aborts old uploads that no young session holds on to.
 func (sw *sweep) uploads(ctx context.Context) error {
 	var old []driver.Upload
-	for u, err := range driver.ListUploads(ctx, sw.store.bucket, driver.ListRequest{Prefix: sw.store.layout.root + "/"}) {
+	for u, err := range driver.ListUploads(ctx, sw.store.bucket, driver.ListRequest{Prefix: sw.store.layout.Root + "/"}) {
 		if err != nil {
 			return fmt.Errorf("uploads: %w", err)
 		}
@@ -220,11 +220,11 @@ func (sw *sweep) begunMeanwhile(ctx context.Context, u driver.Upload) (bool, err
 	if !u.Started.IsZero() {
 		return false, nil
 	}
-	dir, ok := sw.store.layout.uploadDirOf(u.Key)
-	if !ok {
+	name, ok := sw.store.layout.Parse(u.Key)
+	if !ok || name.Kind != layout.Upload {
 		return false, nil
 	}
-	_, err := sw.store.bucket.Stat(ctx, dir+"/"+sessionName)
+	_, err := sw.store.bucket.Stat(ctx, name.Dir+"/"+sessionName)
 	if errors.Is(err, driver.NotFound) {
 		return false, nil
 	}

@@ -130,7 +130,7 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (v1.Desc
 
 // publish verifies the content and brings it to its digest key.
 func (w *Writer) publish(ctx context.Context, d digest.Digest) error {
-	p := &publication{store: w.repo.store, stage: w.stage, digest: d, key: w.repo.store.layout.blob(d)}
+	p := &publication{store: w.repo.store, stage: w.stage, digest: d, key: w.repo.store.layout.Blob(d)}
 	if got, ok := w.stage.hash.digest(d.Algorithm()); ok {
 		if got != d {
 			return distribution.ErrBlobInvalidDigest{Digest: d, Reason: fmt.Errorf("content has digest %s", got)}

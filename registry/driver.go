@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path"
-	"strings"
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // Name is what the storage driver and the middleware are registered as.
@@ -110,7 +109,7 @@ func (d *Driver) Stat(ctx context.Context, p string) (storagedriver.FileInfo, er
 	if err != nil {
 		return nil, err
 	}
-	if isFile(key) {
+	if layout.IsFile(key) {
 		if obj, ok := d.store.KnownBlob(ctx, key); ok {
 			return file(p, obj), nil
 		}
@@ -206,7 +205,7 @@ func (d *Driver) Delete(ctx context.Context, p string) error {
 	} else if !errors.Is(err, driver.NotFound) {
 		return d.fail(ctx, p, err)
 	}
-	if len(keys) == 0 || !isFile(key) {
+	if len(keys) == 0 || !layout.IsFile(key) {
 		for e, err := range driver.List(ctx, d.bucket, driver.ListRequest{Prefix: key + "/"}) {
 			if err != nil {
 				return d.fail(ctx, p, err)
@@ -248,15 +247,6 @@ func fileKey(p string) (string, error) {
 		return "", storagedriver.InvalidPathError{Path: p, DriverName: Name}
 	}
 	return p[1:], nil
-}
-
-// isFile knows the names that distribution's layout gives to files only.
-func isFile(key string) bool {
-	switch path.Base(key) {
-	case "data", "link", "startedat", "session":
-		return strings.Contains(key, "/")
-	}
-	return false
 }
 
 // fail says in distribution's own errors what it distinguishes, and notes for

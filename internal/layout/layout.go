@@ -1,0 +1,76 @@
+// Package layout maps a registry's names to keys and back: CNCF distribution's
+// bucket layout, below a root.
+//
+//	blobs/<algorithm>/<2 hex>/<hex>/data
+//	repositories/<name>/_layers/<algorithm>/<hex>/link
+//	repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link
+//	repositories/<name>/_manifests/tags/<tag>/current/link
+//	repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link
+//	repositories/<name>/_uploads/<uuid>/...
+//
+// A link holds a digest as text and nothing else.
+package layout
+
+import (
+	"path"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// DefaultRoot is where distribution keeps a registry below the bucket's prefix.
+const DefaultRoot = "docker/registry/v2"
+
+const (
+	data = "data"
+	link = "link"
+)
+
+// Layout is the keys below Root, which has no slash at its end.
+type Layout struct{ Root string }
+
+// Blobs is the prefix of all blobs.
+func (l Layout) Blobs() string { return l.Root + "/blobs/" }
+
+// Repositories is the prefix of everything that belongs to repositories.
+func (l Layout) Repositories() string { return l.Root + "/repositories/" }
+
+// Repository is the prefix of repo's own keys, and of repositories below it.
+func (l Layout) Repository(repo string) string { return l.Repositories() + repo + "/" }
+
+// Blob is where d's content is.
+func (l Layout) Blob(d digest.Digest) string {
+	return l.Blobs() + path.Join(d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), data)
+}
+
+// Layers is the prefix of repo's links to blobs.
+func (l Layout) Layers(repo string) string { return l.Repository(repo) + "_layers/" }
+
+// LayerLink makes d a blob of repo.
+func (l Layout) LayerLink(repo string, d digest.Digest) string {
+	return l.Layers(repo) + digestLink(d)
+}
+
+// Manifests is the prefix of repo's links to manifests, and of its tags.
+func (l Layout) Manifests(repo string) string { return l.Repository(repo) + "_manifests/" }
+
+// RevisionLink makes d a manifest of repo.
+func (l Layout) RevisionLink(repo string, d digest.Digest) string {
+	return l.Manifests(repo) + "revisions/" + digestLink(d)
+}
+
+// TagLink says which manifest the tag is.
+func (l Layout) TagLink(repo, tag string) string {
+	return l.Manifests(repo) + "tags/" + tag + "/current/" + link
+}
+
+// TagIndexLink says that the tag is, or once was, the manifest d.
+func (l Layout) TagIndexLink(repo, tag string, d digest.Digest) string {
+	return l.Manifests(repo) + "tags/" + tag + "/index/" + digestLink(d)
+}
+
+// Upload is the folder of one upload, without a slash at its end.
+func (l Layout) Upload(repo, id string) string { return l.Repository(repo) + "_uploads/" + id }
+
+func digestLink(d digest.Digest) string {
+	return path.Join(d.Algorithm().String(), d.Encoded(), link)
+}
