@@ -158,6 +158,17 @@ type joined struct{ head, tail []byte }
 
 func (j joined) size() int64 { return int64(len(j.head) + len(j.tail)) }
 
+// Bytes implements driver.Memory.
+func (j joined) Bytes(off, n int64) []byte {
+	p := j.head
+	if off >= int64(len(p)) {
+		off -= int64(len(p))
+		p = j.tail
+	}
+	p = p[min(off, int64(len(p))):]
+	return p[:min(n, int64(len(p)))]
+}
+
 func (j joined) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < int64(len(j.head)) {
 		n = copy(p, j.head[off:])
