@@ -56,12 +56,24 @@ func (p *publication) staged() bool {
 func (p *publication) run(ctx context.Context) error {
 	for _, s := range strategies {
 		if s.fits(p) {
-			return s.run(p, ctx)
+			return p.unlessDone(ctx, s.run(p, ctx))
 		}
 	}
 	// The parts are at the key of another digest, which the upload was said to
 	// have and has not. They can't be taken away from there.
 	return distribution.ErrBlobInvalidDigest{Digest: p.digest, Reason: fmt.Errorf("upload was begun as %s", p.stage.upload.Key)}
+}
+
+// unlessDone is err, but nil when an earlier Commit of this upload, the answer to
+// which was lost, has already published it: then its parts are gone.
+func (p *publication) unlessDone(ctx context.Context, err error) error {
+	if !p.verified || !errors.Is(err, driver.NotFound) {
+		return err
+	}
+	if obj, serr := p.store.bucket.Stat(ctx, p.key); serr != nil || obj.Size != p.stage.size {
+		return err
+	}
+	return nil
 }
 
 func (p *publication) put(ctx context.Context) error {
@@ -157,6 +169,7 @@ func (p *publication) copy(ctx context.Context) error {
 	return p.store.place(ctx, p.key, p.stage.size, conds, func(c driver.Cond) error {
 		o.Cond = c
 		_, err := driver.Copy(ctx, p.store.bucket, src, p.stage.size, p.key, o, p.store.CopyPlan())
+		p.store.strays.take(p.key) // found by age alone, like all uploads to a digest key
 		return err
 	})
 }

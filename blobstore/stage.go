@@ -252,6 +252,7 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 	}
 	if st.upload.ID == "" {
 		u, err := st.store.bucket.CreateUpload(ctx, st.sess.Staged.Key, driver.WriteOptions{ContentType: contentType})
+		st.sess.Stray = st.store.strays.take(st.sess.Staged.Key) || st.sess.Stray
 		if err != nil {
 			return err
 		}
