@@ -313,6 +313,7 @@ const placeTries = 3
 func (s *Store) place(ctx context.Context, key string, size int64, offered driver.CondSet, write func(driver.Cond) error) error {
 	cond := driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0}
 	var err error
+	contradicted := false // something is there and nothing is
 	for range placeTries {
 		if err = write(cond); err == nil {
 			return nil
@@ -337,7 +338,11 @@ func (s *Store) place(ctx context.Context, key string, size int64, offered drive
 		case !driver.MayHave(err) && !errors.Is(err, driver.Exists):
 			return err
 		default:
-			cond = driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0}
+			// A store may take the parts of somebody's unfinished upload to the key for
+			// a blob, as Azurite does. What is published is verified, so the second time
+			// it goes without the condition.
+			cond = driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0 && (driver.MayHave(err) || !contradicted)}
+			contradicted = errors.Is(err, driver.Exists)
 		}
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -38,10 +39,10 @@ type session struct {
 	// claim and its ID with the first session that lists parts.
 	Staged driver.Upload
 	Next   int // lowest part number that nobody has claimed
-	// Stray is set when a writer claimed numbers and vanished before it told the
-	// ID of the upload it may have created at Staged.Key.
-	Stray bool
-	Parts []driver.Part
+	// Strays are keys at which there may be uploads that nobody knows the ID of: a
+	// writer claimed numbers and vanished before it told, or a reply was lost.
+	Strays []string
+	Parts  []driver.Part
 	// Writer is random for each writer. It makes its sessions differ from all
 	// others', and with that their ETags, which in S3 depend on the bytes alone.
 	Writer uint64
@@ -50,6 +51,13 @@ type session struct {
 	tailSum uint32 // CRC-32C of the tail
 	key     string // of the session object
 	etag    string // of the version this was read from or written as; "" before that
+}
+
+// strayAt notes that there may be a stray upload at key.
+func (s *session) strayAt(key string) {
+	if !slices.Contains(s.Strays, key) {
+		s.Strays = append(slices.Clip(s.Strays), key) // others have copies of s
+	}
 }
 
 // Offset is how many bytes the upload has persisted.

@@ -252,7 +252,9 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 	}
 	if st.upload.ID == "" {
 		u, err := st.store.bucket.CreateUpload(ctx, st.sess.Staged.Key, driver.WriteOptions{ContentType: contentType})
-		st.sess.Stray = st.store.strays.take(st.sess.Staged.Key) || st.sess.Stray
+		if st.store.strays.take(st.sess.Staged.Key) {
+			st.sess.strayAt(st.sess.Staged.Key)
+		}
 		if err != nil {
 			return err
 		}
@@ -310,7 +312,9 @@ func (st *stage) claim(ctx context.Context, left int64, last bool, tail []byte) 
 	count = min(count, room-1)
 
 	img := *st.sess
-	img.Stray = img.Stray || (img.Staged.Key != "" && img.Staged.ID == "")
+	if img.Staged.Key != "" && img.Staged.ID == "" {
+		img.strayAt(img.Staged.Key)
+	}
 	if img.Staged.ID == "" && st.upload.ID == "" {
 		img.Staged.Key = st.target
 	}
