@@ -110,7 +110,7 @@ func (s *Store) readLease(ctx context.Context, key string) (*lease, error) {
 	}
 	l := &lease{etag: r.Object.ETag}
 	if err := json.Unmarshal(text, l); err != nil {
-		return &lease{etag: r.Object.ETag}, nil //nolint:nilerr // it is nobody's, and will be replaced
+		*l = lease{etag: l.etag} // it is nobody's, and will be replaced
 	}
 	return l, nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -191,4 +192,56 @@ func uploadsAt(t *testing.T, b driver.Bucket, key string) (n int) {
 		n++
 	}
 	return n
+}
+
+// TestCrashBetweenCompleteAndCopy goes on with an upload whose parts a process has
+// put together before it vanished. What it put together is looked at again: it may
+// be other bytes than those that were acknowledged.
+func TestCrashBetweenCompleteAndCopy(t *testing.T) {
+	p := content(23, 8100)
+	for name, other := range map[string][]byte{"same": p, "others": append(bytes.Clone(p[:8000]), content(24, 100)...)} {
+		b := driver.With(newBucket(t), copyOnly)
+		dying := fault.Wrap(b, fault.Script{{Op: driver.OpCopy}, {Op: driver.OpCopyPart}, {Op: driver.OpDeleteBatch}, {Op: driver.OpDelete}})
+		dead, alive := newRepository(t, newStore(t, dying), "app"), newRepository(t, newStore(t, b), "app")
+		w, err := dead.Create(request(http.MethodPost, "/", 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := w.ID()
+		patch := func(repo *blobstore.Repository, p []byte) {
+			w, err := repo.Resume(request(http.MethodPatch, "/", int64(len(p))), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			if _, err := w.ReadFrom(bytes.NewReader(p)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		patch(dead, p[:8000])
+		w, err = dead.Resume(request(http.MethodPut, "/", 100), id) // never closed
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(other[8000:]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Commit(t.Context(), v1.Descriptor{Digest: digest.FromBytes(other)}); !errors.Is(err, fault.ErrInjected) {
+			t.Fatalf("got %v, want %v", err, fault.ErrInjected)
+		}
+		patch(alive, p[8000:])
+		err = finish(alive, id, nil, digest.FromBytes(p))
+		if name == "same" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if !errors.As(err, new(distribution.ErrBlobInvalidDigest)) {
+			t.Errorf("%s: got %v, want an invalid digest", name, err)
+		}
+		if _, err := b.Stat(t.Context(), blobKey(digest.FromBytes(p))); !errors.Is(err, driver.NotFound) {
+			t.Errorf("%s: there is a blob (%v)", name, err)
+		}
+	}
 }

@@ -231,15 +231,17 @@ func (p *publication) refill(ctx context.Context, u driver.Upload, r io.Reader) 
 // complete makes the parts an object at the upload's own key, and verifies it
 // where that could not be done on the way.
 func (p *publication) complete(ctx context.Context) (driver.Source, error) {
-	if err := p.lastPart(ctx); err != nil {
-		return driver.Source{}, err
-	}
 	u := p.stage.upload
-	obj, err := p.store.bucket.CompleteUpload(ctx, u, p.parts, driver.Cond{})
+	var obj driver.Object
+	err := p.lastPart(ctx)
+	if err == nil {
+		obj, err = p.store.bucket.CompleteUpload(ctx, u, p.parts, driver.Cond{})
+	}
 	if err != nil && (driver.MayHave(err) || errors.Is(err, driver.NotFound)) {
-		// Its reply was lost, now or in an earlier Commit of this upload.
+		// Its reply was lost, now or in an earlier Commit of this upload, that of a
+		// process perhaps which had got other bytes and vanished.
 		if there, serr := p.store.bucket.Stat(ctx, u.Key); serr == nil && there.Size == p.stage.size {
-			obj, err = there, nil
+			obj, err, p.verified = there, nil, p.verified && !errors.Is(err, driver.NotFound)
 		}
 	}
 	if err != nil {

@@ -19,6 +19,10 @@ import (
 // the client asks for the upload's status and goes on from there.
 var ErrUploadConflict = errors.New("upload was changed by another writer")
 
+// ErrUploadGone is returned for an upload whose parts the store has no longer: it
+// was cancelled, or a process vanished while it committed it. The client begins anew.
+var ErrUploadGone = errors.New("upload's parts are gone")
+
 // ErrBadSession is returned for an upload whose session object is damaged. It
 // can't be resumed; the client begins anew, and the sweeper removes it.
 var ErrBadSession = fmt.Errorf("upload session is damaged: %w", driver.Corrupt)

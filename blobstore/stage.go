@@ -389,6 +389,9 @@ func (st *stage) dirty() bool { return st.size != st.sess.Offset() }
 
 // broke makes err the answer to everything that follows.
 func (st *stage) broke(err error) error {
+	if errors.Is(err, driver.NotFound) && !errors.Is(err, ErrUploadConflict) {
+		err = fmt.Errorf("%w: %w", ErrUploadGone, err)
+	}
 	if st.broken == nil {
 		st.broken = err
 	}

@@ -147,8 +147,10 @@ func (w *Writer) publish(ctx context.Context, d digest.Digest) error {
 		var bad distribution.ErrBlobInvalidDigest
 		errors.As(err, &bad)
 		return bad
-	case errors.Is(err, driver.Mismatch), errors.Is(err, driver.NotFound):
+	case errors.Is(err, driver.Mismatch):
 		return fmt.Errorf("blob %s: %w: %w", d, ErrUploadConflict, err)
+	case errors.Is(err, driver.NotFound):
+		return fmt.Errorf("blob %s: %w: %w", d, ErrUploadGone, err)
 	default:
 		return fmt.Errorf("blob %s: %w", d, err)
 	}
