@@ -13,8 +13,8 @@ const DefaultConcurrency = 16
 // Options say what is copied, and how. The zero value copies the whole registry.
 type Options struct {
 	// Repositories are those to copy: names, or patterns such as team/* and team/**,
-	// as in redirect.Policy. None is the whole registry, blobs included that no
-	// repository links to.
+	// as in redirect.Policy, which find those that have a manifest. None is the whole
+	// registry, blobs included that no repository links to.
 	Repositories []string
 	// Tags are those to copy of Repositories: names, or patterns as of path.Match.
 	// Their manifests are followed to all that they need, and to what refers to them
