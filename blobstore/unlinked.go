@@ -24,7 +24,8 @@ type BlobOptions struct {
 // PutBlob stores content, which must have size bytes, as the blob d, to which no
 // repository links yet. Nothing shows until the digest has been compared:
 // distribution.ErrBlobInvalidDigest when it differs, ErrBodyLength when the size
-// does. Its buffers count against the memory budget, for which it waits.
+// does. A blob of that size that is there already is left, one of another replaced.
+// Its buffers count against the memory budget, for which it waits.
 //
 // A blob of one part is one request. A larger one has a session, which leads the
 // sweeper to what a process leaves that is killed meanwhile; it can't be resumed.

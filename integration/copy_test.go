@@ -249,7 +249,8 @@ func TestCopy(t *testing.T) {
 		if !got.Complete || got.Bytes+got.BytesThere != all || got.BytesThere < there || there == 0 {
 			t.Errorf("%s: %+v, of %d bytes %d were there", leg.name, got, all, there)
 		}
-		if moved.Sent > got.Bytes+mib {
+		// A store that is slow to answer may be sent a part or two again.
+		if moved.Sent > got.Bytes+all/100+10*mib {
 			t.Errorf("%s: sent %d bytes for %d of blobs", leg.name, moved.Sent, got.Bytes)
 		}
 		if limit := (256 + 128) * mib; runtime.GOOS == "linux" && peak > limit {

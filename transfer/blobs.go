@@ -12,7 +12,6 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
-	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // errAbsent is for what the source does not have.
@@ -28,7 +27,7 @@ func (c *copier) blobs(ctx context.Context) (n int64, err error) {
 			return n, err
 		}
 		name, ok := c.read(f.src.Key)
-		if !ok || name.Kind != layout.Blob {
+		if !ok {
 			continue
 		}
 		n++
@@ -144,12 +143,23 @@ func (c *copier) bad(d digest.Digest, err error) error {
 	return err
 }
 
+// A large blob is sent in parts, several at a time, and takes as many slots. With
+// fewer of them under way, less is begun anew after a copy was stopped.
+const (
+	large      = 16 << 20 // bytes
+	largeSlots = 4
+)
+
 // transfer copies the bytes of a blob.
 func (c *copier) transfer(ctx context.Context, d digest.Digest, size int64, o blobstore.BlobOptions) error {
-	if err := c.slots.Acquire(ctx, 1); err != nil {
+	slots := int64(1)
+	if size >= large {
+		slots = min(largeSlots, int64(c.options.Concurrency))
+	}
+	if err := c.slots.Acquire(ctx, slots); err != nil {
 		return err
 	}
-	defer c.slots.Release(1)
+	defer c.slots.Release(slots)
 	r, err := c.src.store.OpenKey(ctx, c.src.Blob(d), 0)
 	if err != nil {
 		return fmt.Errorf("source: %w", err)

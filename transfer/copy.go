@@ -59,7 +59,7 @@ type copier struct {
 	src, dst side
 	options  Options
 	giveUp   context.CancelCauseFunc
-	slots    *semaphore.Weighted // for blobs under way
+	slots    *semaphore.Weighted // of Concurrency, for blobs under way
 	flying   singleflight.Group  // of blobs, by key
 	// present are keys that the destination has.
 	present *lru.Cache[string, struct{}]

@@ -158,7 +158,7 @@ func registry(t testing.TB) driver.Bucket {
 	return b
 }
 
-// registryBlobs is how many blobs it has.
+// blobsOf is how many blobs there are.
 func blobsOf(all map[string]string) (n int) {
 	for key := range all {
 		if strings.HasPrefix(key, l.Blobs()) {

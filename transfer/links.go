@@ -40,7 +40,7 @@ func (c *copier) links(ctx context.Context, keys iter.Seq2[found, error], whole 
 			return n, err
 		}
 		name, ok := c.read(f.src.Key)
-		if !ok || name.Kind == layout.Blob {
+		if !ok {
 			continue
 		}
 		n++

@@ -28,8 +28,8 @@ type Options struct {
 	Verify bool
 	// DryRun writes nothing, and tells what would be.
 	DryRun bool
-	// Concurrency is how many blobs or links are copied at the same time;
-	// DefaultConcurrency.
+	// Concurrency is how many blobs or links are copied at the same time, where a
+	// blob of 16 MiB or more counts as four; DefaultConcurrency.
 	Concurrency int
 	// Problem is called for each, one at a time.
 	Problem func(Problem)

@@ -116,9 +116,7 @@ func (c *copier) tagged(ctx context.Context) error {
 			}
 		}
 	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
+	_ = g.Wait()
 	if ctx.Err() == nil {
 		c.missing("repository", repos)
 		c.missing("tag", tags)
