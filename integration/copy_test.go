@@ -253,7 +253,7 @@ func TestCopy(t *testing.T) {
 		if moved.Sent > got.Bytes+all/100+10*mib {
 			t.Errorf("%s: sent %d bytes for %d of blobs", leg.name, moved.Sent, got.Bytes)
 		}
-		if limit := (256 + 128) * mib; runtime.GOOS == "linux" && peak > limit {
+		if limit := (256 + 160) * mib; runtime.GOOS == "linux" && peak > limit {
 			t.Errorf("%s: peak RSS %d MiB, want at most %d MiB", leg.name, peak/mib, limit/mib)
 		}
 

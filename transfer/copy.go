@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ func Copy(ctx context.Context, src, dst *blobstore.Store, o Options) (Summary, e
 	if err := o.check(); err != nil {
 		return Summary{}, err
 	}
+	o.Concurrency = cmp.Or(o.Concurrency, DefaultConcurrency)
 	c := newCopier(src, dst, o)
 	ctx, c.giveUp = context.WithCancelCause(ctx)
 	defer c.giveUp(nil)

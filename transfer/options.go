@@ -38,7 +38,7 @@ type Options struct {
 	Progress func(done, total int64)
 }
 
-func (o *Options) check() error {
+func (o Options) check() error {
 	for _, p := range o.Repositories {
 		if p == "" || !glob.Valid(p) {
 			return fmt.Errorf("repository %q: want a name such as team/app, team/* or team/**: %w", p, driver.Invalid)
@@ -49,13 +49,11 @@ func (o *Options) check() error {
 			return fmt.Errorf("tag %q: want a tag such as v1.0 or v1.*: %w", p, driver.Invalid)
 		}
 	}
-	switch {
-	case len(o.Tags) > 0 && len(o.Repositories) == 0:
+	if len(o.Tags) > 0 && len(o.Repositories) == 0 {
 		return fmt.Errorf("tags are chosen without their repositories: %w", driver.Invalid)
-	case o.Concurrency < 0:
+	}
+	if o.Concurrency < 0 {
 		return fmt.Errorf("concurrency %d: want 1 or more: %w", o.Concurrency, driver.Invalid)
-	case o.Concurrency == 0:
-		o.Concurrency = DefaultConcurrency
 	}
 	return nil
 }
