@@ -20,6 +20,7 @@ type publication struct {
 	digest   digest.Digest
 	key      string
 	verified bool          // the content is known to have the digest
+	replace  bool          // a blob that is there already is not trusted, whatever its size
 	sha256   digest.Digest // of the content, "" when it was not computed
 
 	parts []driver.Part // of stage.upload, complete
@@ -89,17 +90,27 @@ func (p *publication) put(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.store.putBlob(ctx, p.digest, p.sha256, content)
+	return p.store.putBlob(ctx, p.digest, p.sha256, content, p.offered(p.store.features.Conds.Put))
 }
 
-// putBlob stores content under d by one request. sum is its sha256, if known.
-func (s *Store) putBlob(ctx context.Context, d, sum digest.Digest, content []byte) error {
+// offered is which of the conditions that the store honours are to guard what is
+// at the digest key.
+func (p *publication) offered(c driver.CondSet) driver.CondSet {
+	if p.replace {
+		return driver.NoCond
+	}
+	return c
+}
+
+// putBlob stores content under d by one request. sum is its sha256, if known, and
+// offered the conditions that place may make.
+func (s *Store) putBlob(ctx context.Context, d, sum digest.Digest, content []byte, offered driver.CondSet) error {
 	o := driver.WriteOptions{ContentType: contentType}
 	if sum != "" {
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())
 	}
 	key := s.layout.Blob(d)
-	return s.place(ctx, key, int64(len(content)), s.features.Conds.Put, func(c driver.Cond) error {
+	return s.place(ctx, key, int64(len(content)), offered, func(c driver.Cond) error {
 		o.Cond = c
 		_, err := s.bucket.Put(ctx, key, section(content), o)
 		return err
@@ -111,7 +122,7 @@ func (p *publication) direct(ctx context.Context) error {
 		return err
 	}
 	completed := false
-	err := p.store.place(ctx, p.key, p.stage.size, p.store.features.Conds.Complete, func(c driver.Cond) error {
+	err := p.store.place(ctx, p.key, p.stage.size, p.offered(p.store.features.Conds.Complete), func(c driver.Cond) error {
 		_, err := p.store.bucket.CompleteUpload(ctx, p.stage.upload, p.parts, c)
 		completed = err == nil
 		return err
@@ -127,7 +138,7 @@ func (p *publication) retarget(ctx context.Context) error {
 		return err
 	}
 	completed := false
-	err := p.store.place(ctx, p.key, p.stage.size, p.store.features.Conds.Retarget, func(c driver.Cond) error {
+	err := p.store.place(ctx, p.key, p.stage.size, p.offered(p.store.features.Conds.Retarget), func(c driver.Cond) error {
 		_, err := p.store.features.Retarget(ctx, p.stage.upload, p.parts, p.key, c)
 		completed = err == nil
 		return err

@@ -152,6 +152,9 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 // Bucket is what the Store works on, retries included.
 func (s *Store) Bucket() driver.Bucket { return s.bucket }
 
+// Root is where the registry lies in the bucket, without a slash at its end.
+func (s *Store) Root() string { return s.options.Root }
+
 // Log is where the Store reports to.
 func (s *Store) Log() *slog.Logger { return s.options.Log }
 
