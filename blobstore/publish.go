@@ -68,7 +68,7 @@ func (p *publication) run(ctx context.Context) error {
 // unlessDone is err, but nil when an earlier Commit of this upload, the answer to
 // which was lost, has already published it: then its parts are gone.
 func (p *publication) unlessDone(ctx context.Context, err error) error {
-	if !p.verified || !errors.Is(err, driver.NotFound) {
+	if !p.verified || p.replace || !errors.Is(err, driver.NotFound) {
 		return err
 	}
 	if obj, serr := p.store.bucket.Stat(ctx, p.key); serr != nil || obj.Size != p.stage.size {
