@@ -6,8 +6,11 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/otel"
+
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/trace"
 )
 
 // sweeping is the middleware's option "sweep": how abandoned uploads are removed
@@ -71,14 +74,28 @@ func (s sweeping) run(ctx context.Context, store *blobstore.Store) {
 			return
 		case <-next.C:
 		}
-		log := store.Log()
-		result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
-			log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
-		}})
-		if err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "sweep", "cause", err)
-		}
-		log.InfoContext(ctx, "sweep finished", "sessions", result.Sessions, "folders", result.Folders, "parts", result.Parts)
+		s.once(ctx, store)
 		next.Reset(s.interval)
 	}
 }
+
+// once sweeps, traced by itself: it belongs to no request.
+func (s sweeping) once(ctx context.Context, store *blobstore.Store) {
+	ctx, span := otel.Tracer(traceScope).Start(ctx, "sweep")
+	defer span.End()
+	log := store.Log()
+	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
+		log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
+	}})
+	if ctx.Err() != nil {
+		return // the registry stops
+	}
+	metrics.sweep(result, s.dryRun, err)
+	if err != nil {
+		trace.Fail(span, err)
+		log.WarnContext(ctx, "sweep", "cause", err)
+	}
+	log.InfoContext(ctx, "sweep finished", "sessions", result.Sessions, "folders", result.Folders, "parts", result.Parts)
+}
+
+const traceScope = "github.com/blobdock/blobdock/registry"
