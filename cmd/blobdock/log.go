@@ -7,6 +7,7 @@ import (
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/sirupsen/logrus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // logTogether has all that is reported by log/slog and by the standard log package,
@@ -46,13 +47,16 @@ func level(l slog.Level) logrus.Level {
 // that its own lines have.
 var requestFields = []string{"instance.id", "http.request.id"}
 
-// Handle implements slog.Handler.
+// Handle implements slog.Handler. A line of a traced request tells the trace.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
-	fields := make(logrus.Fields, len(h.fields)+r.NumAttrs()+len(requestFields))
+	fields := make(logrus.Fields, len(h.fields)+r.NumAttrs()+len(requestFields)+1)
 	for _, name := range requestFields {
 		if v := ctx.Value(name); v != nil {
 			fields[name] = v
 		}
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		fields["trace_id"] = span.TraceID().String()
 	}
 	maps.Copy(fields, h.fields)
 	r.Attrs(func(a slog.Attr) bool {

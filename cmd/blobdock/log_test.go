@@ -17,6 +17,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // logged are the lines that do has distribution's logger write, as JSON.
@@ -55,18 +56,21 @@ func logged(t *testing.T, l logrus.Level, do func(*slog.Logger)) []map[string]an
 
 func TestLog(t *testing.T) {
 	ctx := context.WithValue(t.Context(), "http.request.id", "42") //nolint:staticcheck // distribution's own key
+	traced := trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}}))
 	type line = map[string]any
 	got := logged(t, logrus.InfoLevel, func(l *slog.Logger) {
 		l.DebugContext(ctx, "unseen", "key", "k")
 		l.InfoContext(ctx, "plain", "key", "k", "size", 7, "took", 1500*time.Millisecond)
 		l.With("upload", "u").WithGroup("store").With("a", 1).Warn("grouped", "cause", errors.New("gone"), slog.Group("in", "b", 2))
 		l.Error("broken", slog.Group("", "inline", true), slog.Attr{}, slog.Group("empty"))
+		l.WarnContext(traced, "traced")
 		log.Print("http: TLS handshake error")
 	})
 	want := []line{
 		{"level": "info", "msg": "plain", "environment": "staging", "http.request.id": "42", "key": "k", "size": 7.0, "took": "1.5s"},
 		{"level": "warning", "msg": "grouped", "environment": "staging", "upload": "u", "store.a": 1.0, "store.cause": "gone", "store.in.b": 2.0},
 		{"level": "error", "msg": "broken", "environment": "staging", "inline": true},
+		{"level": "warning", "msg": "traced", "environment": "staging", "http.request.id": "42", "trace_id": "01000000000000000000000000000000"},
 		{"level": "warning", "msg": "http: TLS handshake error", "environment": "staging"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
