@@ -39,13 +39,13 @@ type metricsOf struct {
 var latencies = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
 func newMetrics(r prometheus.Registerer) *metricsOf {
-	make := promauto.With(r)
+	metric := promauto.With(r)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return make.NewCounterVec(prometheus.CounterOpts{Namespace: Name, Name: name, Help: help}, labels)
+		return metric.NewCounterVec(prometheus.CounterOpts{Namespace: Name, Name: name, Help: help}, labels)
 	}
 	m := &metricsOf{
 		requests: counter("storage_requests_total", "Calls to the store, each repetition included, by how they ended.", "provider", "op", "outcome"),
-		seconds: make.NewHistogramVec(prometheus.HistogramOpts{Namespace: Name, Name: "storage_request_duration_seconds",
+		seconds: metric.NewHistogramVec(prometheus.HistogramOpts{Namespace: Name, Name: "storage_request_duration_seconds",
 			Help: "How long calls to the store took; those that open an object, until its first byte.", Buckets: latencies}, []string{"provider", "op"}),
 		sent:     counter("storage_sent_bytes_total", "Bytes of content that the store took.", "provider"),
 		received: counter("storage_received_bytes_total", "Bytes of content that came from the store.", "provider"),
@@ -54,7 +54,7 @@ func newMetrics(r prometheus.Registerer) *metricsOf {
 		pulls:    counter("storage_pulls_total", "GETs and HEADs of blobs, by whether they were redirected, or why not.", "redirect"),
 		sweeps:   counter("sweeps_total", "Sweeps for abandoned uploads that have ended.", "outcome"),
 		removed:  counter("sweep_removed_total", "What sweeps have removed.", "kind"),
-		swept: make.NewGauge(prometheus.GaugeOpts{Namespace: Name, Name: "sweep_last_success_timestamp_seconds",
+		swept: metric.NewGauge(prometheus.GaugeOpts{Namespace: Name, Name: "sweep_last_success_timestamp_seconds",
 			Help: "When the last sweep ended that failed nowhere; 0 before the first."}),
 	}
 	for _, reason := range redirect.Reasons() {
