@@ -133,14 +133,16 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 }
 
+// signer signs without a store.
+func signer(context.Context, driver.SignRequest) (driver.SignedURL, error) {
+	return driver.SignedURL{URL: "https://cdn.example/blob", Expires: time.Now().Add(time.Hour)}, nil
+}
+
 // TestSignaturesAreCounted counts what was signed, and not what was handed out again.
 func TestSignaturesAreCounted(t *testing.T) {
-	sign := func(context.Context, driver.SignRequest) (driver.SignedURL, error) {
-		return driver.SignedURL{URL: "https://cdn.example/blob", Expires: time.Now().Add(time.Hour)}, nil
-	}
 	for name, s := range map[string]*blobstore.Store{
-		"the store": given(t, driver.With(mem.New(), func(f *driver.Features) { f.Sign = sign }), blobstore.Options{}),
-		"a CDN":     given(t, mem.New(), blobstore.Options{Signer: sign}),
+		"the store": given(t, driver.With(mem.New(), func(f *driver.Features) { f.Sign = signer }), blobstore.Options{}),
+		"a CDN":     given(t, mem.New(), blobstore.Options{Signer: signer}),
 	} {
 		before := scrape(t)
 		for range 3 {
