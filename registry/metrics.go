@@ -19,8 +19,8 @@ import (
 // describes all metrics.
 var metrics = newMetrics(prometheus.DefaultRegisterer)
 
-// metricsOf are the metrics of all stores of a process.
-type metricsOf struct {
+// processMetrics are those of all stores of a process.
+type processMetrics struct {
 	requests *prometheus.CounterVec   // provider, op, outcome
 	seconds  *prometheus.HistogramVec // provider, op
 	sent     *prometheus.CounterVec   // provider
@@ -38,12 +38,12 @@ type metricsOf struct {
 // a part of many MiB may take.
 var latencies = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-func newMetrics(r prometheus.Registerer) *metricsOf {
+func newMetrics(r prometheus.Registerer) *processMetrics {
 	metric := promauto.With(r)
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return metric.NewCounterVec(prometheus.CounterOpts{Namespace: Name, Name: name, Help: help}, labels)
 	}
-	m := &metricsOf{
+	m := &processMetrics{
 		requests: counter("storage_requests_total", "Calls to the store, each repetition included, by how they ended.", "provider", "op", "outcome"),
 		seconds: metric.NewHistogramVec(prometheus.HistogramOpts{Namespace: Name, Name: "storage_request_duration_seconds",
 			Help: "How long calls to the store took; those that open an object, until its first byte.", Buckets: latencies}, []string{"provider", "op"}),
@@ -71,7 +71,7 @@ func newMetrics(r prometheus.Registerer) *metricsOf {
 }
 
 // observe counts the calls to b. A signature is no request.
-func (m *metricsOf) observe(b driver.Bucket) driver.Bucket {
+func (m *processMetrics) observe(b driver.Bucket) driver.Bucket {
 	provider := b.Features().Name
 	sent, received := m.sent.WithLabelValues(provider), m.received.WithLabelValues(provider)
 	return meter.Wrap(b, func(e meter.Event) {
@@ -88,11 +88,11 @@ func (m *metricsOf) observe(b driver.Bucket) driver.Bucket {
 	})
 }
 
-func (m *metricsOf) sign(err error) { m.signed.WithLabelValues(meter.Outcome(err)).Inc() }
+func (m *processMetrics) sign(err error) { m.signed.WithLabelValues(meter.Outcome(err)).Inc() }
 
 // options has an engine on a provider's store count what only it knows, beside
 // telling whom o tells.
-func (m *metricsOf) options(o blobstore.Options, provider string) blobstore.Options {
+func (m *processMetrics) options(o blobstore.Options, provider string) blobstore.Options {
 	served, onRetry, sign := o.Served, o.Retry.OnRetry, o.Signer
 	o.Served = func(r redirect.Reason) {
 		m.pulls.WithLabelValues(string(r)).Inc()
@@ -117,7 +117,7 @@ func (m *metricsOf) options(o blobstore.Options, provider string) blobstore.Opti
 }
 
 // sweep counts a sweep that has ended.
-func (m *metricsOf) sweep(result blobstore.SweepResult, dryRun bool, err error) {
+func (m *processMetrics) sweep(result blobstore.SweepResult, dryRun bool, err error) {
 	if !dryRun {
 		m.removed.WithLabelValues(string(blobstore.OrphanSession)).Add(float64(result.Sessions))
 		m.removed.WithLabelValues(string(blobstore.OrphanFolder)).Add(float64(result.Folders))

@@ -78,8 +78,8 @@ func (t calls) describe(c *driver.Call) []attribute.KeyValue {
 }
 
 // Fail notes on span what kind of error ended its work, if one did, in the words of
-// meter.Outcome. Answers that a caller asks for, such as that there is no such
-// object, don't make it a failed one.
+// meter.Outcome. What a caller asks to be told, such as that there is no such object,
+// and that it wants no answer any more, don't make it a failed one.
 func Fail(span trace.Span, err error) {
 	if err == nil || !span.IsRecording() {
 		return
@@ -89,8 +89,9 @@ func Fail(span trace.Span, err error) {
 	if errors.As(err, &e) && e.Status != 0 {
 		span.SetAttributes(attribute.Int("http.response.status_code", e.Status))
 	}
-	switch driver.KindOf(err) {
-	case driver.NotFound, driver.Exists, driver.Mismatch:
+	switch kind := driver.KindOf(err); {
+	case kind == driver.NotFound, kind == driver.Exists, kind == driver.Mismatch:
+	case kind == driver.Unknown && errors.Is(err, context.Canceled):
 	default:
 		span.SetStatus(codes.Error, err.Error())
 	}

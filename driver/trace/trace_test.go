@@ -60,6 +60,10 @@ func TestSpans(t *testing.T) {
 		_ = r.Close()
 		_ = r.Close()
 	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	late, stop := context.WithTimeout(ctx, 0)
+	defer stop()
 	part := func() {
 		u, err := b.CreateUpload(context.Background(), "p", driver.WriteOptions{})
 		if err != nil {
@@ -82,6 +86,8 @@ func TestSpans(t *testing.T) {
 		{"absent", func() { _, _ = b.Stat(ctx, "none") }, driver.OpStat, []attribute.KeyValue{trace.Key.String("none"), attribute.String("error.type", "not found")}, codes.Unset},
 		{"throttled", func() { _ = b.Delete(ctx, "a") }, driver.OpDelete,
 			[]attribute.KeyValue{trace.Key.String("a"), attribute.String("error.type", "throttled"), attribute.Int("http.response.status_code", 503)}, codes.Error},
+		{"given up", func() { _, _ = b.Stat(cancelled, "a") }, driver.OpStat, []attribute.KeyValue{trace.Key.String("a"), attribute.String("error.type", "context ended")}, codes.Unset},
+		{"too late", func() { _, _ = b.Stat(late, "a") }, driver.OpStat, []attribute.KeyValue{trace.Key.String("a"), attribute.String("error.type", "context ended")}, codes.Error},
 		{"part", part, driver.OpPutPart, []attribute.KeyValue{trace.Key.String("p"), trace.Part.Int(3), trace.Sent.Int(4)}, codes.Unset},
 	} {
 		spans.Reset()
