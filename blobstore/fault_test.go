@@ -74,7 +74,7 @@ func TestFaults(t *testing.T) {
 						if got := keys(t, b); len(got) != 2 {
 							t.Errorf("after the sweep the bucket has %q, want a blob and a link", got)
 						}
-						if s.MemoryInUse() != 0 {
+						if s.Usage().Memory != 0 {
 							t.Error("memory in use")
 						}
 					}

@@ -95,7 +95,7 @@ func (f *File) Close() error {
 	ctx, stop := detach(f.ctx, f.store.grace(f.ctx))
 	defer stop()
 	err := f.stage.settle(ctx, true)
-	f.stage.release(ctx)
+	f.stage.close(ctx)
 	if err != nil {
 		return fmt.Errorf("%q: %w", f.key, err)
 	}
@@ -115,7 +115,7 @@ func (f *File) Commit(ctx context.Context) error {
 		return err
 	}
 	f.ended = true
-	f.stage.release(ctx)
+	f.stage.close(ctx)
 	if f.stage.sess.etag == "" {
 		return nil // no session was ever written
 	}
@@ -151,7 +151,7 @@ func (f *File) Cancel(ctx context.Context) error {
 		return nil
 	}
 	f.ended = true
-	f.stage.release(ctx)
+	f.stage.close(ctx)
 	ctx, stop := f.store.cleanup(ctx)
 	defer stop()
 	if err := f.store.dropUpload(ctx, f.stage.sess, f.stage.upload, false); err != nil {

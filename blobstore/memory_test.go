@@ -34,7 +34,7 @@ func TestBudget(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				peak.Store(max(peak.Load(), s.MemoryInUse()))
+				peak.Store(max(peak.Load(), s.Usage().Memory))
 				time.Sleep(100 * time.Microsecond)
 			}
 		}
@@ -57,8 +57,8 @@ func TestBudget(t *testing.T) {
 	if peak.Load() == 0 || peak.Load() > 128<<10 {
 		t.Errorf("peak of %d bytes, want more than 0 and at most the budget", peak.Load())
 	}
-	if s.MemoryInUse() != 0 {
-		t.Errorf("%d bytes in use at the end", s.MemoryInUse())
+	if s.Usage().Memory != 0 {
+		t.Errorf("%d bytes in use at the end", s.Usage().Memory)
 	}
 }
 

@@ -174,8 +174,8 @@ func TestPush(t *testing.T) {
 					if got := keys(t, b); len(got) != 4 {
 						t.Errorf("bucket has %q, want two blobs and two links", got)
 					}
-					if s.MemoryInUse() != 0 {
-						t.Errorf("%d bytes of memory still in use", s.MemoryInUse())
+					if s.Usage().Memory != 0 {
+						t.Errorf("%d bytes of memory still in use", s.Usage().Memory)
 					}
 				})
 			}

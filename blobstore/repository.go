@@ -53,7 +53,9 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 }
 
 // look is Lookup that asks the store in any case.
-func (r *Repository) look(ctx context.Context, d digest.Digest) (*Blob, error) {
+func (r *Repository) look(ctx context.Context, d digest.Digest) (_ *Blob, err error) {
+	ctx, span := traced(ctx, "lookup", r.name, "", d)
+	defer span.end(&err)
 	forgotten := r.store.forgotten.Load()
 	var (
 		target  digest.Digest
@@ -169,8 +171,10 @@ func (r *Repository) Open(ctx context.Context, d digest.Digest) (io.ReadSeekClos
 }
 
 // Put stores p as a blob.
-func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (v1.Descriptor, error) {
+func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.Descriptor, err error) {
 	d := digest.FromBytes(p)
+	ctx, span := traced(ctx, "put", r.name, "", d)
+	defer span.end(&err)
 	if err := r.store.putBlob(ctx, d, d, p, r.store.features.Conds.Put); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
@@ -210,19 +214,21 @@ func (r *Repository) Create(ctx context.Context, options ...distribution.BlobCre
 		if driver.Ended(err) {
 			return nil, err
 		}
-		r.store.options.Log.DebugContext(ctx, "mount became an upload", "from", o.Mount.From.String(), "repository", r.name, "cause", err)
+		r.store.options.Log.DebugContext(ctx, "mount became an upload", "repository", r.name, "digest", o.Mount.From.Digest(), "from", o.Mount.From.Name(), "cause", err)
 	}
 	return r.begin(ctx, hint)
 }
 
-func (r *Repository) begin(ctx context.Context, d digest.Digest) (*Writer, error) {
+func (r *Repository) begin(ctx context.Context, d digest.Digest) (_ *Writer, err error) {
 	h := hintFrom(ctx)
 	algs := []digest.Algorithm{digest.SHA256}
 	if h.alg == digest.SHA512 || (d != "" && d.Algorithm() == digest.SHA512) {
 		algs = append(algs, digest.SHA512)
 	}
 	sess := r.newSession(d, algs...)
-	if err := sess.save(ctx, r.store.bucket, nil); err != nil {
+	inner, span := traced(ctx, "create", r.name, sess.ID, d)
+	defer span.end(&err)
+	if err := sess.save(inner, r.store.bucket, nil); err != nil {
 		return nil, fmt.Errorf("upload: %w", err)
 	}
 	return r.newWriter(ctx, sess, nil)
@@ -239,11 +245,13 @@ func (r *Repository) newSession(d digest.Digest, algs ...digest.Algorithm) *sess
 
 // Resume continues the upload id, wherever it was begun.
 // distribution.ErrBlobUploadUnknown when there is none, or no longer.
-func (r *Repository) Resume(ctx context.Context, id string) (distribution.BlobWriter, error) {
+func (r *Repository) Resume(ctx context.Context, id string) (_ distribution.BlobWriter, err error) {
 	if len(id) != 36 || uuid.Validate(id) != nil {
 		return nil, distribution.ErrBlobUploadUnknown
 	}
-	sess, tail, err := loadSession(ctx, r.store.bucket, r.store.layout.Upload(r.name, id)+"/"+sessionName)
+	inner, span := traced(ctx, "resume", r.name, id, "")
+	defer span.end(&err)
+	sess, tail, err := loadSession(inner, r.store.bucket, r.store.layout.Upload(r.name, id)+"/"+sessionName)
 	if errors.Is(err, driver.NotFound) {
 		return nil, distribution.ErrBlobUploadUnknown
 	}
@@ -283,8 +291,10 @@ func (r *Repository) Mount(ctx context.Context, from reference.Canonical) (v1.De
 	return r.mount(ctx, from, nil)
 }
 
-func (r *Repository) mount(ctx context.Context, from reference.Canonical, known *v1.Descriptor) (v1.Descriptor, error) {
+func (r *Repository) mount(ctx context.Context, from reference.Canonical, known *v1.Descriptor) (_ v1.Descriptor, err error) {
 	d := from.Digest()
+	ctx, span := traced(ctx, "mount", r.name, "", d)
+	defer span.end(&err)
 	if known == nil {
 		// What is kept may have been deleted, and a mount promises that the blob is there.
 		b, err := r.store.Repository(from).look(ctx, d)
@@ -301,7 +311,9 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 
 // Delete takes the blob d out of this repository. The content stays until
 // garbage collection finds that no repository has it.
-func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
+func (r *Repository) Delete(ctx context.Context, d digest.Digest) (err error) {
+	ctx, span := traced(ctx, "delete", r.name, "", d)
+	defer span.end(&err)
 	r.Forget(ctx, d)
 	defer r.Forget(ctx, d) // what was looked up meanwhile
 	if _, err := r.Lookup(ctx, d); err != nil {

@@ -82,7 +82,7 @@ func TestDisconnect(t *testing.T) {
 		if got := keys(t, b); len(got) != 2 {
 			t.Errorf("cut at %d: bucket has %q", at, got)
 		}
-		if one.MemoryInUse()+two.MemoryInUse() != 0 {
+		if one.Usage().Memory+two.Usage().Memory != 0 {
 			t.Errorf("cut at %d: memory in use", at)
 		}
 	}

@@ -34,7 +34,9 @@ func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *
 // Serve answers a GET or HEAD of the blob. It is sent to where redirect says; else
 // the content is streamed, with ranges and conditional requests. Nothing is
 // written to w when it returns an error.
-func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Request, redirect Redirector) error {
+func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Request, redirect Redirector) (err error) {
+	ctx, span := traced(ctx, "serve", b.repository, "", b.digest)
+	defer span.end(&err)
 	url, err := redirect(ctx, req, b)
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", b.digest, err)
@@ -108,7 +110,7 @@ func (s *Store) Redirect(ctx context.Context, req *http.Request, b *Blob) (strin
 			return "", err
 		default:
 			reason = redirect.SigningFails
-			s.options.Log.WarnContext(ctx, "no signed URL, the blob is streamed", "digest", b.digest, "cause", err)
+			s.options.Log.WarnContext(ctx, "no signed URL, the blob is streamed", "repository", b.repository, "digest", b.digest, "cause", err)
 		}
 	}
 	s.options.Log.DebugContext(ctx, "blob served", "repository", b.repository, "digest", b.digest, "method", req.Method, "redirect", reason)

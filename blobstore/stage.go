@@ -41,6 +41,7 @@ type stage struct {
 	target  string        // key that the parts are sent to, once some are
 	flight  *flight       // parts under way
 	broken  error         // why nothing can be added any more
+	closed  bool
 }
 
 func (s *Store) newStage(sess *session, tail io.ReadCloser) (*stage, error) {
@@ -59,6 +60,7 @@ func (s *Store) newStage(sess *session, tail io.ReadCloser) (*stage, error) {
 		st.hash = newHashes(sess.Algorithms...)
 	}
 	st.pipe.hash = st.hash
+	s.uploads.Add(1)
 	return st, nil
 }
 
@@ -425,6 +427,15 @@ func (st *stage) release(ctx context.Context) {
 	if st.buf != nil {
 		st.buf.done()
 		st.buf = nil
+	}
+}
+
+// close is release for good.
+func (st *stage) close(ctx context.Context) {
+	st.release(ctx)
+	if !st.closed {
+		st.closed = true
+		st.store.uploads.Add(-1)
 	}
 }
 

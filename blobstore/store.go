@@ -111,6 +111,7 @@ type Store struct {
 	options  Options
 	layout   layout.Layout
 	budget   *budget
+	uploads  atomic.Int64   // Writers and Files that are open
 	urls     *redirect.URLs // nil where nothing can be signed
 	found    found
 	strays   *strays
@@ -158,8 +159,18 @@ func (s *Store) Root() string { return s.options.Root }
 // Log is where the Store reports to.
 func (s *Store) Log() *slog.Logger { return s.options.Log }
 
-// MemoryInUse is how many bytes of the budget are taken at the moment.
-func (s *Store) MemoryInUse() int64 { return s.budget.used.Load() }
+// Usage is what a Store takes at one moment.
+type Usage struct {
+	Memory  int64 // bytes of part buffers
+	Budget  int64 // bytes that they may take
+	Waiting int64 // callers that wait for a buffer
+	Uploads int64 // Writers and Files that are open
+}
+
+// Usage is what the Store takes at the moment.
+func (s *Store) Usage() Usage {
+	return Usage{s.budget.used.Load(), s.budget.total, s.budget.waiting.Load(), s.uploads.Load()}
+}
 
 // Close closes the bucket.
 func (s *Store) Close() error { return s.bucket.Close() }

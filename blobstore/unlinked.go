@@ -46,7 +46,7 @@ func (s *Store) PutBlob(ctx context.Context, d digest.Digest, size int64, conten
 		return err
 	}
 	w.ended = true
-	w.stage.release(ctx)
+	w.stage.close(ctx)
 	if w.stage.sess.etag != "" {
 		w.discard(ctx)
 	}

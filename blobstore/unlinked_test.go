@@ -41,7 +41,7 @@ func TestPutBlob(t *testing.T) {
 			if got, want := len(keys(t, b)), 2*len(sizes); got != want {
 				t.Errorf("bucket has %q, want %d blobs", keys(t, b), want)
 			}
-			if s.MemoryInUse() != 0 {
+			if s.Usage().Memory != 0 {
 				t.Error("memory in use")
 			}
 		})

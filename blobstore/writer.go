@@ -63,16 +63,18 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 // ReadFrom takes in r to its end and persists it. When r fails, or the client
 // behind it goes away, what had arrived is persisted all the same.
-func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
+func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	if w.ended {
 		return 0, errWriterEnded
 	}
+	ctx, span := traced(w.ctx, "append", w.repo.name, w.ID(), "")
+	defer span.end(&err)
 	length := int64(-1)
 	if !w.read {
 		w.read, length = true, w.hint.length
 	}
-	n, err := w.stage.append(w.ctx, r, length, w.hint.final)
-	ctx, stop := detach(w.ctx, w.repo.store.grace(w.ctx))
+	n, err = w.stage.append(ctx, r, length, w.hint.final)
+	ctx, stop := detach(ctx, w.repo.store.grace(ctx))
 	defer stop()
 	if serr := w.stage.settle(ctx, err != nil || !w.hint.final); serr != nil && !errors.Is(err, serr) {
 		err = errors.Join(err, serr)
@@ -92,7 +94,7 @@ func (w *Writer) Close() error {
 	ctx, stop := detach(w.ctx, w.repo.store.grace(w.ctx))
 	defer stop()
 	err := w.stage.settle(ctx, true)
-	w.stage.release(ctx)
+	w.stage.close(ctx)
 	if err != nil {
 		return fmt.Errorf("upload %s: %w", w.ID(), err)
 	}
@@ -103,11 +105,13 @@ func (w *Writer) Close() error {
 // repository. The digest is compared before anything shows there. A digest that
 // differs, a size that differs, and an algorithm that is not supported are
 // distribution's errors for it; the upload is then of no further use.
-func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (v1.Descriptor, error) {
+func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (_ v1.Descriptor, err error) {
 	if w.ended {
 		return v1.Descriptor{}, errWriterEnded
 	}
 	d := provisional.Digest
+	ctx, span := traced(ctx, "commit", w.repo.name, w.ID(), d)
+	defer span.end(&err)
 	if err := checkDigest(d); err != nil {
 		return v1.Descriptor{}, err
 	}
@@ -125,8 +129,9 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (v1.Desc
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
 	w.ended = true
-	w.stage.release(ctx)
+	w.stage.close(ctx)
 	w.discard(ctx)
+	w.repo.store.options.Log.DebugContext(ctx, "blob committed", "upload", w.ID(), "repository", w.repo.name, "digest", d, "size", size)
 	return descriptor(d, size), nil
 }
 
@@ -170,12 +175,14 @@ func (w *Writer) discard(ctx context.Context) {
 
 // Cancel drops the upload and all its bytes. It may be called again, also after
 // Commit, when it does nothing.
-func (w *Writer) Cancel(ctx context.Context) error {
+func (w *Writer) Cancel(ctx context.Context) (err error) {
 	if w.ended {
 		return nil
 	}
 	w.ended = true
-	w.stage.release(ctx)
+	ctx, span := traced(ctx, "cancel", w.repo.name, w.ID(), "")
+	defer span.end(&err)
+	w.stage.close(ctx)
 	ctx, stop := w.repo.store.cleanup(ctx)
 	defer stop()
 	if err := w.repo.store.dropUpload(ctx, w.stage.sess, w.stage.upload, false); err != nil {

@@ -7,7 +7,8 @@ import (
 )
 
 // TestImports keeps the contract, the embedded drivers and the wrappers free of
-// everything but the standard library and x/sync.
+// everything but the standard library and x/sync. Wrapper trace alone needs
+// OpenTelemetry's API.
 func TestImports(t *testing.T) {
 	const module = "github.com/blobdock/blobdock/"
 	packages := []string{".", "./mem", "./file", "./retry", "./meter", "./fault"}

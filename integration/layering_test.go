@@ -10,7 +10,8 @@ import (
 func TestLayering(t *testing.T) {
 	const module = "github.com/blobdock/blobdock/"
 	for pkg, forbidden := range map[string][]string{
-		"blobstore":      {"github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
+		"driver/trace":   {"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters"},
+		"blobstore":      {"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/exporters", "github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
 		"s3":             {"cloud.google.com/", "google.golang.org/api", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
 		"gcs":            {"github.com/aws/", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
 		"azure":          {"github.com/aws/", "cloud.google.com/", "github.com/distribution/", module + "blobstore", module + "registry"},

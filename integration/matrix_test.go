@@ -205,7 +205,7 @@ func (l lab) wantSwept(t *testing.T, b driver.Bucket, w *work) {
 	if _, err := s.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond}); err != nil {
 		t.Errorf("sweep: %v", err)
 	}
-	if used := s.MemoryInUse(); used != 0 {
+	if used := s.Usage().Memory; used != 0 {
 		t.Errorf("%d bytes of memory in use", used)
 	}
 	// MinIO tells uploads by their exact key alone.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/trace"
 	"github.com/blobdock/blobdock/redirect"
 )
 
@@ -169,19 +170,30 @@ func parseEngine(q url.Values, prefix string) (o blobstore.Options, err error) {
 	return o, o.Redirect.Check()
 }
 
-// Open makes the engine that c describes. It sends no request.
+// Open makes the engine that c describes. It sends no request. What it does is
+// counted among the process's metrics, and traced where the caller is.
 func (c Config) Open(ctx context.Context) (*blobstore.Store, error) {
-	b, err := driver.Open(ctx, c.URL)
+	b, err := c.OpenBucket(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if c.Options.Served == nil {
-		c.Options.Served = countPull
-	}
-	s, err := blobstore.New(b, c.Options)
+	end := &closing{Bucket: b}
+	s, err := blobstore.New(end, metrics.options(c.Options, b.Features().Name))
 	if err != nil {
 		_ = b.Close()
 		return nil, err
 	}
+	metrics.engines.add(s)
+	end.closed = func() { metrics.engines.remove(s) }
 	return s, nil
+}
+
+// OpenBucket opens the store alone, whose calls are counted and traced, and not
+// repeated.
+func (c Config) OpenBucket(ctx context.Context) (driver.Bucket, error) {
+	b, err := driver.Open(ctx, c.URL)
+	if err != nil {
+		return nil, err
+	}
+	return trace.Wrap(metrics.observe(b)), nil
 }

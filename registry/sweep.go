@@ -6,8 +6,11 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/otel"
+
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/trace"
 )
 
 // sweeping is the middleware's option "sweep": how abandoned uploads are removed
@@ -89,11 +92,23 @@ func (s sweeping) wait(ago time.Duration) time.Duration {
 	return left + rand.N(s.interval/20+1)
 }
 
+// sweep sweeps, traced by itself: it belongs to no request.
 func (s sweeping) sweep(ctx context.Context, store *blobstore.Store) error {
+	ctx, span := otel.Tracer(traceScope).Start(ctx, "sweep")
+	defer span.End()
 	log := store.Log()
 	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
 		log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
 	}})
+	if ctx.Err() != nil {
+		return ctx.Err() // the registry stops
+	}
+	metrics.sweep(result, s.dryRun, err)
+	if err != nil {
+		trace.Fail(span, err)
+	}
 	log.InfoContext(ctx, "sweep finished", "sessions", result.Sessions, "folders", result.Folders, "parts", result.Parts)
 	return err
 }
+
+const traceScope = "github.com/blobdock/blobdock/registry"

@@ -64,11 +64,8 @@ as usual; flags that are given override both.`,
 const checkTimeout = 15 * time.Second
 
 func serve(ctx context.Context, out io.Writer, config *configuration.Configuration) error {
-	if os.Getenv("OTEL_TRACES_EXPORTER") == "" {
-		// Distribution's default is a collector on localhost, whose absence it
-		// reports over and over. Its own container image sets the same.
-		_ = os.Setenv("OTEL_TRACES_EXPORTER", "none")
-	}
+	traceNowhere()
+	logTogether(config)
 	if err := checkAddress(ctx, config); err != nil {
 		return err
 	}
@@ -76,14 +73,27 @@ func serve(ctx context.Context, out io.Writer, config *configuration.Configurati
 		return err
 	}
 	limitMemory(config)
+	ready, err := newReadiness(ctx, config)
+	if err != nil {
+		return err
+	}
 	r, err := newRegistry(ctx, config)
 	if err != nil {
 		return err
 	}
-	serveDebug(config)
+	defer traceAsAsked()()
+	if err := serveDebug(ctx, config, ready); err != nil {
+		return err
+	}
 	stop := make(chan struct{})
 	defer close(stop)
-	go announce(ctx, out, config, stop)
+	go func() {
+		if !awaitListening(ctx, config, stop) {
+			return // it could not listen, and says so itself
+		}
+		announce(out, config)
+		ready.watch(stop)
+	}()
 	if err := r.ListenAndServe(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
@@ -152,8 +162,9 @@ func limitMemory(config *configuration.Configuration) {
 	}
 }
 
-// announce says where the registry is and what to try, once it listens.
-func announce(ctx context.Context, out io.Writer, config *configuration.Configuration, stop <-chan struct{}) {
+// awaitListening waits until the registry can be reached. It is false when stop came
+// first.
+func awaitListening(ctx context.Context, config *configuration.Configuration, stop <-chan struct{}) bool {
 	addr := reachable(config.HTTP.Addr)
 	dialer := net.Dialer{Timeout: time.Second}
 	for range 100 {
@@ -164,10 +175,16 @@ func announce(ctx context.Context, out io.Writer, config *configuration.Configur
 		}
 		select {
 		case <-stop:
-			return // it could not listen, and says so itself
+			return false
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	return true
+}
+
+// announce says where the registry is and what to try.
+func announce(out io.Writer, config *configuration.Configuration) {
+	addr := reachable(config.HTTP.Addr)
 	fmt.Fprintf(out, "registry   %s://%s\n", scheme(config), addr)
 	fmt.Fprintf(out, "storage    %s\n", describeStorage(config))
 	fmt.Fprintf(out, "try        crane copy alpine:latest %s/alpine:latest\n", addr)

@@ -18,19 +18,23 @@ type Event struct {
 	Key      string
 	Err      error         // nil when the call succeeded
 	Duration time.Duration // of the call; for Open until its reader was there
+	Size     int64         // bytes of the body that was to be sent
 	Sent     int64         // bytes of the body that were read for sending, repeats included
 	Received int64         // bytes of the body that were delivered
 }
 
-// Outcome is "ok", or what kind of error ended the call.
-func (e Event) Outcome() string {
+// Outcome is that of Err.
+func (e Event) Outcome() string { return Outcome(e.Err) }
+
+// Outcome is "ok", or what kind of error ended a call.
+func Outcome(err error) string {
 	switch {
-	case e.Err == nil:
+	case err == nil:
 		return "ok"
-	case driver.KindOf(e.Err) == driver.Unknown && driver.Ended(e.Err):
+	case driver.KindOf(err) == driver.Unknown && driver.Ended(err):
 		return "context ended"
 	default:
-		return driver.KindOf(e.Err).String()
+		return driver.KindOf(err).String()
 	}
 }
 
@@ -46,6 +50,7 @@ func (o Observer) around(ctx context.Context, c *driver.Call, next func(context.
 	e := Event{Op: c.Op, Key: c.Key}
 	var sent atomic.Int64
 	if c.Body != nil {
+		e.Size = c.Body.Size()
 		c.Body = io.NewSectionReader(countingReaderAt{c.Body, &sent}, 0, c.Body.Size())
 	}
 	start := time.Now()

@@ -1,0 +1,66 @@
+package blobstore_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// TestUploadsOpen counts what holds on to an upload, however often it lets go.
+func TestUploadsOpen(t *testing.T) {
+	ctx := t.Context()
+	s := newStore(t, newBucket(t))
+	repo := newRepository(t, s, "open")
+	want := func(what string, n int64) {
+		t.Helper()
+		if got := s.Usage().Uploads; got != n {
+			t.Errorf("%s: %d uploads open, want %d", what, got, n)
+		}
+	}
+	begin := func() distribution.BlobWriter {
+		t.Helper()
+		w, err := repo.Create(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.ReadFrom(bytes.NewReader(content(1, 5<<10))); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	one, two, three := begin(), begin(), begin()
+	want("three begun", 3)
+	if u := s.Usage(); u.Budget != 1<<20 || u.Memory <= 0 || u.Memory > u.Budget || u.Waiting != 0 {
+		t.Errorf("usage %+v", u)
+	}
+	_, _ = one.Close(), one.Close()
+	want("one closed twice", 2)
+	if _, err := two.Commit(ctx, v1.Descriptor{Digest: digest.FromString("other")}); err == nil {
+		t.Error("committed under another digest")
+	}
+	want("one refused", 2)
+	if _, err := two.Commit(ctx, v1.Descriptor{Digest: digest.FromBytes(content(1, 5<<10))}); err != nil {
+		t.Fatal(err)
+	}
+	_ = two.Close()
+	want("one committed", 1)
+	_, _, _ = three.Cancel(ctx), three.Cancel(ctx), three.Close()
+	want("one cancelled", 0)
+
+	f, err := s.Append(ctx, "some/file", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("a file", 1)
+	if err := f.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_ = f.Close()
+	want("a file committed", 0)
+	if got := s.Usage().Memory; got != 0 {
+		t.Errorf("%d bytes in use at the end", got)
+	}
+}
