@@ -1,0 +1,183 @@
+// Package limit bounds the calls to a bucket that are under way at the same time, and
+// how many begin in a second. When the store throttles one call it slows all of them
+// down, so that a store which is short of breath is not asked the more the more
+// callers there are.
+//
+// It belongs under package retry: each attempt is a call of its own, and who waits to
+// try again holds no place. Callers get their turn in the order in which they came.
+package limit
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Options are the bounds. Zero is none.
+type Options struct {
+	// Calls is how many may be under way. A call of Open is over when its reader is
+	// there.
+	Calls int
+	// Rate is how many begin in a second, evenly.
+	Rate float64
+}
+
+// Wrap bounds the calls to b.
+func Wrap(b driver.Bucket, o Options) driver.Bucket {
+	l := &limiter{window: unbounded, most: unbounded, waiting: list.New()}
+	if o.Calls > 0 {
+		l.window, l.most = float64(o.Calls), float64(o.Calls)
+	}
+	if o.Rate > 0 {
+		l.every = time.Duration(float64(time.Second) / o.Rate)
+	}
+	return driver.Wrap(b, l.around)
+}
+
+const (
+	// unbounded is a window that nobody ever fills.
+	unbounded = 1 << 30
+	// recovered is a window so large that a store which takes it has got over what
+	// made it throttle.
+	recovered = 1024
+	// settle is how long the calls that are under way when the store throttles may
+	// be throttled as well without being taken for a further sign.
+	settle = 250 * time.Millisecond
+)
+
+// limiter is additive increase and multiplicative decrease, as TCP does it: a call
+// that is throttled halves the window of calls that may be under way, and each full
+// window of calls that are not makes it larger by one.
+type limiter struct {
+	most  float64       // what the window never exceeds
+	every time.Duration // between the beginnings of two calls
+
+	mu       sync.Mutex
+	window   float64
+	underway int
+	waiting  *list.List // of chan struct{}, closed when it is their turn
+	shrunk   time.Time  // when the window was halved last
+	quiet    time.Time  // until then the store asked not to be asked
+	next     time.Time  // when the next call may begin
+}
+
+func (l *limiter) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+	if c.Op == driver.OpSign {
+		return next(ctx) // mostly no request at all
+	}
+	if err := l.enter(ctx); err != nil {
+		return driver.Fail(c.Op, c.Key, err)
+	}
+	err := l.pace(ctx)
+	if err != nil {
+		err = driver.Fail(c.Op, c.Key, err)
+	} else {
+		err = next(ctx)
+	}
+	l.leave(err)
+	return err
+}
+
+// enter waits for a place in the window.
+func (l *limiter) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	if l.waiting.Len() == 0 && l.fits() {
+		l.underway++
+		l.mu.Unlock()
+		return nil
+	}
+	turn := make(chan struct{})
+	e := l.waiting.PushBack(turn)
+	l.mu.Unlock()
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-turn: // at the same moment
+		l.underway--
+		l.admit()
+	default:
+		l.waiting.Remove(e)
+	}
+	return ctx.Err()
+}
+
+// fits reports whether another call may begin. One always may.
+func (l *limiter) fits() bool { return l.underway == 0 || float64(l.underway+1) <= l.window }
+
+// admit lets those begin whose turn it is.
+func (l *limiter) admit() {
+	for e := l.waiting.Front(); e != nil && l.fits(); e = l.waiting.Front() {
+		l.underway++
+		close(l.waiting.Remove(e).(chan struct{}))
+	}
+}
+
+// leave gives a place back, and learns from how the call went.
+func (l *limiter) leave(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	switch {
+	case errors.Is(err, driver.Throttled):
+		var e *driver.Error
+		if errors.As(err, &e) && e.RetryAfter > 0 {
+			l.quiet = later(l.quiet, now.Add(e.RetryAfter))
+		}
+		if now.Sub(l.shrunk) >= settle {
+			l.window = max(1, float64(l.underway)/2)
+			l.shrunk = now
+		}
+	case err == nil && l.window < l.most:
+		if l.window += 1 / l.window; l.window >= min(l.most, recovered) {
+			l.window = l.most
+		}
+	}
+	l.underway--
+	l.admit()
+}
+
+// pace waits until the call may begin.
+func (l *limiter) pace(ctx context.Context) error {
+	l.mu.Lock()
+	now := time.Now()
+	begin := later(now, l.quiet)
+	if l.every > 0 {
+		begin = later(begin, l.next)
+		l.next = begin.Add(l.every)
+	}
+	l.mu.Unlock()
+	if !begin.After(now) {
+		return nil
+	}
+	return wait(ctx, begin.Sub(now))
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

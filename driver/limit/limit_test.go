@@ -1,0 +1,178 @@
+package limit_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/limit"
+	"github.com/blobdock/blobdock/driver/mem"
+)
+
+// store is one whose calls take a second, and of which so many at once are too many.
+type store struct {
+	enough             int64
+	underway, most     atomic.Int64
+	served, throttled  atomic.Int64
+	retryAfter         time.Duration
+	mu                 sync.Mutex
+	order              []string
+	beganAt, refusedAt []time.Time
+}
+
+func (s *store) bucket() driver.Bucket {
+	return driver.Wrap(mem.New(), func(ctx context.Context, c *driver.Call, _ func(context.Context) error) error {
+		n := s.underway.Add(1)
+		defer s.underway.Add(-1)
+		for m := s.most.Load(); n > m && !s.most.CompareAndSwap(m, n); m = s.most.Load() {
+		}
+		s.mu.Lock()
+		s.order = append(s.order, c.Key)
+		s.beganAt = append(s.beganAt, time.Now())
+		s.mu.Unlock()
+		if s.enough > 0 && n > s.enough {
+			s.throttled.Add(1)
+			s.mu.Lock()
+			s.refusedAt = append(s.refusedAt, time.Now())
+			s.mu.Unlock()
+			return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Throttled, RetryAfter: s.retryAfter}
+		}
+		time.Sleep(time.Second)
+		s.served.Add(1)
+		return nil
+	})
+}
+
+func TestCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(store)
+		b := limit.Wrap(s.bucket(), limit.Options{Calls: 3})
+		began := time.Now()
+		var wg sync.WaitGroup
+		var want []string
+		for i := range 9 {
+			key := string(rune('a' + i))
+			want = append(want, key)
+			wg.Go(func() {
+				if err := b.Delete(t.Context(), key); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait() // they come one after the other
+		}
+		wg.Wait()
+		if s.most.Load() != 3 || time.Since(began) != 3*time.Second {
+			t.Errorf("%d calls at once took %v, want 3 and 3s", s.most.Load(), time.Since(began))
+		}
+		if !slices.Equal(s.order, want) {
+			t.Errorf("order %q, want %q", s.order, want)
+		}
+	})
+}
+
+func TestRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(store)
+		b := limit.Wrap(s.bucket(), limit.Options{Rate: 4})
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() { _ = b.Delete(t.Context(), "k") })
+		}
+		wg.Wait()
+		slices.SortFunc(s.beganAt, time.Time.Compare)
+		for i, at := range s.beganAt {
+			if want := time.Duration(i) * time.Second / 4; at.Sub(began) != want {
+				t.Errorf("call %d began after %v, want %v", i, at.Sub(began), want)
+			}
+		}
+	})
+}
+
+// TestThrottled has 64 callers on a store that takes 10 calls at once. Without a
+// limit nearly all of their calls are refused; with one they find out what the
+// store takes, and use it.
+func TestThrottled(t *testing.T) {
+	run := func(t *testing.T, s *store, b driver.Bucket) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					if err := b.Delete(ctx, "k"); errors.Is(err, driver.Throttled) {
+						time.Sleep(time.Second)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		t.Logf("%d served, %d throttled", s.served.Load(), s.throttled.Load())
+	}
+	synctest.Test(t, func(t *testing.T) {
+		bare, limited := &store{enough: 10}, &store{enough: 10}
+		run(t, bare, bare.bucket())
+		run(t, limited, limit.Wrap(limited.bucket(), limit.Options{}))
+		if limited.throttled.Load() > bare.throttled.Load()/20 {
+			t.Errorf("%d calls were throttled, without a limit %d", limited.throttled.Load(), bare.throttled.Load())
+		}
+		if limited.served.Load() < bare.served.Load()*6/10 {
+			t.Errorf("%d calls were served, without a limit %d", limited.served.Load(), bare.served.Load())
+		}
+	})
+}
+
+// TestRetryAfter has all callers wait when the store asks one of them to.
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{enough: 1, retryAfter: 30 * time.Second}
+		b := limit.Wrap(s.bucket(), limit.Options{})
+		go func() { _ = b.Delete(t.Context(), "first") }()
+		synctest.Wait()
+		if err := b.Delete(t.Context(), "second"); !errors.Is(err, driver.Throttled) {
+			t.Fatalf("got %v, want %v", err, driver.Throttled)
+		}
+		began := time.Now()
+		if err := b.Delete(t.Context(), "third"); err != nil || time.Since(began) < 30*time.Second {
+			t.Errorf("got %v after %v, want to wait 30s", err, time.Since(began))
+		}
+	})
+}
+
+// TestGivenUp takes those out of the queue whose context ends, and lets the others
+// through.
+func TestGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(store)
+		b := limit.Wrap(s.bucket(), limit.Options{Calls: 1})
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = b.Delete(t.Context(), "first") })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		wg.Go(func() {
+			if err := b.Delete(ctx, "second"); !errors.Is(err, context.DeadlineExceeded) || driver.MayHave(err) {
+				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if err := b.Delete(t.Context(), "third"); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if want := []string{"first", "third"}; !slices.Equal(s.order, want) {
+			t.Errorf("the store got %q, want %q", s.order, want)
+		}
+		if err := b.Delete(ctx, "late"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
+		}
+	})
+}
