@@ -32,21 +32,17 @@ func (r *run) read(ctx context.Context, key string, w io.Writer) (driver.Object,
 		off  int64
 		etag string
 	)
-	for tries := 0; ; tries++ {
+	for stuck := 0; ; {
 		rd, err := r.bucket.Open(ctx, key, driver.Range{Off: off}, driver.ReadOptions{IfMatch: etag})
 		if err != nil {
 			return driver.Object{}, err
 		}
 		n, err := io.CopyBuffer(w, rd, buf[:])
 		_ = rd.Close()
-		switch {
-		case err == nil:
-			return rd.Object, nil
-		case errors.Is(err, errTooLong) || ctx.Err() != nil:
-			return rd.Object, err
-		case n > 0:
-			tries = 0
-		case tries == resumes-1:
+		if stuck++; n > 0 {
+			stuck = 0
+		}
+		if err == nil || errors.Is(err, errTooLong) || ctx.Err() != nil || stuck == resumes {
 			return rd.Object, err
 		}
 		off, etag = off+n, rd.Object.ETag

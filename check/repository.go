@@ -142,7 +142,7 @@ func (p *repository) readLinks(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if got.says == at.digest {
+		if got.says != "" && got.says == at.digest {
 			got.says, got.etag = at.digest, "" // nearly all are right, and need not be kept twice
 		}
 		*at.link = got
