@@ -144,7 +144,7 @@ func (r *run) leftovers(ctx context.Context) error {
 		if state != isEmpty {
 			continue
 		}
-		f := Finding{Kind: BlobEmpty, Key: r.layout.Blob(d), Digest: d, Detail: "push it again"}
+		f := Finding{Kind: BlobEmpty, Key: r.layout.Blob(d), Digest: d, Detail: "remove the object and push it again"}
 		if err := r.found(ctx, f, nil); err != nil {
 			return err
 		}

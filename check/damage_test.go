@@ -46,7 +46,7 @@ func TestDamage(t *testing.T) {
 		want: func(p population) []found {
 			d, m := p.old.config.Digest, p.old.manifest.Digest
 			return []found{
-				{Kind: check.BlobEmpty, Key: at.Blob(d), Digest: d, Detail: "push it again"},
+				{Kind: check.BlobEmpty, Key: at.Blob(d), Digest: d, Detail: "remove the object and push it again"},
 				{Kind: check.ReferenceBroken, Key: at.Blob(d), Repository: "team/app", Digest: d, Manifest: m, Detail: "it is empty"},
 			}
 		},
@@ -56,7 +56,7 @@ func TestDamage(t *testing.T) {
 		plant: func(b bucket, _ population) { b.put(at.Blob(other), "") },
 		want: func(population) []found {
 			return []found{
-				{Kind: check.BlobEmpty, Key: at.Blob(other), Digest: other, Detail: "push it again"},
+				{Kind: check.BlobEmpty, Key: at.Blob(other), Digest: other, Detail: "remove the object and push it again"},
 				{Kind: check.BlobOrphan, Key: at.Blob(other), Digest: other, Detail: "0 bytes"},
 			}
 		},
@@ -67,7 +67,7 @@ func TestDamage(t *testing.T) {
 		want: func(p population) []found {
 			d, m := p.old.layers[0].Digest, p.old.manifest.Digest
 			return []found{
-				{Kind: check.BlobDigest, Key: at.Blob(d), Digest: d, Detail: "push it again"},
+				{Kind: check.BlobDigest, Key: at.Blob(d), Digest: d, Detail: "remove the object and push it again"},
 				{Kind: check.ReferenceBroken, Key: at.Blob(d), Repository: "team/app", Digest: d, Manifest: m, Detail: "it has other content"},
 			}
 		},
@@ -78,7 +78,7 @@ func TestDamage(t *testing.T) {
 		want: func(p population) []found {
 			d := p.arm.manifest.Digest
 			return []found{
-				{Kind: check.BlobDigest, Key: at.Blob(d), Repository: "multi", Digest: d, Detail: "push it again"},
+				{Kind: check.BlobDigest, Key: at.Blob(d), Repository: "multi", Digest: d, Detail: "remove the object and push it again"},
 				{Kind: check.ReferenceBroken, Key: at.Blob(d), Repository: "multi", Digest: d, Manifest: p.index.Digest, Tags: []string{"latest"}, Detail: "it has other content"},
 			}
 		},

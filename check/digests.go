@@ -182,7 +182,7 @@ func (r *run) compare(ctx context.Context, d digest.Digest, w io.Writer) (string
 	f := Finding{Key: r.layout.Blob(d), Digest: d}
 	switch state {
 	case isCorrupt:
-		f.Kind, f.Detail = BlobDigest, "push it again"
+		f.Kind, f.Detail = BlobDigest, "remove the object and push it again"
 	case isArchived:
 		f.Kind, f.Detail = BlobArchived, "restore it"
 	default:

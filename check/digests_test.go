@@ -140,7 +140,7 @@ func TestUnlinkedIsCompared(t *testing.T) {
 	b.put(at.Blob(d), "ARM layer 1")
 	s, found := run(t, b, check.Options{Digest: true, Repair: check.Repairable()})
 	want := []check.Finding{
-		{Kind: check.BlobDigest, Key: at.Blob(d), Digest: d, Detail: "push it again"},
+		{Kind: check.BlobDigest, Key: at.Blob(d), Digest: d, Detail: "remove the object and push it again"},
 		{Kind: check.ReferenceBroken, Key: at.Blob(d), Repository: "multi", Digest: d, Manifest: p.arm.manifest.Digest, Detail: "it has other content"},
 	}
 	if diff := gocmp.Diff(want, found); diff != "" || s.Repaired != 0 {

@@ -50,7 +50,7 @@ func (p *repository) checkManifest(ctx context.Context, d digest.Digest) error {
 	case "":
 		f.Kind, f.Detail = m.kind, m.text
 	case isCorrupt:
-		f.Kind, f.Detail = BlobDigest, "push it again"
+		f.Kind, f.Detail = BlobDigest, "remove the object and push it again"
 	case isArchived:
 		f.Kind, f.Detail = BlobArchived, "restore it"
 	default:

@@ -232,7 +232,8 @@ func summaryJSON(s fsck.Summary, complete bool) map[string]any {
 	return map[string]any{
 		"kind": "summary", "complete": complete, "blobs": s.Blobs, "blob_bytes": s.BlobBytes, "repositories": s.Repositories,
 		"links": s.Links, "manifests": s.Manifests, "compared": s.Compared, "compared_bytes": s.ComparedBytes,
-		"orphans": s.Orphans, "orphan_bytes": s.OrphanBytes, "found": s.Found, "damaged": s.Damaged, "repaired": s.Repaired,
+		"orphans": s.Orphans, "orphan_bytes": s.OrphanBytes, "found": s.Found,
+		"damage_found": s.Damaged, "damage_repaired": s.Repaired,
 	}
 }
 

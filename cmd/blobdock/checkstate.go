@@ -37,16 +37,13 @@ func identity(storage string) string {
 	if err != nil {
 		return redact(storage)
 	}
-	kept := url.Values{}
+	q, kept := u.Query(), url.Values{}
 	for _, name := range []string{"account", "endpoint"} {
-		if v := u.Query().Get(name); v != "" {
-			kept.Set(name, redact(v))
+		if q.Has(name) {
+			kept.Set(name, redact(q.Get(name)))
 		}
 	}
-	if len(kept) == 0 {
-		return redact(storage)
-	}
-	return redact(storage) + "?" + kept.Encode()
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawQuery: kept.Encode()}).String()
 }
 
 // load returns the zero State when there is no file.
