@@ -40,9 +40,10 @@
 // link and each manifest; and a HEAD for what seems to be missing. With Digest, one
 // more listing of both, and a read for each blob. Manifests that several
 // repositories have are read once, as long as no more than 10,000 others came in
-// between.
+// between. On S3, links are not read where the ETags in the listing are MD5 sums,
+// which prove what they hold: only tags are, then.
 //
-// Memory is some 100 bytes for each blob of the registry, and some 300 for each link
-// of the repositories that are looked at in the same moment, at most
-// [Options.Concurrency].
+// Memory is some 100 bytes for each blob of the registry; some 300 for each link of
+// the repositories that are looked at in the same moment, at most
+// [Options.Concurrency]; 512 KiB for each request; and the 10,000 manifests.
 package check

@@ -46,7 +46,7 @@ func (r *run) repositories(ctx context.Context) error {
 			end()
 			at = r.newRepository(name.Repo)
 		}
-		at.add(name, e.ModTime)
+		at.add(name, e.Object)
 	}
 	end()
 	if err := g.Wait(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/layout"
 )
 
@@ -43,8 +44,11 @@ func (r *run) newRepository(name string) *repository {
 }
 
 // add takes a key that is the repository's.
-func (p *repository) add(n layout.Name, at time.Time) {
-	l := &link{young: p.young(at)}
+func (p *repository) add(n layout.Name, o driver.Object) {
+	l := &link{young: p.young(o.ModTime)}
+	if provenBy(o, n.Digest) {
+		l.read, l.says = true, n.Digest
+	}
 	switch n.Kind {
 	case layout.LayerLink:
 		p.layers[n.Digest] = l
@@ -57,8 +61,8 @@ func (p *repository) add(n layout.Name, at time.Time) {
 	case layout.TagIndexLink:
 		p.tag(n.Tag).index[n.Digest] = l
 	case layout.Upload:
-		if at.After(p.uploads[n.Dir]) {
-			p.uploads[n.Dir] = at
+		if o.ModTime.After(p.uploads[n.Dir]) {
+			p.uploads[n.Dir] = o.ModTime
 		}
 	}
 }
@@ -135,7 +139,7 @@ func (p *repository) checkUploads(ctx context.Context) error {
 	return nil
 }
 
-// readLinks reads all links that are not young.
+// readLinks reads all links that need it.
 func (p *repository) readLinks(ctx context.Context) error {
 	return each(ctx, p.options.Concurrency, p.links(), func(ctx context.Context, at place) error {
 		got, err := p.readLink(ctx, at.key)
@@ -161,11 +165,11 @@ type place struct {
 	digest digest.Digest
 }
 
-// links are all links that are not young.
+// links are all links that are to be read.
 func (p *repository) links() iter.Seq[place] {
 	return func(yield func(place) bool) {
 		one := func(l *link, key func() string, d digest.Digest) bool {
-			return l == nil || l.young || yield(place{l, key(), d})
+			return l == nil || l.young || l.read || yield(place{l, key(), d})
 		}
 		for d, l := range p.layers {
 			if !one(l, func() string { return p.layout.LayerLink(p.name, d) }, d) {

@@ -2,6 +2,7 @@ package check_test
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"testing"
@@ -128,4 +129,34 @@ func TestRequests(t *testing.T) {
 			t.Errorf("%s: %+v costs\n%swant\n%s", name, s, calls.String(), tt.want)
 		}
 	}
+}
+
+// TestRequestsWithMD5 is on a store that tells in its listing what links hold.
+func TestRequestsWithMD5(t *testing.T) {
+	b := newBucket(t)
+	p := populate(b)
+	var calls meter.Counter
+	s, found := run(t, md5Tags{meter.Wrap(b, calls.Observe), b}, check.Options{})
+	// Ten tags, the link that names a blob by another algorithm, 11 manifests.
+	if want := "list 2\nopen 22\n"; calls.String() != want || s.Links != 11 || len(found) > 0 {
+		t.Errorf("%+v costs\n%swant\n%s", s, calls.String(), want)
+	}
+	b.put(at.LayerLink("multi", p.arm.config.Digest), p.app.config.Digest.String()) // of the same size
+	if _, found := run(t, md5Tags{b, b}, check.Options{}); len(found) != 1 || found[0].Kind != check.LinkMismatch {
+		t.Errorf("found %+v", found)
+	}
+}
+
+// md5Tags lists objects with ETags as S3's are.
+type md5Tags struct {
+	driver.Bucket
+	content bucket
+}
+
+func (b md5Tags) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
+	page, err := b.Bucket.ListPage(ctx, q)
+	for i, e := range page.Items {
+		page.Items[i].ETag = fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum([]byte(b.content.get(e.Key)))))
+	}
+	return page, err
 }

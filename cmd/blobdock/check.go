@@ -91,8 +91,8 @@ func table(damage bool) string {
 	return text.String()
 }
 
-// maxConcurrency is more than any store answers at once.
-const maxConcurrency = 1024
+// maxConcurrency keeps memory below 128 MiB for what is being read.
+const maxConcurrency = 256
 
 func (f checkFlags) options() (o fsck.Options, err error) {
 	switch {
