@@ -79,8 +79,11 @@ func (r *run) look(ctx context.Context, d digest.Digest) (blob, string, error) {
 		if err != nil {
 			return blob{}, "", err
 		}
+		if !ok {
+			b.flags = young
+		}
 		b.size = obj.Size
-		r.blobs.add(d, obj.Size, 0)
+		r.blobs.add(d, b.size, b.flags)
 	}
 	switch {
 	case b.is(corrupt):

@@ -235,7 +235,7 @@ func TestDamage(t *testing.T) {
 		},
 		want: func(p population) []found {
 			d := p.arm.manifest.Digest
-			return []found{{Kind: check.ReferenceBroken, Key: at.Blob(d), Repository: "multi", Digest: d, Manifest: p.index.Digest, Tags: []string{"latest"}, Detail: "it is missing"}}
+			return []found{{Kind: check.ChildMissing, Key: at.Blob(d), Repository: "multi", Digest: d, Manifest: p.index.Digest, Tags: []string{"latest"}, Detail: "it is missing"}}
 		},
 		stays: true,
 	}, {
@@ -244,7 +244,7 @@ func TestDamage(t *testing.T) {
 		want: func(p population) []found {
 			d := p.arm.manifest.Digest
 			key := at.RevisionLink("multi", d)
-			return []found{{Kind: check.ReferenceUnlinked, Key: key, Repository: "multi", Digest: d, Manifest: p.index.Digest, Tags: []string{"latest"}, Detail: "its blob is there", Repair: key}}
+			return []found{{Kind: check.ChildUnlinked, Key: key, Repository: "multi", Digest: d, Manifest: p.index.Digest, Tags: []string{"latest"}, Detail: "its blob is there", Repair: key}}
 		},
 	}, {
 		name: "all links of an image gone but its tag's",

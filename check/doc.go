@@ -32,7 +32,7 @@
 //
 // A manifest is taken at its word for what belongs to its repository. In a registry
 // that does not validate manifests, whoever pushes one could thereby get at blobs
-// of other repositories by their digests: leave [ReferenceUnlinked] out there.
+// of other repositories by their digests: leave [ReferenceUnlinked] and [ChildUnlinked] out.
 //
 // # Costs
 //

@@ -26,6 +26,8 @@ const (
 	ReferenceBroken   Kind = "reference-broken"
 	ReferenceSize     Kind = "reference-size"
 	ReferenceUnlinked Kind = "reference-unlinked"
+	ChildMissing      Kind = "child-missing"
+	ChildUnlinked     Kind = "child-unlinked"
 	TagMissing        Kind = "tag-missing"
 	TagUnlinked       Kind = "tag-unlinked"
 	TagUnindexed      Kind = "tag-unindexed"
@@ -60,6 +62,8 @@ var kinds = []about{
 	{ReferenceBroken, true, false, "what a manifest refers to is missing, empty, corrupt or archived"},
 	{ReferenceSize, true, false, "what a manifest refers to has another size than the manifest says"},
 	{ReferenceUnlinked, true, true, "what a manifest refers to is in the bucket, and not in the repository"},
+	{ChildMissing, true, false, "an index refers to a manifest that is not in the bucket"},
+	{ChildUnlinked, true, true, "an index refers to a manifest that is in the bucket, and not in the repository"},
 	{TagMissing, true, false, "a tag names a manifest that is not in the bucket"},
 	{TagUnlinked, true, true, "a tag names a manifest that is in the bucket, and not in the repository"},
 	{TagUnindexed, true, true, "a tag's history lacks the manifest that it names"},

@@ -48,7 +48,7 @@ func (l *link) target(d digest.Digest) digest.Digest {
 // keys of KMS or of the customer. Elsewhere it is something else, and never equal.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
 func provenBy(o driver.Object, d digest.Digest) bool {
-	if o.Size != int64(len(d)) || len(o.ETag) != 2*md5.Size+len(`""`) {
+	if d == "" || o.Size != int64(len(d)) || len(o.ETag) != 2*md5.Size+len(`""`) {
 		return false
 	}
 	sum := md5.Sum([]byte(d))

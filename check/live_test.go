@@ -83,8 +83,10 @@ func TestHealedMeanwhile(t *testing.T) {
 	b := newBucket(t)
 	p := populate(b)
 	d := p.arm.layers[0].Digest
-	for _, size := range []string{"", "cut"} {
-		b.put(at.Blob(d), size)
+	for _, size := range []string{"", "cut", "gone"} {
+		if b.put(at.Blob(d), size); size == "gone" {
+			b.remove(at.Blob(d))
+		}
 		live := before(b, driver.OpStat, "/data", func() { b.put(at.Blob(d), "arm layer 1") })
 		if _, found := run(t, live, check.Options{}); len(found) > 0 {
 			t.Errorf("was %q: found %+v", size, found)

@@ -102,12 +102,12 @@ func parse(p []byte) (kind Kind, text string, refs []ref) {
 	var all []v1.Descriptor
 	switch doc.MediaType {
 	case v1.MediaTypeImageManifest, schema2.MediaTypeManifest:
-		all = append(doc.Layers, doc.Config)
+		all = append([]v1.Descriptor{doc.Config}, doc.Layers...)
 	case v1.MediaTypeImageIndex, manifestlist.MediaTypeManifestList:
 		all = doc.Manifests
 	case "":
 		if all = doc.Manifests; all == nil {
-			all = append(doc.Layers, doc.Config)
+			all = append([]v1.Descriptor{doc.Config}, doc.Layers...)
 		}
 	default:
 		return ManifestMalformed, fmt.Sprintf("media type %q", doc.MediaType), nil

@@ -84,30 +84,38 @@ func (p *repository) checkRef(ctx context.Context, d digest.Digest, ref ref) err
 	case state != "":
 		p.tell(ref.digest)
 		f.Kind, f.Detail, f.Tags = ReferenceBroken, "it "+state, p.tagsOf(d)
+		if ref.manifest && state == isMissing {
+			f.Kind = ChildMissing
+		}
 		return p.found(ctx, f, nil)
 	case ref.size > 0 && ref.size != b.size:
 		return p.checkSize(ctx, f, target, ref)
 	case layer.there() || revision.there() || b.is(young) || !p.tell(ref.digest):
 		return nil
 	}
-	link := p.layout.LayerLink(p.name, ref.digest)
+	f.Kind, f.Key = ReferenceUnlinked, p.layout.LayerLink(p.name, ref.digest)
 	if ref.manifest {
-		link = p.layout.RevisionLink(p.name, ref.digest)
+		f.Kind, f.Key = ChildUnlinked, p.layout.RevisionLink(p.name, ref.digest)
 	}
-	if l, err := p.readLink(ctx, link); err != nil || !l.gone {
+	return p.unlinked(ctx, f, ref)
+}
+
+// unlinked tells of what f.Manifest refers to, and the repository does not have.
+func (p *repository) unlinked(ctx context.Context, f Finding, ref ref) error {
+	if l, err := p.readLink(ctx, f.Key); err != nil || !l.gone {
 		return err
 	}
-	f.Key, f.Kind, f.Detail, f.Tags = link, ReferenceUnlinked, "its blob is there", p.tagsOf(d)
-	fix := &repair{key: link, digest: ref.digest, from: p.layout.RevisionLink(p.name, d), fromSays: d}
+	f.Detail, f.Tags = "its blob is there", p.tagsOf(f.Manifest)
+	fix := &repair{key: f.Key, digest: f.Digest, from: p.layout.RevisionLink(p.name, f.Manifest), fromSays: f.Manifest}
 	if ref.manifest {
-		child, err := p.manifest(ctx, ref.digest)
+		child, err := p.manifest(ctx, f.Digest)
 		if err != nil {
 			return err
 		}
 		if !child.sound() {
 			fix = nil
 		}
-		p.enqueue(ref.digest)
+		p.enqueue(f.Digest)
 	}
 	return p.found(ctx, f, fix)
 }

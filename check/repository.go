@@ -23,6 +23,7 @@ type repository struct {
 	layers, revisions map[digest.Digest]*link
 	tags              map[string]*tag
 	uploads           map[string]time.Time // folders, by when they were last touched
+	proven            int64                // links that need not be read
 
 	pending sync.Mutex             // of what follows
 	todo    []digest.Digest        // manifests to look at
@@ -46,8 +47,9 @@ func (r *run) newRepository(name string) *repository {
 // add takes a key that is the repository's.
 func (p *repository) add(n layout.Name, o driver.Object) {
 	l := &link{young: p.young(o.ModTime)}
-	if provenBy(o, n.Digest) {
+	if !l.young && provenBy(o, n.Digest) {
 		l.read, l.says = true, n.Digest
+		p.proven++
 	}
 	switch n.Kind {
 	case layout.LayerLink:
@@ -88,6 +90,7 @@ func each[T any](ctx context.Context, limit int, items iter.Seq[T], do func(cont
 func (p *repository) check(ctx context.Context) error {
 	p.count(func(s *Summary) Progress {
 		s.Repositories++
+		s.Links += p.proven
 		return Progress{Repositories, s.Links, s.Links}
 	})
 	if err := p.checkName(ctx); err != nil {

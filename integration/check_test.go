@@ -175,9 +175,9 @@ func (b bareBucket) unlink(t *testing.T, one, two v1.Image, index v1.ImageIndex)
 	}
 	child := func(i int) digest.Digest { return digest.Digest(m.Manifests[i].Digest.String()) }
 
-	unlinked := []string{l.LayerLink("check/one", digestOf(t, layers[0])), l.RevisionLink("check/index", child(0))}
-	b.remove(t, unlinked[0])
-	b.remove(t, unlinked[1])
+	layer, manifest := l.LayerLink("check/one", digestOf(t, layers[0])), l.RevisionLink("check/index", child(0))
+	b.remove(t, layer)
+	b.remove(t, manifest)
 	b.remove(t, l.RevisionLink("check/one", digestOf(t, one)))
 	b.remove(t, l.TagIndexLink("check/two", "v1", digestOf(t, two)))
 	mismatch := l.LayerLink("check/one", digestOf(t, layers[1]))
@@ -186,9 +186,9 @@ func (b bareBucket) unlink(t *testing.T, one, two v1.Image, index v1.ImageIndex)
 	for _, key := range malformed {
 		b.put(t, key, nil)
 	}
-	slices.Sort(unlinked)
 	return map[string][]string{
-		"reference-unlinked": unlinked,
+		"reference-unlinked": {layer},
+		"child-unlinked":     {manifest},
 		"tag-unlinked":       {l.TagLink("check/one", "v1")},
 		"tag-unindexed":      {l.TagLink("check/two", "v1")},
 		"link-mismatch":      {mismatch},

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	fsck "github.com/blobdock/blobdock/check"
-	"github.com/blobdock/blobdock/driver"
 )
 
 type checkFlags struct {
@@ -155,7 +154,10 @@ func runCheck(ctx context.Context, out, progress io.Writer, storage string, f ch
 	if f.json {
 		printJSON(out, summaryJSON(summary, err == nil))
 	} else {
-		printSummary(out, summary, time.Since(began))
+		printSummary(out, summary, time.Since(began), err == nil)
+	}
+	if err != nil && f.state != "" {
+		err = fmt.Errorf("%w; the same command goes on where --state %s has it", err, f.state)
 	}
 	switch {
 	case errors.Is(err, fsck.ErrNoRegistry):
@@ -179,22 +181,22 @@ func (f checkFlags) print(out io.Writer, found fsck.Finding) {
 	}
 	text := fmt.Sprintf("%-18s %s", found.Kind, found.Key)
 	if found.Manifest != "" {
-		text += fmt.Sprintf("\n%20sof the manifest %s", "", found.Manifest)
+		text += fmt.Sprintf("\n%19sof the manifest %s", "", found.Manifest)
 	}
 	if found.Repository != "" {
-		text += fmt.Sprintf("\n%20sin %s", "", found.Repository)
+		text += fmt.Sprintf("\n%19sin %s", "", found.Repository)
 		if len(found.Tags) > 0 {
 			text += ":" + strings.Join(found.Tags, ", :")
 		}
 	}
 	if found.Detail != "" {
-		text += fmt.Sprintf("\n%20s%s", "", found.Detail)
+		text += fmt.Sprintf("\n%19s%s", "", found.Detail)
 	}
 	switch {
 	case found.Repaired:
-		text += fmt.Sprintf("\n%20srepaired: wrote %s", "", found.Repair)
+		text += fmt.Sprintf("\n%19srepaired: wrote %s", "", found.Repair)
 	case found.Repair != "":
-		text += fmt.Sprintf("\n%20s--repair writes %s", "", found.Repair)
+		text += fmt.Sprintf("\n%19s--repair writes %s", "", found.Repair)
 	}
 	fmt.Fprintln(out, text)
 }
@@ -214,10 +216,10 @@ func findingJSON(f fsck.Finding) map[string]any {
 	return v
 }
 
-func printSummary(out io.Writer, s fsck.Summary, took time.Duration) {
-	fmt.Fprintf(out, "%d blobs (%s), %d repositories, %d links, %d manifests", s.Blobs, driver.FormatBytes(s.BlobBytes), s.Repositories, s.Links, s.Manifests)
+func printSummary(out io.Writer, s fsck.Summary, took time.Duration, complete bool) {
+	fmt.Fprintf(out, "%d blobs (%d MiB), %d repositories, %d links, %d manifests", s.Blobs, s.BlobBytes>>20, s.Repositories, s.Links, s.Manifests)
 	if s.Compared > 0 {
-		fmt.Fprintf(out, ", %d blobs compared (%s)", s.Compared, driver.FormatBytes(s.ComparedBytes))
+		fmt.Fprintf(out, ", %d blobs compared (%d MiB)", s.Compared, s.ComparedBytes>>20)
 	}
 	fmt.Fprintf(out, " (%s)\n", took.Round(time.Millisecond))
 	for _, k := range fsck.Kinds() {
@@ -225,7 +227,11 @@ func printSummary(out io.Writer, s fsck.Summary, took time.Duration) {
 			fmt.Fprintf(out, "%-18s %8d  %s\n", k, n, k.About())
 		}
 	}
-	fmt.Fprintf(out, "%d damaged, %d repaired\n", s.Damaged, s.Repaired)
+	ending := ""
+	if !complete {
+		ending = ", as far as it got"
+	}
+	fmt.Fprintf(out, "%d damaged, %d repaired%s\n", s.Damaged, s.Repaired, ending)
 }
 
 func summaryJSON(s fsck.Summary, complete bool) map[string]any {
