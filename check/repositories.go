@@ -10,11 +10,14 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
+// atOnce is how many repositories are held in memory. They share the requests.
+const atOnce = 16
+
 // repositories checks all repositories, some at a time, while it lists them. All
 // keys of one come one after the other.
 func (r *run) repositories(ctx context.Context) error {
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.options.Concurrency)
+	g.SetLimit(min(atOnce, r.options.Concurrency))
 	seen := make(map[string]bool) // of the repositories asked for
 	var at *repository
 	end := func() {

@@ -223,9 +223,15 @@ func printSummary(out io.Writer, s fsck.Summary, took time.Duration, complete bo
 	}
 	fmt.Fprintf(out, " (%s)\n", took.Round(time.Millisecond))
 	for _, k := range fsck.Kinds() {
-		if n := s.Found[k]; n > 0 {
-			fmt.Fprintf(out, "%-18s %8d  %s\n", k, n, k.About())
+		n := s.Found[k]
+		if n == 0 {
+			continue
 		}
+		size := ""
+		if k == fsck.BlobOrphan {
+			size = fmt.Sprintf(" (%d MiB)", s.OrphanBytes>>20)
+		}
+		fmt.Fprintf(out, "%-18s %8d%s  %s\n", k, n, size, k.About())
 	}
 	ending := ""
 	if !complete {

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
 
 	fsck "github.com/blobdock/blobdock/check"
 )
@@ -162,6 +168,47 @@ func TestCheckResumes(t *testing.T) {
 	path = filepath.Join(t.TempDir(), "none", "state")
 	if _, err := check(storage); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("in a directory that is not there: %v", err)
+	}
+}
+
+// interrupting ends a context when a text is printed.
+type interrupting struct {
+	at   string
+	stop context.CancelFunc
+}
+
+func (w interrupting) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), w.at) {
+		w.stop()
+	}
+	return len(p), nil
+}
+
+// TestCheckInterrupted keeps what it has found, and goes on behind it.
+func TestCheckInterrupted(t *testing.T) {
+	dir := damaged(t)
+	good := digest.FromString("good") // its key comes behind that of the other
+	root := filepath.Join(dir, "docker/registry/v2")
+	write(t, filepath.Join(root, "blobs/sha256", good.Encoded()[:2], good.Encoded(), "data"), "good")
+	write(t, filepath.Join(root, "repositories/app/_layers/sha256", good.Encoded(), "link"), good.String())
+	f := checkFlags{digest: true, concurrency: 1, ignore: []string{"tag-missing", "link-malformed"}, state: filepath.Join(t.TempDir(), "state")}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := runCheck(ctx, interrupting{"blob-digest", cancel}, io.Discard, "file://"+dir, f)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), f.state) {
+		t.Errorf("interrupted: %v", err)
+	}
+	kept, err := os.ReadFile(f.state)
+	if err != nil || !strings.Contains(string(kept), `"bad":["sha256:`+layerHex) {
+		t.Fatalf("kept %s, %v", kept, err)
+	}
+	var out bytes.Buffer
+	if err := runCheck(t.Context(), &out, io.Discard, "file://"+dir, f); err == nil || !strings.Contains(out.String(), "2 blobs compared") || !strings.Contains(out.String(), "blob-digest ") {
+		t.Errorf("went on: %v\n%s", err, &out)
+	}
+	if _, err := os.Stat(f.state); !os.IsNotExist(err) {
+		t.Errorf("the state is still there: %v", err)
 	}
 }
 
