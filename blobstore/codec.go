@@ -57,7 +57,10 @@ func encodeSession(s *session, tail []byte) ([]byte, error) {
 	e.str(s.Staged.Key)
 	e.str(s.Staged.ID)
 	e.uint(uint64(s.Next))
-	e.bool(s.Stray)
+	e.uint(uint64(len(s.Strays)))
+	for _, key := range s.Strays {
+		e.str(key)
+	}
 	e.uint(uint64(len(s.Parts)))
 	for _, p := range s.Parts {
 		e.uint(uint64(p.Number))
@@ -122,7 +125,9 @@ func decodeSession(r io.Reader, size int64) (*session, error) {
 	s.Staged.Key = d.str()
 	s.Staged.ID = d.str()
 	s.Next = d.int()
-	s.Stray = d.uint() != 0
+	for range d.count(1) {
+		s.Strays = append(s.Strays, d.str())
+	}
 	n := d.count(3)
 	s.Parts = make([]driver.Part, 0, n)
 	var total int64
@@ -171,13 +176,6 @@ type encoder struct{ b []byte }
 
 func (e *encoder) uint(n uint64) { e.b = binary.AppendUvarint(e.b, n) }
 func (e *encoder) str(s string)  { e.uint(uint64(len(s))); e.b = append(e.b, s...) }
-func (e *encoder) bool(v bool) {
-	if v {
-		e.uint(1)
-	} else {
-		e.uint(0)
-	}
-}
 
 // ETags of parts are most of a long upload's session, and nearly all are a
 // quoted MD5: these are stored as 16 bytes.

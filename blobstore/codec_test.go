@@ -23,7 +23,7 @@ func sampleSession(parts int) *session {
 		Hint:    digest.FromString("x"), Algorithms: []digest.Algorithm{digest.SHA256},
 		Hashes: []hashState{{digest.SHA256, bytes.Repeat([]byte{7}, 108)}, {digest.SHA512, bytes.Repeat([]byte{8}, 204)}},
 		Staged: driver.Upload{Key: "docker/registry/v2/x", ID: "upload-id"},
-		Next:   parts + 3, Stray: true, Writer: 1 << 63,
+		Next:   parts + 3, Strays: []string{"a/data", "b/data"}, Writer: 1 << 63,
 		Parts: []driver.Part{},
 	}
 	for i := range parts {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"slices"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -17,15 +18,24 @@ func (s *Store) dropUpload(ctx context.Context, sess *session, parts driver.Uplo
 	if parts.ID != "" && !completed {
 		errs = append(errs, s.bucket.AbortUpload(ctx, parts))
 	}
-	if sess.Stray || (sess.Staged.Key == private && sess.Staged.ID == "" && parts.ID == "") {
-		errs = append(errs, s.abortStrays(ctx, private))
+	shared := false // with other uploads to the same digest
+	strays := sess.Strays
+	if sess.Staged.Key == private && sess.Staged.ID == "" && parts.ID == "" {
+		strays = append(slices.Clip(strays), private)
+	}
+	for _, key := range strays {
+		if key == private {
+			errs = append(errs, s.abortStrays(ctx, private))
+		} else {
+			shared = true
+		}
 	}
 	keys := []string{sess.key}
 	if sess.Staged.Key == private {
 		// Commit may have completed it here before it failed.
 		keys = append(keys, private)
 	}
-	if sess.Stray && sess.Staged.Key != private {
+	if shared {
 		// Others may upload to the same digest at this moment: their uploads can't
 		// be told from a stray one, except by age. The session stays, so that the
 		// sweeper knows where to look.

@@ -20,6 +20,7 @@ type publication struct {
 	digest   digest.Digest
 	key      string
 	verified bool          // the content is known to have the digest
+	replace  bool          // a blob that is there already is not trusted, whatever its size
 	sha256   digest.Digest // of the content, "" when it was not computed
 
 	parts []driver.Part // of stage.upload, complete
@@ -56,12 +57,24 @@ func (p *publication) staged() bool {
 func (p *publication) run(ctx context.Context) error {
 	for _, s := range strategies {
 		if s.fits(p) {
-			return s.run(p, ctx)
+			return p.unlessDone(ctx, s.run(p, ctx))
 		}
 	}
 	// The parts are at the key of another digest, which the upload was said to
 	// have and has not. They can't be taken away from there.
 	return distribution.ErrBlobInvalidDigest{Digest: p.digest, Reason: fmt.Errorf("upload was begun as %s", p.stage.upload.Key)}
+}
+
+// unlessDone is err, but nil when an earlier Commit of this upload, the answer to
+// which was lost, has already published it: then its parts are gone.
+func (p *publication) unlessDone(ctx context.Context, err error) error {
+	if !p.verified || !errors.Is(err, driver.NotFound) {
+		return err
+	}
+	if obj, serr := p.store.bucket.Stat(ctx, p.key); serr != nil || obj.Size != p.stage.size {
+		return err
+	}
+	return nil
 }
 
 func (p *publication) put(ctx context.Context) error {
@@ -77,17 +90,27 @@ func (p *publication) put(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.store.putBlob(ctx, p.digest, p.sha256, content)
+	return p.store.putBlob(ctx, p.digest, p.sha256, content, p.offered(p.store.features.Conds.Put))
 }
 
-// putBlob stores content under d by one request. sum is its sha256, if known.
-func (s *Store) putBlob(ctx context.Context, d, sum digest.Digest, content []byte) error {
+// offered is which of the conditions that the store honours are to guard what is
+// at the digest key.
+func (p *publication) offered(c driver.CondSet) driver.CondSet {
+	if p.replace {
+		return driver.NoCond
+	}
+	return c
+}
+
+// putBlob stores content under d by one request. sum is its sha256, if known, and
+// offered the conditions that place may make.
+func (s *Store) putBlob(ctx context.Context, d, sum digest.Digest, content []byte, offered driver.CondSet) error {
 	o := driver.WriteOptions{ContentType: contentType}
 	if sum != "" {
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())
 	}
 	key := s.layout.Blob(d)
-	return s.place(ctx, key, int64(len(content)), s.features.Conds.Put, func(c driver.Cond) error {
+	return s.place(ctx, key, int64(len(content)), offered, func(c driver.Cond) error {
 		o.Cond = c
 		_, err := s.bucket.Put(ctx, key, section(content), o)
 		return err
@@ -99,7 +122,7 @@ func (p *publication) direct(ctx context.Context) error {
 		return err
 	}
 	completed := false
-	err := p.store.place(ctx, p.key, p.stage.size, p.store.features.Conds.Complete, func(c driver.Cond) error {
+	err := p.store.place(ctx, p.key, p.stage.size, p.offered(p.store.features.Conds.Complete), func(c driver.Cond) error {
 		_, err := p.store.bucket.CompleteUpload(ctx, p.stage.upload, p.parts, c)
 		completed = err == nil
 		return err
@@ -115,7 +138,7 @@ func (p *publication) retarget(ctx context.Context) error {
 		return err
 	}
 	completed := false
-	err := p.store.place(ctx, p.key, p.stage.size, p.store.features.Conds.Retarget, func(c driver.Cond) error {
+	err := p.store.place(ctx, p.key, p.stage.size, p.offered(p.store.features.Conds.Retarget), func(c driver.Cond) error {
 		_, err := p.store.features.Retarget(ctx, p.stage.upload, p.parts, p.key, c)
 		completed = err == nil
 		return err
@@ -157,6 +180,7 @@ func (p *publication) copy(ctx context.Context) error {
 	return p.store.place(ctx, p.key, p.stage.size, conds, func(c driver.Cond) error {
 		o.Cond = c
 		_, err := driver.Copy(ctx, p.store.bucket, src, p.stage.size, p.key, o, p.store.CopyPlan())
+		p.store.strays.take(p.key) // found by age alone, like all uploads to a digest key
 		return err
 	})
 }
@@ -218,15 +242,17 @@ func (p *publication) refill(ctx context.Context, u driver.Upload, r io.Reader) 
 // complete makes the parts an object at the upload's own key, and verifies it
 // where that could not be done on the way.
 func (p *publication) complete(ctx context.Context) (driver.Source, error) {
-	if err := p.lastPart(ctx); err != nil {
-		return driver.Source{}, err
-	}
 	u := p.stage.upload
-	obj, err := p.store.bucket.CompleteUpload(ctx, u, p.parts, driver.Cond{})
+	var obj driver.Object
+	err := p.lastPart(ctx)
+	if err == nil {
+		obj, err = p.store.bucket.CompleteUpload(ctx, u, p.parts, driver.Cond{})
+	}
 	if err != nil && (driver.MayHave(err) || errors.Is(err, driver.NotFound)) {
-		// Its reply was lost, now or in an earlier Commit of this upload.
+		// Its reply was lost, now or in an earlier Commit of this upload, that of a
+		// process perhaps which had got other bytes and vanished.
 		if there, serr := p.store.bucket.Stat(ctx, u.Key); serr == nil && there.Size == p.stage.size {
-			obj, err = there, nil
+			obj, err, p.verified = there, nil, p.verified && !errors.Is(err, driver.NotFound)
 		}
 	}
 	if err != nil {
@@ -300,6 +326,7 @@ const placeTries = 3
 func (s *Store) place(ctx context.Context, key string, size int64, offered driver.CondSet, write func(driver.Cond) error) error {
 	cond := driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0}
 	var err error
+	contradicted := false // something is there and nothing is
 	for range placeTries {
 		if err = write(cond); err == nil {
 			return nil
@@ -324,7 +351,11 @@ func (s *Store) place(ctx context.Context, key string, size int64, offered drive
 		case !driver.MayHave(err) && !errors.Is(err, driver.Exists):
 			return err
 		default:
-			cond = driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0}
+			// A store may take the parts of somebody's unfinished upload to the key for
+			// a blob, as Azurite does. What is published is verified, so the second time
+			// it goes without the condition.
+			cond = driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0 && (driver.MayHave(err) || !contradicted)}
+			contradicted = errors.Is(err, driver.Exists)
 		}
 	}
 	return err

@@ -171,7 +171,7 @@ func (r *Repository) Open(ctx context.Context, d digest.Digest) (io.ReadSeekClos
 // Put stores p as a blob.
 func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (v1.Descriptor, error) {
 	d := digest.FromBytes(p)
-	if err := r.store.putBlob(ctx, d, d, p); err != nil {
+	if err := r.store.putBlob(ctx, d, d, p, r.store.features.Conds.Put); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
 	if err := r.link(ctx, d, int64(len(p))); err != nil {
@@ -221,15 +221,20 @@ func (r *Repository) begin(ctx context.Context, d digest.Digest) (*Writer, error
 	if h.alg == digest.SHA512 || (d != "" && d.Algorithm() == digest.SHA512) {
 		algs = append(algs, digest.SHA512)
 	}
-	id := uuid.NewString()
-	sess := &session{
-		ID: id, Repository: r.name, Started: time.Now().UTC(), Hint: d, Algorithms: algs, Next: 1,
-		key: r.store.layout.Upload(r.name, id) + "/" + sessionName,
-	}
+	sess := r.newSession(d, algs...)
 	if err := sess.save(ctx, r.store.bucket, nil); err != nil {
 		return nil, fmt.Errorf("upload: %w", err)
 	}
 	return r.newWriter(ctx, sess, nil)
+}
+
+// newSession is that of an upload which has no bytes yet, and is not saved.
+func (r *Repository) newSession(d digest.Digest, algs ...digest.Algorithm) *session {
+	id := uuid.NewString()
+	return &session{
+		ID: id, Repository: r.name, Started: time.Now().UTC(), Hint: d, Algorithms: algs, Next: 1,
+		key: r.store.layout.Upload(r.name, id) + "/" + sessionName,
+	}
 }
 
 // Resume continues the upload id, wherever it was begun.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -17,6 +18,10 @@ import (
 // continued, committed or cancelled meanwhile. Nothing of the loser's is kept;
 // the client asks for the upload's status and goes on from there.
 var ErrUploadConflict = errors.New("upload was changed by another writer")
+
+// ErrUploadGone is returned for an upload whose parts the store has no longer: it
+// was cancelled, or a process vanished while it committed it. The client begins anew.
+var ErrUploadGone = errors.New("upload's parts are gone")
 
 // ErrBadSession is returned for an upload whose session object is damaged. It
 // can't be resumed; the client begins anew, and the sweeper removes it.
@@ -38,10 +43,10 @@ type session struct {
 	// claim and its ID with the first session that lists parts.
 	Staged driver.Upload
 	Next   int // lowest part number that nobody has claimed
-	// Stray is set when a writer claimed numbers and vanished before it told the
-	// ID of the upload it may have created at Staged.Key.
-	Stray bool
-	Parts []driver.Part
+	// Strays are keys at which there may be uploads that nobody knows the ID of: a
+	// writer claimed numbers and vanished before it told, or a reply was lost.
+	Strays []string
+	Parts  []driver.Part
 	// Writer is random for each writer. It makes its sessions differ from all
 	// others', and with that their ETags, which in S3 depend on the bytes alone.
 	Writer uint64
@@ -50,6 +55,13 @@ type session struct {
 	tailSum uint32 // CRC-32C of the tail
 	key     string // of the session object
 	etag    string // of the version this was read from or written as; "" before that
+}
+
+// strayAt notes that there may be a stray upload at key.
+func (s *session) strayAt(key string) {
+	if !slices.Contains(s.Strays, key) {
+		s.Strays = append(slices.Clip(s.Strays), key) // others have copies of s
+	}
 }
 
 // Offset is how many bytes the upload has persisted.
@@ -157,6 +169,17 @@ func (s *session) reconcile(ctx context.Context, b driver.Bucket, body joined, l
 type joined struct{ head, tail []byte }
 
 func (j joined) size() int64 { return int64(len(j.head) + len(j.tail)) }
+
+// Bytes implements driver.Memory.
+func (j joined) Bytes(off, n int64) []byte {
+	p := j.head
+	if off >= int64(len(p)) {
+		off -= int64(len(p))
+		p = j.tail
+	}
+	p = p[min(off, int64(len(p))):]
+	return p[:min(n, int64(len(p)))]
+}
 
 func (j joined) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < int64(len(j.head)) {

@@ -252,6 +252,9 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 	}
 	if st.upload.ID == "" {
 		u, err := st.store.bucket.CreateUpload(ctx, st.sess.Staged.Key, driver.WriteOptions{ContentType: contentType})
+		if st.store.strays.take(st.sess.Staged.Key) {
+			st.sess.strayAt(st.sess.Staged.Key)
+		}
 		if err != nil {
 			return err
 		}
@@ -309,7 +312,9 @@ func (st *stage) claim(ctx context.Context, left int64, last bool, tail []byte) 
 	count = min(count, room-1)
 
 	img := *st.sess
-	img.Stray = img.Stray || (img.Staged.Key != "" && img.Staged.ID == "")
+	if img.Staged.Key != "" && img.Staged.ID == "" {
+		img.strayAt(img.Staged.Key)
+	}
 	if img.Staged.ID == "" && st.upload.ID == "" {
 		img.Staged.Key = st.target
 	}
@@ -384,6 +389,9 @@ func (st *stage) dirty() bool { return st.size != st.sess.Offset() }
 
 // broke makes err the answer to everything that follows.
 func (st *stage) broke(err error) error {
+	if errors.Is(err, driver.NotFound) && !errors.Is(err, ErrUploadConflict) {
+		err = fmt.Errorf("%w: %w", ErrUploadGone, err)
+	}
 	if st.broken == nil {
 		st.broken = err
 	}

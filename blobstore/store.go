@@ -113,6 +113,7 @@ type Store struct {
 	budget   *budget
 	urls     *redirect.URLs // nil where nothing can be signed
 	found    found
+	strays   *strays
 	// forgotten counts deletions: a lookup during which it grows is not kept.
 	forgotten atomic.Uint64
 }
@@ -120,7 +121,8 @@ type Store struct {
 // New makes a Store on b, which it wraps with retries. It sends no request.
 // Invalid when the options contradict each other or the store's limits.
 func New(b driver.Bucket, o Options) (*Store, error) {
-	b = retry.Wrap(b, o.Retry)
+	lost := new(strays)
+	b = retry.Wrap(b, lost.watch(o.Retry))
 	f := b.Features()
 	o = o.defaults(f)
 	switch {
@@ -139,7 +141,7 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 	if o.Lookups < 1 || o.RedirectURLs < 0 || o.RedirectExpiry < 0 {
 		return nil, fmt.Errorf("counts of lookups and URLs, and their expiry, must not be negative: %w", driver.Invalid)
 	}
-	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: newBudget(o.MemoryBudget)}
+	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: newBudget(o.MemoryBudget), strays: lost}
 	s.found = s.newFound()
 	if o.Signer != nil {
 		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
@@ -149,6 +151,9 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 
 // Bucket is what the Store works on, retries included.
 func (s *Store) Bucket() driver.Bucket { return s.bucket }
+
+// Root is where the registry lies in the bucket, without a slash at its end.
+func (s *Store) Root() string { return s.options.Root }
 
 // Log is where the Store reports to.
 func (s *Store) Log() *slog.Logger { return s.options.Log }

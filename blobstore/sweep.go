@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
@@ -154,12 +155,16 @@ func (s *Store) DropSession(ctx context.Context, key string, then time.Time) err
 		return err
 	}
 	_ = tail.Close()
-	if sess.Staged.Key != "" && sess.Staged.Key != s.privateKey(sess) {
-		if err := s.abortBefore(ctx, sess.Staged.Key, then); err != nil {
+	private := s.privateKey(sess)
+	for _, shared := range append(slices.Clip(sess.Strays), sess.Staged.Key) {
+		if shared == "" || shared == private {
+			continue
+		}
+		if err := s.abortBefore(ctx, shared, then); err != nil {
 			return err
 		}
-		sess.Stray = false
 	}
+	sess.Strays = slices.DeleteFunc(sess.Strays, func(key string) bool { return key != private })
 	return s.dropUpload(ctx, sess, sess.Staged, false)
 }
 

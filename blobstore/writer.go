@@ -29,6 +29,8 @@ type Writer struct {
 	hint  hint
 	read  bool // a ReadFrom has used the hint's length
 	ended bool // committed or cancelled
+	// replace publishes in place of a blob that is there, whatever its size.
+	replace bool
 }
 
 var _ distribution.BlobWriter = (*Writer)(nil)
@@ -130,7 +132,7 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (v1.Desc
 
 // publish verifies the content and brings it to its digest key.
 func (w *Writer) publish(ctx context.Context, d digest.Digest) error {
-	p := &publication{store: w.repo.store, stage: w.stage, digest: d, key: w.repo.store.layout.Blob(d)}
+	p := &publication{store: w.repo.store, stage: w.stage, digest: d, key: w.repo.store.layout.Blob(d), replace: w.replace}
 	if got, ok := w.stage.hash.digest(d.Algorithm()); ok {
 		if got != d {
 			return distribution.ErrBlobInvalidDigest{Digest: d, Reason: fmt.Errorf("content has digest %s", got)}
@@ -147,8 +149,10 @@ func (w *Writer) publish(ctx context.Context, d digest.Digest) error {
 		var bad distribution.ErrBlobInvalidDigest
 		errors.As(err, &bad)
 		return bad
-	case errors.Is(err, driver.Mismatch), errors.Is(err, driver.NotFound):
+	case errors.Is(err, driver.Mismatch):
 		return fmt.Errorf("blob %s: %w: %w", d, ErrUploadConflict, err)
+	case errors.Is(err, driver.NotFound):
+		return fmt.Errorf("blob %s: %w: %w", d, ErrUploadGone, err)
 	default:
 		return fmt.Errorf("blob %s: %w", d, err)
 	}

@@ -199,6 +199,7 @@ func populate(b bucket) population {
 	// An upload under way, and a session that is beside what it writes.
 	b.put(at.Upload("team/app", "0b9a2f6e-9b0c-4a51-8a4d-0b1d2b8f2c11")+"/session", "state")
 	b.put(at.Blobs()+"sha256/_session.data", "state")
+	b.put(at.Upload("_unlinked", "0b9a2f6e-9b0c-4a51-8a4d-0b1d2b8f2c12")+"/session", "state")
 	return p
 }
 

@@ -88,15 +88,19 @@ func each[T any](ctx context.Context, limit int, items iter.Seq[T], do func(cont
 
 // check finds all that is wrong with the repository.
 func (p *repository) check(ctx context.Context) error {
+	if err := p.checkUploads(ctx); err != nil {
+		return err
+	}
+	// Uploads may be in folders that are no repository's.
+	if len(p.layers)+len(p.revisions)+len(p.tags) == 0 {
+		return nil
+	}
 	p.count(func(s *Summary) Progress {
 		s.Repositories++
 		s.Links += p.proven
 		return Progress{Repositories, s.Links, s.Links}
 	})
 	if err := p.checkName(ctx); err != nil {
-		return err
-	}
-	if err := p.checkUploads(ctx); err != nil {
 		return err
 	}
 	if err := p.readLinks(ctx); err != nil {

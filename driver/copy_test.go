@@ -188,14 +188,14 @@ func TestCopyFailing(t *testing.T) {
 			t.Errorf("got %v, want the injected fault", err)
 		}
 		want := "old"
-		if p.Op == driver.OpCompleteUpload && p.Where == fault.After {
+		if p.Op == driver.OpCompleteUpload && p.Failure.Rule.Where == fault.After {
 			want = text
 		}
 		if got := content(t, b, "dst"); got != want {
 			t.Errorf("dst holds %q, want %q", got, want)
 		}
 		left := 0
-		if p.Op == driver.OpCreateUpload && p.Where == fault.After {
+		if p.Op == driver.OpCreateUpload && p.Failure.Rule.Where == fault.After {
 			left = 1 // its id was lost with the answer
 		}
 		if got := uploads(t, b); got != left {

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"path"
+	"slices"
 	"strings"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/glob"
 )
 
 // Reason names why a request was answered the way it was.
@@ -64,8 +65,7 @@ func (p Policy) Check() error {
 		return fmt.Errorf("redirect_min_size %d: must not be negative: %w", p.MinSize, driver.Invalid)
 	}
 	for _, pattern := range p.ExceptRepositories {
-		_, err := path.Match(pattern, "")
-		if above, _ := strings.CutSuffix("/"+pattern, "/**"); err != nil || strings.Contains(above, "**") {
+		if !glob.Valid(pattern) {
 			return fmt.Errorf("redirect_except_repositories %q: want a name such as team/app, team/* or team/**: %w", pattern, driver.Invalid)
 		}
 	}
@@ -84,7 +84,7 @@ func (p Policy) Decide(req *http.Request, repository string, size int64) Reason 
 		return Small
 	case p.NoSuffix && suffix(req):
 		return Suffix
-	case matches(p.ExceptRepositories, repository):
+	case slices.ContainsFunc(p.ExceptRepositories, func(pattern string) bool { return glob.Match(pattern, repository) }):
 		return Repository
 	case mentions(p.ExceptAgents, req.UserAgent()):
 		return UserAgent
@@ -111,30 +111,6 @@ func suffix(req *http.Request) bool {
 		}
 	}
 	return false
-}
-
-func matches(patterns []string, repository string) bool {
-	for _, pattern := range patterns {
-		if covers(pattern, repository) {
-			return true
-		}
-	}
-	return false
-}
-
-func covers(pattern, repository string) bool {
-	above, all := strings.CutSuffix("/"+pattern, "/**")
-	if !all {
-		ok, _ := path.Match(pattern, repository)
-		return ok
-	}
-	names := strings.Split("/"+repository, "/")
-	depth := strings.Count(above, "/") + 1
-	if len(names) <= depth {
-		return false
-	}
-	ok, _ := path.Match(above, strings.Join(names[:depth], "/"))
-	return ok
 }
 
 func mentions(agents []string, agent string) bool {

@@ -63,6 +63,8 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 		return errcode.ErrorCodeRangeInvalid.WithDetail("another request has changed this upload: ask for its status and go on from there"), 0, true
 	case errors.Is(err, blobstore.ErrNewerSession):
 		return errcode.ErrorCodeUnavailable.WithDetail(blobstore.ErrNewerSession.Error()), wait, true
+	case errors.Is(err, blobstore.ErrUploadGone):
+		return errcode.ErrorCodeBlobUploadUnknown.WithDetail("the upload's parts are gone: begin a new upload"), 0, true
 	case errors.Is(err, blobstore.ErrBadSession):
 		return errcode.ErrorCodeBlobUploadUnknown.WithDetail("the upload's state is damaged: begin a new upload"), 0, true
 	case errors.Is(err, blobstore.ErrBodyLength):

@@ -60,8 +60,9 @@ func parseSweep(options map[string]any) (sweeping, error) {
 	return s, nil
 }
 
-// run sweeps until ctx ends. It begins after a random part of an hour, so that
-// replicas started together don't sweep together.
+// run sweeps until ctx ends, one replica of all at a time and once in an interval.
+// It begins after a random part of an hour, so that replicas started together don't
+// all ask at once.
 func (s sweeping) run(ctx context.Context, store *blobstore.Store) {
 	next := time.NewTimer(rand.N(min(s.interval, time.Hour)))
 	defer next.Stop()
@@ -71,14 +72,28 @@ func (s sweeping) run(ctx context.Context, store *blobstore.Store) {
 			return
 		case <-next.C:
 		}
-		log := store.Log()
-		result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
-			log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
-		}})
+		turn, err := store.Exclusive(ctx, "sweep", s.interval, func(ctx context.Context) error { return s.sweep(ctx, store) })
 		if err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "sweep", "cause", err)
+			store.Log().WarnContext(ctx, "sweep", "cause", err)
 		}
-		log.InfoContext(ctx, "sweep finished", "sessions", result.Sessions, "folders", result.Folders, "parts", result.Parts)
-		next.Reset(s.interval)
+		next.Reset(s.wait(time.Since(turn.Began)))
 	}
+}
+
+// wait is how long to wait when the last sweep began so long ago.
+func (s sweeping) wait(ago time.Duration) time.Duration {
+	left := s.interval - ago
+	if left <= 0 || left > s.interval {
+		left = s.interval // it goes on for so long, or failed; or clocks differ
+	}
+	return left + rand.N(s.interval/20+1)
+}
+
+func (s sweeping) sweep(ctx context.Context, store *blobstore.Store) error {
+	log := store.Log()
+	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
+		log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
+	}})
+	log.InfoContext(ctx, "sweep finished", "sessions", result.Sessions, "folders", result.Folders, "parts", result.Parts)
+	return err
 }

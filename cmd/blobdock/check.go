@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,7 +52,7 @@ Notices, which break no pull:
   blobdock check --digest --state check.json 'azblob://my-container/registry?account=a'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := interruptible(cmd.Context())
 			defer stop()
 			return runCheck(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], f)
 		},
@@ -90,15 +87,15 @@ func table(damage bool) string {
 	return text.String()
 }
 
-// maxConcurrency keeps memory below 128 MiB for what is being read.
-const maxConcurrency = 256
+// maxReads keeps memory for what is being read below 128 MiB.
+const maxReads = 256
 
 func (f checkFlags) options() (o fsck.Options, err error) {
 	switch {
 	case f.olderThan < 0:
 		return o, fmt.Errorf("--older-than %v: want 0s or more", f.olderThan)
-	case f.concurrency < 1 || f.concurrency > maxConcurrency:
-		return o, fmt.Errorf("--concurrency %d: want 1 to %d", f.concurrency, maxConcurrency)
+	case f.concurrency < 1 || f.concurrency > maxReads:
+		return o, fmt.Errorf("--concurrency %d: want 1 to %d", f.concurrency, maxReads)
 	case f.state != "" && !f.digest:
 		return o, fmt.Errorf("--state %s: is for --digest, all else is not kept", f.state)
 	}
@@ -150,11 +147,11 @@ func runCheck(ctx context.Context, out, progress io.Writer, storage string, f ch
 	}
 	began := time.Now()
 	summary, err := fsck.Run(ctx, store.Bucket(), o)
-	p.clear()
+	p.bar.close()
 	if f.json {
-		printJSON(out, summaryJSON(summary, err == nil))
+		printJSON(out, checkedJSON(summary, err == nil))
 	} else {
-		printSummary(out, summary, time.Since(began), err == nil)
+		printChecked(out, summary, time.Since(began), err == nil)
 	}
 	if err != nil && f.state != "" {
 		err = fmt.Errorf("%w; the same command goes on where --state %s has it", err, f.state)
@@ -216,10 +213,10 @@ func findingJSON(f fsck.Finding) map[string]any {
 	return v
 }
 
-func printSummary(out io.Writer, s fsck.Summary, took time.Duration, complete bool) {
-	fmt.Fprintf(out, "%d blobs (%d MiB), %d repositories, %d links, %d manifests", s.Blobs, s.BlobBytes>>20, s.Repositories, s.Links, s.Manifests)
+func printChecked(out io.Writer, s fsck.Summary, took time.Duration, complete bool) {
+	fmt.Fprintf(out, "%d blobs (%s), %d repositories, %d links, %d manifests", s.Blobs, size(s.BlobBytes), s.Repositories, s.Links, s.Manifests)
 	if s.Compared > 0 {
-		fmt.Fprintf(out, ", %d blobs compared (%d MiB)", s.Compared, s.ComparedBytes>>20)
+		fmt.Fprintf(out, ", %d blobs compared (%s)", s.Compared, size(s.ComparedBytes))
 	}
 	fmt.Fprintf(out, " (%s)\n", took.Round(time.Millisecond))
 	for _, k := range fsck.Kinds() {
@@ -227,11 +224,11 @@ func printSummary(out io.Writer, s fsck.Summary, took time.Duration, complete bo
 		if n == 0 {
 			continue
 		}
-		size := ""
+		text := k.About()
 		if k == fsck.BlobOrphan {
-			size = fmt.Sprintf(" (%d MiB)", s.OrphanBytes>>20)
+			text += "; " + size(s.OrphanBytes)
 		}
-		fmt.Fprintf(out, "%-18s %8d%s  %s\n", k, n, size, k.About())
+		fmt.Fprintf(out, "%-18s %8d  %s\n", k, n, text)
 	}
 	ending := ""
 	if !complete {
@@ -240,7 +237,7 @@ func printSummary(out io.Writer, s fsck.Summary, took time.Duration, complete bo
 	fmt.Fprintf(out, "%d damaged, %d repaired%s\n", s.Damaged, s.Repaired, ending)
 }
 
-func summaryJSON(s fsck.Summary, complete bool) map[string]any {
+func checkedJSON(s fsck.Summary, complete bool) map[string]any {
 	return map[string]any{
 		"kind": "summary", "complete": complete, "blobs": s.Blobs, "blob_bytes": s.BlobBytes, "repositories": s.Repositories,
 		"links": s.Links, "manifests": s.Manifests, "compared": s.Compared, "compared_bytes": s.ComparedBytes,
@@ -265,7 +262,4 @@ func (p *phaseBar) at(now fsck.Progress) {
 }
 
 // clear makes room for a line.
-func (p *phaseBar) clear() {
-	p.bar.close()
-	p.phase, p.bar = "", nil
-}
+func (p *phaseBar) clear() { p.bar.clear() }

@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 		want []string // of the output, in order
 		err  string   // "" is none
 	}{
-		{"young", nil, []string{"1 blobs (0 MiB), 1 repositories, 0 links, 0 manifests (", "\n0 damaged, 0 repaired\n"}, ""},
+		{"young", nil, []string{"1 blobs (1B), 1 repositories, 0 links, 0 manifests (", "\n0 damaged, 0 repaired\n"}, ""},
 		{"damaged", []string{"--older-than", "0s"}, []string{
 			"tag-missing        docker/registry/v2/repositories/app/_manifests/tags/v1/current/link\n" +
 				"                   in app:v1\n                   sha256:" + manifestHex + " is missing\n",
@@ -65,7 +65,7 @@ func TestCheck(t *testing.T) {
 			"\nlink-malformed            1  a link that holds no digest\n",
 			"\nkey-unknown               1  a key that has no place in a registry\n2 damaged, 0 repaired\n",
 		}, "2 of 2 damaged remain"},
-		{"contents", []string{"--older-than", "0s", "--digest"}, []string{"blob-digest        docker/", "1 blobs compared (0 MiB)", "3 damaged, 0 repaired\n"}, "3 of 3 damaged remain"},
+		{"contents", []string{"--older-than", "0s", "--digest"}, []string{"blob-digest        docker/", "1 blobs compared (1B)", "3 damaged, 0 repaired\n"}, "3 of 3 damaged remain"},
 		{"notices", []string{"--older-than", "0s", "--notices"}, []string{"key-unknown        docker/registry/v2/blobs/sha256/e3/README\n"}, "2 of 2"},
 		{"ignored", []string{"--older-than", "0s", "--ignore", "tag-missing,link-malformed"}, []string{"0 damaged, 0 repaired\n"}, ""},
 		{"repaired in part", []string{"--older-than", "0s", "--repair"}, []string{"repaired: wrote docker/registry/v2/repositories/app/_layers/", "2 damaged, 1 repaired"}, "1 of 2 damaged remain"},

@@ -38,7 +38,7 @@ func identity(storage string) string {
 		return redact(storage)
 	}
 	q, kept := u.Query(), url.Values{}
-	for _, name := range []string{"account", "endpoint"} {
+	for _, name := range []string{"account", "endpoint", "realm"} {
 		if q.Has(name) {
 			kept.Set(name, redact(q.Get(name)))
 		}

@@ -37,6 +37,13 @@ func (b *bar) at(done, total int64) {
 	_ = b.bar.Set64(done)
 }
 
+// clear makes room for a line of text. The bar comes back with the next at.
+func (b *bar) clear() {
+	if b != nil {
+		_ = b.bar.Clear()
+	}
+}
+
 // close takes the bar off the terminal.
 func (b *bar) close() {
 	if b != nil {

@@ -46,8 +46,10 @@ type Rule struct {
 	Where  Where
 	Offset int64 // of the body, for MidBody
 
-	Kind  driver.Kind // of the error; Unknown is Unavailable
-	Err   error       // its cause; ErrInjected by default
+	Kind driver.Kind // of the error; Unknown is Unavailable
+	Err  error       // its cause; ErrInjected by default
+	// Delay is how long the call stands still, at most as long as its context lasts:
+	// before it is made, or with After, when it was carried out.
 	Delay time.Duration
 	// Truncate, for MidBody, ends the body at Offset as though it were complete: a
 	// store that keeps or delivers less than it should, and says nothing.
@@ -114,17 +116,21 @@ func (p *player) around(ctx context.Context, c *driver.Call, next func(context.C
 	if r == nil {
 		return next(ctx)
 	}
+	if r.Where == After {
+		if err := next(ctx); err != nil {
+			return err
+		}
+		if err := r.delay(ctx, c); err != nil || r.onlySlow() {
+			return err
+		}
+		return r.error(c, c.Op.Changes())
+	}
 	if err := r.delay(ctx, c); err != nil {
 		return err
 	}
 	switch {
-	case r.Kind == driver.Unknown && r.Err == nil && !r.Truncate && r.Delay > 0:
+	case r.onlySlow():
 		return next(ctx)
-	case r.Where == After:
-		if err := next(ctx); err != nil {
-			return err
-		}
-		return r.error(c, c.Op.Changes())
 	case r.Where == MidBody && c.Body != nil:
 		return r.sent(ctx, c, next)
 	case r.Where == MidBody:
@@ -132,6 +138,11 @@ func (p *player) around(ctx context.Context, c *driver.Call, next func(context.C
 	default:
 		return r.error(c, false)
 	}
+}
+
+// onlySlow tells that the call is delayed and then succeeds.
+func (r *Rule) onlySlow() bool {
+	return r.Kind == driver.Unknown && r.Err == nil && !r.Truncate && r.Delay > 0
 }
 
 func (r *Rule) delay(ctx context.Context, c *driver.Call) error {
@@ -142,7 +153,9 @@ func (r *Rule) delay(ctx context.Context, c *driver.Call) error {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return driver.Fail(c.Op, c.Key, ctx.Err())
+		e := driver.Fail(c.Op, c.Key, ctx.Err())
+		e.MayHave = r.Where == After && c.Op.Changes()
+		return e
 	case <-t.C:
 		return nil
 	}

@@ -18,13 +18,17 @@ import (
 
 const text = "0123456789"
 
-func put(b driver.Bucket, key string) error {
-	_, err := b.Put(context.Background(), key, io.NewSectionReader(bytes.NewReader([]byte(text)), 0, int64(len(text))), driver.WriteOptions{})
+func put(b driver.Bucket, key string) error { return putWith(context.Background(), b, key) }
+
+func putWith(ctx context.Context, b driver.Bucket, key string) error {
+	_, err := b.Put(ctx, key, io.NewSectionReader(bytes.NewReader([]byte(text)), 0, int64(len(text))), driver.WriteOptions{})
 	return err
 }
 
-func read(b driver.Bucket, key string) (string, error) {
-	rd, err := b.Open(context.Background(), key, driver.Range{}, driver.ReadOptions{})
+func read(b driver.Bucket, key string) (string, error) { return readWith(context.Background(), b, key) }
+
+func readWith(ctx context.Context, b driver.Bucket, key string) (string, error) {
+	rd, err := b.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
 	if err != nil {
 		return "", err
 	}

@@ -63,14 +63,21 @@ func (o Observer) around(ctx context.Context, c *driver.Call, next func(context.
 
 // countingReaderAt counts what is read of a request's body.
 type countingReaderAt struct {
-	r io.ReaderAt
-	n *atomic.Int64
+	body *io.SectionReader
+	n    *atomic.Int64
 }
 
 func (c countingReaderAt) ReadAt(p []byte, off int64) (int, error) {
-	n, err := c.r.ReadAt(p, off)
+	n, err := c.body.ReadAt(p, off)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+// Bytes implements driver.Memory, if the body does.
+func (c countingReaderAt) Bytes(off, n int64) []byte {
+	p := driver.BodyBytes(c.body, off, n)
+	c.n.Add(int64(len(p)))
+	return p
 }
 
 // countingReader counts what is read of an answer's body, and tells when that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -31,16 +32,27 @@ func (c *stallConn) Read(p []byte) (int, error) {
 }
 
 func (c *stallConn) Write(p []byte) (int, error) {
-	// The reply is awaited from before the body is sent until long after, so what
-	// is written puts off the reader's deadline as well.
-	if err := c.SetDeadline(time.Now().Add(c.limit)); err != nil {
-		return 0, err
-	}
-	n, err := c.Conn.Write(p)
+	n, err := c.write(p)
 	if c.begun.Swap(true) && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)) {
 		return len(p), nil
 	}
 	return n, err
+}
+
+// write goes on for as long as some of p gets out within limit.
+func (c *stallConn) write(p []byte) (n int, err error) {
+	for {
+		// The reply is awaited from before the body is sent until long after, so what
+		// is written puts off the reader's deadline as well.
+		if err := c.SetDeadline(time.Now().Add(c.limit)); err != nil {
+			return n, err
+		}
+		m, err := c.Conn.Write(p[n:])
+		n += m
+		if m == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
 }
 
 // sendBytes is what is handed to the kernel at a time: a quarter of the calls that
@@ -49,9 +61,37 @@ const sendBytes = 128 << 10
 
 var sendBuffers = sync.Pool{New: func() any { return new([sendBytes]byte) }}
 
-// ReadFrom implements io.ReaderFrom, by which net/http sends bodies.
+// ReadFrom implements io.ReaderFrom, by which net/http sends bodies: an io.LimitedReader
+// of as many bytes as were announced. A body that can write itself is not copied.
 func (c *stallConn) ReadFrom(r io.Reader) (int64, error) {
+	if limited, ok := r.(*io.LimitedReader); ok {
+		if body, ok := limited.R.(io.WriterTo); ok {
+			n, err := body.WriteTo(&atMost{w: c, n: &limited.N})
+			if errors.Is(err, errEnough) {
+				err = nil
+			}
+			return n, err
+		}
+	}
 	buf := sendBuffers.Get().(*[sendBytes]byte)
 	defer sendBuffers.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{r}, buf[:])
+}
+
+// atMost writes n bytes and no more.
+type atMost struct {
+	w io.Writer
+	n *int64
+}
+
+var errEnough = errors.New("all bytes that were announced are sent")
+
+func (a *atMost) Write(p []byte) (int, error) {
+	p, rest := p[:min(int64(len(p)), *a.n)], int64(len(p)) > *a.n
+	n, err := a.w.Write(p)
+	*a.n -= int64(n)
+	if err == nil && rest {
+		err = errEnough
+	}
+	return n, err
 }

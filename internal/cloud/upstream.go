@@ -54,9 +54,40 @@ func (u *Upstream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo hides that of SectionReader, which would pass Read by.
-func (u *Upstream) WriteTo(w io.Writer) (int64, error) {
-	return io.Copy(w, struct{ io.Reader }{u})
+// WriteTo implements io.WriterTo: what lies in memory is handed on from there.
+func (u *Upstream) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		m, err := u.hand(w)
+		n += int64(m)
+		if err != nil {
+			return n, err
+		}
+		if m == 0 {
+			break
+		}
+	}
+	m, err := io.Copy(w, struct{ io.Reader }{u})
+	return n + m, err
+}
+
+// handBytes are written at a time, and what a Release may have to wait for.
+const handBytes = 1 << 20
+
+// hand writes what comes next if it lies in memory.
+func (u *Upstream) hand(w io.Writer) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.released {
+		return 0, errReleased
+	}
+	at, _ := u.Seek(0, io.SeekCurrent)
+	p := driver.BodyBytes(u.SectionReader, at, handBytes)
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := w.Write(p)
+	_, _ = u.Seek(int64(n), io.SeekCurrent)
+	return n, err
 }
 
 // Close is for SDKs that want a closer.
@@ -79,7 +110,7 @@ func Digest(body *io.SectionReader, want []byte, to ...io.Writer) error {
 	if len(to) == 0 {
 		return nil
 	}
-	n, err := io.Copy(io.MultiWriter(to...), fromStart(body))
+	n, err := writeAll(io.MultiWriter(to...), body)
 	switch {
 	case err != nil:
 		return fmt.Errorf("body at %d of %d bytes: %w", n, body.Size(), err)
@@ -90,4 +121,25 @@ func Digest(body *io.SectionReader, want []byte, to ...io.Writer) error {
 		return fmt.Errorf("body has sha256 %x, want %x: %w", got, want, driver.Corrupt)
 	}
 	return nil
+}
+
+// digestBytes of a body are read at a time: what the processor's cache holds while
+// one sum after the other is taken.
+const digestBytes = 256 << 10
+
+// writeAll writes body to w, whatever its position.
+func writeAll(w io.Writer, body *io.SectionReader) (n int64, err error) {
+	for {
+		p := driver.BodyBytes(body, n, digestBytes)
+		if len(p) == 0 {
+			break
+		}
+		m, err := w.Write(p)
+		n += int64(m)
+		if err != nil {
+			return n, err
+		}
+	}
+	m, err := io.Copy(w, io.NewSectionReader(body, n, body.Size()-n))
+	return n + m, err
 }

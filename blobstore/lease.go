@@ -1,0 +1,180 @@
+package blobstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// A lease is an object in the bucket that says who does something at the moment.
+const (
+	leaseTime  = time.Minute   // it ends by itself so long after its holder has vanished
+	leaseRenew = leaseTime / 3 // it is renewed that often
+	maxLease   = 4 << 10       // bytes; far more than one has
+)
+
+// lease is the object's content.
+type lease struct {
+	Holder string    `json:"holder"`
+	Began  time.Time `json:"began"`
+	Until  time.Time `json:"until"`
+	Done   bool      `json:"done"` // what it was for was finished
+
+	etag string
+}
+
+// Turn tells how [Store.Exclusive] went.
+type Turn struct {
+	Ran   bool
+	Began time.Time // of the last run by any process; zero when that is not known
+}
+
+// Exclusive calls do, unless another process on the bucket is at the same thing, or
+// has finished it and begun less than every ago. do's context ends when the lease
+// is lost, to another process that took this one for dead.
+//
+// Processes compare their own clocks. With clocks that differ by more than a
+// minute two may run at once, so do must be something that bears it. Where the
+// store honours no conditional writes there are no leases, and do is always called.
+func (s *Store) Exclusive(ctx context.Context, name string, every time.Duration, do func(context.Context) error) (Turn, error) {
+	if !s.features.Conds.Put.Allows(driver.Cond{IfAbsent: true}) || !s.features.Conds.Put.Allows(driver.Cond{IfMatch: "any"}) {
+		return Turn{Ran: true, Began: time.Now()}, do(ctx)
+	}
+	key := s.layout.Root + "/_leases/" + name
+	l, err := s.acquire(ctx, key, every)
+	if err != nil {
+		return Turn{}, fmt.Errorf("lease %s: %w", name, err)
+	}
+	if l.Holder != "" {
+		return Turn{Began: l.Began}, nil
+	}
+	l.Holder = holder()
+	l.Began = time.Now().UTC()
+	if err := s.hold(ctx, key, l); errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch) {
+		return Turn{Began: l.Began}, nil // another was faster, by a moment
+	} else if err != nil {
+		return Turn{}, fmt.Errorf("lease %s: %w", name, err)
+	}
+
+	running, cancel := context.WithCancelCause(ctx)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		if err := s.renew(running, key, l); err != nil {
+			cancel(fmt.Errorf("lease %s: %w", name, err))
+		}
+	}()
+	err = do(running)
+	lost := context.Cause(running)
+	cancel(nil)
+	<-renewed
+	if lost != nil && ctx.Err() == nil {
+		return Turn{Ran: true, Began: l.Began}, errors.Join(err, lost)
+	}
+	s.yield(ctx, key, l, err == nil)
+	return Turn{Ran: true, Began: l.Began}, err
+}
+
+// acquire finds out whether the lease at key can be had: then it has no holder.
+func (s *Store) acquire(ctx context.Context, key string, every time.Duration) (*lease, error) {
+	l, err := s.readLease(ctx, key)
+	if errors.Is(err, driver.NotFound) {
+		return new(lease), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if now.Before(l.Until) || l.Done && now.Before(l.Began.Add(every)) {
+		return l, nil
+	}
+	return &lease{etag: l.etag}, nil
+}
+
+func (s *Store) readLease(ctx context.Context, key string) (*lease, error) {
+	r, err := s.bucket.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	text, err := io.ReadAll(io.LimitReader(r, maxLease))
+	if err != nil {
+		return nil, err
+	}
+	l := &lease{etag: r.Object.ETag}
+	if err := json.Unmarshal(text, l); err != nil {
+		*l = lease{etag: l.etag} // it is nobody's, and will be replaced
+	}
+	return l, nil
+}
+
+// hold writes the lease for another leaseTime.
+func (s *Store) hold(ctx context.Context, key string, l *lease) error {
+	l.Until = time.Now().UTC().Add(leaseTime)
+	return s.writeLease(ctx, key, l)
+}
+
+func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	o := driver.WriteOptions{ContentType: "application/json", Cond: driver.Cond{IfAbsent: l.etag == "", IfMatch: l.etag}}
+	obj, err := s.bucket.Put(ctx, key, section(text), o)
+	if err != nil && (driver.MayHave(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists)) {
+		// It may be our own: a reply that was lost.
+		if there, rerr := s.readLease(ctx, key); rerr == nil && there.Holder == l.Holder {
+			l.etag = there.etag
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	l.etag = obj.ETag
+	return nil
+}
+
+// renew keeps the lease until ctx ends. Its error tells that the lease is lost.
+func (s *Store) renew(ctx context.Context, key string, l *lease) error {
+	tick := time.NewTicker(leaseRenew)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		until := l.Until
+		switch err := s.hold(ctx, key, l); {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists) || time.Now().Add(leaseRenew).After(until):
+			return err
+		default:
+			l.Until = until // there is time for another try
+		}
+	}
+}
+
+// yield ends the lease.
+func (s *Store) yield(ctx context.Context, key string, l *lease, done bool) {
+	ctx, stop := s.cleanup(ctx)
+	defer stop()
+	l.Until, l.Done = time.Now().UTC(), done
+	if err := s.writeLease(ctx, key, l); err != nil {
+		s.options.Log.WarnContext(ctx, "lease not given back, it ends by itself", "key", key, "cause", err)
+	}
+}
+
+// holder names this process, for those who look at a lease.
+func holder() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8])
+}

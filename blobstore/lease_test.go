@@ -1,0 +1,150 @@
+package blobstore_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/fault"
+)
+
+const leaseKey = "docker/registry/v2/_leases/sweep"
+
+// TestExclusive has many replicas try at once, and again and again.
+func TestExclusive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket(t)
+		const replicas, every = 8, time.Hour
+		var runs, atOnce atomic.Int64
+		began := time.Now()
+		var wg sync.WaitGroup
+		for i := range replicas {
+			s := newStore(t, b)
+			wg.Go(func() {
+				for time.Since(began) < 10*every-time.Minute {
+					turn, err := s.Exclusive(t.Context(), "sweep", every, func(context.Context) error {
+						if atOnce.Add(1) > 1 {
+							t.Error("two at once")
+						}
+						time.Sleep(10 * time.Minute) // the lease is renewed meanwhile
+						atOnce.Add(-1)
+						runs.Add(1)
+						return nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+					if turn.Began.IsZero() && !turn.Ran {
+						t.Error("it is not known when it began")
+					}
+					time.Sleep(time.Duration(i+1) * time.Minute)
+				}
+			})
+		}
+		wg.Wait()
+		if got := runs.Load(); got < 9 || got > 10 {
+			t.Errorf("%d runs in 10 hours, want one an hour", got)
+		}
+	})
+}
+
+// TestLease plays what may happen to the one that holds it.
+func TestLease(t *testing.T) {
+	boom := errors.New("boom")
+	ok := func(context.Context) error { return nil }
+	for _, tt := range []struct {
+		name string
+		do   func(b driver.Bucket) func(context.Context) error
+		err  error
+		wait time.Duration // until another tries
+		ran  bool          // the other
+	}{
+		{"done", func(driver.Bucket) func(context.Context) error { return ok }, nil, time.Minute, false},
+		{"done long ago", func(driver.Bucket) func(context.Context) error { return ok }, nil, time.Hour, true},
+		{"fails", func(driver.Bucket) func(context.Context) error {
+			return func(context.Context) error { return boom }
+		}, boom, 0, true},
+		{"loses it", func(b driver.Bucket) func(context.Context) error {
+			return func(ctx context.Context) error {
+				put(t, b, leaseKey, []byte(`{"holder":"another","until":"2000-01-01T00:00:00Z"}`))
+				<-ctx.Done()
+				return ctx.Err()
+			}
+		}, driver.Mismatch, 0, true},
+		{"finds it spoiled", func(b driver.Bucket) func(context.Context) error {
+			return func(context.Context) error {
+				put(t, b, leaseKey, []byte("?"))
+				return nil
+			}
+		}, nil, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBucket(t)
+				turn, err := newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, tt.do(b))
+				if !turn.Ran || !errors.Is(err, tt.err) {
+					t.Errorf("got %+v and %v, want %v", turn, err, tt.err)
+				}
+				time.Sleep(tt.wait)
+				turn, err = newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, ok)
+				if turn.Ran != tt.ran || err != nil {
+					t.Errorf("another: got %+v and %v, want to run: %v", turn, err, tt.ran)
+				}
+			})
+		})
+	}
+}
+
+// TestLeaseOfTheDead takes over from a process that vanished, after a minute.
+func TestLeaseOfTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket(t)
+		dead := make(chan struct{})
+		broken := fault.Wrap(b, fault.Script{{Op: driver.OpPut, Nth: 1, Delay: time.Nanosecond}, {Op: driver.OpPut}})
+		go func() {
+			defer close(dead)
+			_, err := newStore(t, broken).Exclusive(t.Context(), "sweep", time.Hour, func(ctx context.Context) error {
+				<-ctx.Done() // it can't renew, and is told so in time
+				return ctx.Err()
+			})
+			if !errors.Is(err, fault.ErrInjected) {
+				t.Errorf("got %v, want %v", err, fault.ErrInjected)
+			}
+		}()
+		time.Sleep(50 * time.Second)
+		run := func() bool {
+			turn, err := newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, func(context.Context) error { return nil })
+			if err != nil {
+				t.Error(err)
+			}
+			return turn.Ran
+		}
+		if run() {
+			t.Error("runs while another holds the lease")
+		}
+		<-dead
+		time.Sleep(20 * time.Second)
+		if !run() {
+			t.Error("does not take over")
+		}
+	})
+}
+
+// TestNoLease runs in any case on a store without conditional writes.
+func TestNoLease(t *testing.T) {
+	b := driver.With(newBucket(t), func(f *driver.Features) { f.Conds = driver.Conds{} })
+	for range 2 {
+		turn, err := newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, func(context.Context) error { return nil })
+		if !turn.Ran || err != nil {
+			t.Errorf("got %+v and %v", turn, err)
+		}
+	}
+	if left := keys(t, b); len(left) > 0 {
+		t.Errorf("there is %q", left)
+	}
+}

@@ -1,0 +1,153 @@
+package blobstore_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/fault"
+	"github.com/blobdock/blobdock/driver/retry"
+)
+
+// sizes are a blob of nothing, of one request, of exactly a part, and of many.
+var sizes = []int{0, 1, 2 << 10, 2<<10 + 1, 50_000}
+
+func TestPutBlob(t *testing.T) {
+	for _, st := range stores {
+		t.Run(st.name, func(t *testing.T) {
+			b := driver.With(newBucket(t), st.edit)
+			s := newStore(t, b)
+			for _, algorithm := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+				for i, size := range sizes {
+					p := content(uint64(i), size)
+					d := algorithm.FromBytes(p)
+					for range 2 { // the second time it is there
+						if err := s.PutBlob(t.Context(), d, int64(size), iotest.OneByteReader(bytes.NewReader(p)), blobstore.BlobOptions{}); err != nil {
+							t.Fatalf("%d bytes: %v", size, err)
+						}
+					}
+					wantBlob(t, b, d, p)
+				}
+			}
+			if got, want := len(keys(t, b)), 2*len(sizes); got != want {
+				t.Errorf("bucket has %q, want %d blobs", keys(t, b), want)
+			}
+			if s.MemoryInUse() != 0 {
+				t.Error("memory in use")
+			}
+		})
+	}
+}
+
+func wantBlob(t *testing.T, b driver.Bucket, d digest.Digest, want []byte) {
+	t.Helper()
+	r, err := b.Open(t.Context(), blobKey(d), driver.Range{}, driver.ReadOptions{})
+	if err != nil {
+		t.Errorf("blob of %d bytes: %v", len(want), err)
+		return
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("blob of %d bytes: read %d others, %v", len(want), len(got), err)
+	}
+}
+
+func TestPutBlobRefuses(t *testing.T) {
+	broken := errors.New("connection lost")
+	b := newBucket(t)
+	s := newStore(t, b)
+	for _, size := range []int{100, 50_000} {
+		p := content(7, size)
+		d := digest.FromBytes(p)
+		for name, tt := range map[string]struct {
+			digest  digest.Digest
+			content io.Reader
+			want    func(error) bool
+		}{
+			"other content": {digest.FromString("other"), bytes.NewReader(p), func(err error) bool { return errors.As(err, new(distribution.ErrBlobInvalidDigest)) }},
+			"too short":     {d, bytes.NewReader(p[1:]), func(err error) bool { return errors.Is(err, blobstore.ErrBodyLength) }},
+			"too long":      {d, io.MultiReader(bytes.NewReader(p), bytes.NewReader(p)), func(err error) bool { return errors.Is(err, blobstore.ErrBodyLength) }},
+			"broken":        {d, io.MultiReader(bytes.NewReader(p[1:]), iotest.ErrReader(broken)), func(err error) bool { return errors.Is(err, broken) }},
+			"no digest":     {"sha256:0", bytes.NewReader(p), func(err error) bool { return errors.As(err, new(distribution.ErrBlobInvalidDigest)) }},
+		} {
+			if err := s.PutBlob(t.Context(), tt.digest, int64(size), tt.content, blobstore.BlobOptions{}); !tt.want(err) {
+				t.Errorf("%s of %d bytes: got %v", name, size, err)
+			}
+			if left := keys(t, b); len(left) > 0 {
+				t.Errorf("%s of %d bytes leaves %q", name, size, left)
+			}
+		}
+	}
+}
+
+func TestPutBlobReplaces(t *testing.T) {
+	for _, st := range stores {
+		for _, size := range []int{100, 50_000} {
+			b := driver.With(newBucket(t), st.edit)
+			s := newStore(t, b)
+			p := content(3, size)
+			d := digest.FromBytes(p)
+			for name, tt := range map[string]struct {
+				there   []byte
+				options blobstore.BlobOptions
+			}{
+				"wrong size":    {p[1:], blobstore.BlobOptions{}},
+				"wrong content": {content(4, size), blobstore.BlobOptions{Replace: true}},
+			} {
+				put(t, b, blobKey(d), tt.there)
+				if err := s.PutBlob(t.Context(), d, int64(size), bytes.NewReader(p), tt.options); err != nil {
+					t.Errorf("%s: %s of %d bytes: %v", st.name, name, size, err)
+				}
+				wantBlob(t, b, d, p)
+			}
+		}
+	}
+}
+
+// TestPutBlobFaults lets every call fail. Whatever happens, no wrong bytes show
+// under the digest, it can be done again, and a sweep leaves the blob alone.
+func TestPutBlobFaults(t *testing.T) {
+	p := content(9, 9000)
+	d := digest.FromBytes(p)
+	for _, st := range stores {
+		store := func(b driver.Bucket) *blobstore.Store {
+			s, err := blobstore.New(driver.With(b, st.edit), blobstore.Options{
+				PartSize: 2 << 10, MemoryBudget: 1 << 20, Concurrency: 1,
+				Retry: retry.Policy{Attempts: 1}, Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		scenario := func(b driver.Bucket) error {
+			return store(b).PutBlob(t.Context(), d, int64(len(p)), bytes.NewReader(p), blobstore.BlobOptions{})
+		}
+		t.Run(st.name, func(t *testing.T) {
+			fault.EachPoint(t, func() driver.Bucket { return newBucket(t) }, scenario, func(t *testing.T, b driver.Bucket, _ fault.Point, err error) {
+				if _, serr := b.Stat(t.Context(), blobKey(d)); err == nil || serr == nil {
+					wantBlob(t, b, d, p)
+				}
+				if err := scenario(b); err != nil {
+					t.Errorf("done again: %v", err)
+				}
+				wantBlob(t, b, d, p)
+				if _, err := store(b).Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond}); err != nil {
+					t.Errorf("Sweep: %v", err)
+				}
+				if got := keys(t, b); len(got) != 1 {
+					t.Errorf("after the sweep the bucket has %q, want a blob", got)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,35 @@
+package integration_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestLease has replicas race for one lease.
+func TestLease(t *testing.T) {
+	onEach(t, func(t *testing.T, store cloud) {
+		b := look(t, store, store.newBucket(t))
+		var ran atomic.Int64
+		var wg sync.WaitGroup
+		for range 8 {
+			s := engine(t, b, 0)
+			wg.Go(func() {
+				_, err := s.Exclusive(t.Context(), "sweep", time.Hour, func(context.Context) error {
+					ran.Add(1)
+					time.Sleep(100 * time.Millisecond)
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := ran.Load(); got != 1 {
+			t.Errorf("%d of 8 ran, want 1", got)
+		}
+	})
+}

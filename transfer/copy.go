@@ -1,0 +1,174 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
+)
+
+// ErrIncomplete is returned when the copy came to its end and something is missing
+// of it. Problems have told what.
+var ErrIncomplete = errors.New("not everything was copied")
+
+// ErrEmpty is returned when the source has no registry.
+var ErrEmpty = errors.New("no registry there")
+
+// Copy copies from src to dst what o says. It goes on after a problem; it ends when
+// ctx does, when a store can't be listed, or when it is told that nothing succeeds
+// any more. The Summary is what was done in any case.
+func Copy(ctx context.Context, src, dst *blobstore.Store, o Options) (Summary, error) {
+	if err := o.check(); err != nil {
+		return Summary{}, err
+	}
+	o.Concurrency = cmp.Or(o.Concurrency, DefaultConcurrency)
+	c := newCopier(src, dst, o)
+	ctx, c.giveUp = context.WithCancelCause(ctx)
+	defer c.giveUp(nil)
+	var err error
+	switch {
+	case len(o.Tags) > 0:
+		err = c.tagged(ctx)
+	case len(o.Repositories) > 0:
+		err = c.repositories(ctx)
+	default:
+		err = c.all(ctx)
+	}
+	if ended := context.Cause(ctx); ended != nil {
+		err = ended
+	}
+	if err == nil && c.sum.Incomplete > 0 {
+		err = ErrIncomplete
+	}
+	return c.sum, err
+}
+
+// known is how many keys of the destination are remembered, at some 300 bytes.
+const known = 1 << 16
+
+// copier is one copy.
+type copier struct {
+	src, dst side
+	options  Options
+	giveUp   context.CancelCauseFunc
+	slots    *semaphore.Weighted // of Concurrency, for blobs under way
+	flying   singleflight.Group  // of blobs, by key
+	// present are keys that the destination has.
+	present *lru.Cache[string, struct{}]
+	// corrupt are blobs that the source has wrong content for.
+	corrupt *lru.Cache[digest.Digest, error]
+
+	mu          sync.Mutex // of what follows, and of calls to the caller
+	sum         Summary
+	done, total int64
+	failures    int // since something succeeded
+}
+
+// side is one of the two stores.
+type side struct {
+	layout.Layout
+	store  *blobstore.Store
+	bucket driver.Bucket
+}
+
+func newSide(s *blobstore.Store) side { return side{layout.Layout{Root: s.Root()}, s, s.Bucket()} }
+
+func newCopier(src, dst *blobstore.Store, o Options) *copier {
+	c := &copier{
+		src: newSide(src), dst: newSide(dst),
+		options: o, slots: semaphore.NewWeighted(int64(o.Concurrency)),
+	}
+	// Their only error is of a size below 1.
+	c.present, _ = lru.New[string, struct{}](known)
+	c.corrupt, _ = lru.New[digest.Digest, error](known)
+	return c
+}
+
+// all copies the whole registry.
+func (c *copier) all(ctx context.Context) error {
+	if c.options.Progress != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		counted := make(chan struct{})
+		go func() {
+			defer close(counted)
+			c.measure(ctx)
+		}()
+		defer func() { cancel(); <-counted }()
+	}
+	n, err := c.blobs(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := c.links(ctx, c.both(ctx, c.src.Repositories()), true)
+	if err != nil {
+		return err
+	}
+	if n+m == 0 {
+		return fmt.Errorf("%s: %w", c.src.Root, ErrEmpty)
+	}
+	return nil
+}
+
+// tell reports a problem.
+func (c *copier) tell(k Kind, key string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k.Incomplete() {
+		c.sum.Incomplete++
+	} else {
+		c.sum.Remarks++
+	}
+	if c.options.Problem != nil {
+		c.options.Problem(Problem{k, key, err})
+	}
+}
+
+// enough is how many failures in a row are taken for the store's.
+const enough = 50
+
+// fail reports that err kept key from being copied, unless that is ctx's end, and
+// gives up when nothing succeeds any more. It returns err.
+func (c *copier) fail(ctx context.Context, key string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	c.tell(Failed, key, err)
+	c.mu.Lock()
+	c.failures++
+	n := c.failures
+	c.mu.Unlock()
+	if n == enough {
+		c.giveUp(fmt.Errorf("%d failures without a success in between: %w", n, err))
+	}
+	return err
+}
+
+// count adds to the summary what has succeeded.
+func (c *copier) count(add func(*Summary)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	add(&c.sum)
+	c.failures = 0
+}
+
+// advance tells the progress of bytes that were copied, and that are to be.
+func (c *copier) advance(done, total int64) {
+	if c.options.Progress == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done += done
+	c.total += total
+	c.options.Progress(c.done, c.total)
+}
