@@ -6,6 +6,7 @@
 //	blobdock garbage-collect CONFIG    distribution's garbage collection
 //	blobdock probe URL                 try out what a registry needs of a store
 //	blobdock sweep URL                 remove abandoned uploads
+//	blobdock check URL                 tell what is damaged, and repair it
 //	blobdock copy SRC DST              copy a registry to another store
 //	blobdock version
 package main
@@ -46,7 +47,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), copyCommand(), versionCommand(), registry.GCCmd)
+	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), copyCommand(), versionCommand(), registry.GCCmd)
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "blobdock:", err)
 		os.Exit(1)

@@ -69,7 +69,7 @@ func serve(ctx context.Context, out io.Writer, config *configuration.Configurati
 	if err := checkAddress(ctx, config); err != nil {
 		return err
 	}
-	if err := check(ctx, config); err != nil {
+	if err := checkStorage(ctx, config); err != nil {
 		return err
 	}
 	limitMemory(config)
@@ -124,9 +124,9 @@ func checkAddress(ctx context.Context, config *configuration.Configuration) erro
 	return ln.Close()
 }
 
-// check looks at the store once, so that a wrong bucket, key or endpoint shows
+// checkStorage looks at the store once, so that a wrong bucket, key or endpoint shows
 // at the start and not at the first push.
-func check(ctx context.Context, config *configuration.Configuration) error {
+func checkStorage(ctx context.Context, config *configuration.Configuration) error {
 	if config.Storage.Type() != blobdock.Name {
 		return nil
 	}

@@ -1,0 +1,148 @@
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/distribution/distribution/v3/manifest/manifestlist"
+	"github.com/distribution/distribution/v3/manifest/schema2"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+const (
+	// manifestsKept is how many manifests are remembered, some kilobytes each.
+	manifestsKept = 10_000
+	// maxManifest is the largest that distribution takes: maxManifestBodySize in
+	// registry/handlers/manifests.go.
+	maxManifest = 4 << 20
+)
+
+// manifest is what a manifest's blob was found to be. It is read once.
+type manifest struct {
+	once  sync.Once
+	err   error
+	state string // why it can't be had, or ""
+	kind  Kind   // what is wrong with it, or ""
+	text  string // the same in words
+	refs  []ref
+}
+
+// sound reports whether it is a manifest, with the right digest.
+func (m *manifest) sound() bool { return m.state == "" && m.kind == "" }
+
+// ref is what a manifest refers to, and its repository must have.
+type ref struct {
+	digest   digest.Digest
+	size     int64 // 0 is not told
+	manifest bool
+}
+
+// manifest reads the manifest d.
+func (r *run) manifest(ctx context.Context, d digest.Digest) (*manifest, error) {
+	m, ok := r.manifests.Get(d)
+	if !ok {
+		m = new(manifest)
+		if before, ok, _ := r.manifests.PeekOrAdd(d, m); ok {
+			m = before
+		}
+	}
+	m.once.Do(func() { m.err = r.readManifest(ctx, d, m) })
+	return m, m.err
+}
+
+func (r *run) readManifest(ctx context.Context, d digest.Digest, m *manifest) (err error) {
+	b, state, err := r.look(ctx, d)
+	if m.state = state; err != nil || state != "" {
+		return err
+	}
+	tooLong := func() {
+		m.kind, m.text = ManifestMalformed, fmt.Sprintf("%d bytes, more than a registry takes", b.size)
+	}
+	if b.size > maxManifest {
+		tooLong()
+		return nil
+	}
+	p := bounded{max: maxManifest}
+	m.state, err = r.content(ctx, d, &p)
+	switch {
+	case errors.Is(err, errTooLong):
+		tooLong()
+		return nil
+	case err != nil || m.state != "":
+		return err
+	}
+	m.kind, m.text, m.refs = parse(p.p)
+	return nil
+}
+
+// parse reads a manifest as distribution does, by its own media type and not by
+// that of its descriptor.
+func parse(p []byte) (kind Kind, text string, refs []ref) {
+	var doc struct {
+		SchemaVersion int             `json:"schemaVersion"`
+		MediaType     string          `json:"mediaType"`
+		Config        v1.Descriptor   `json:"config"`
+		Layers        []v1.Descriptor `json:"layers"`
+		Manifests     []v1.Descriptor `json:"manifests"`
+	}
+	if err := json.Unmarshal(p, &doc); err != nil {
+		return ManifestMalformed, err.Error(), nil
+	}
+	switch doc.SchemaVersion {
+	case 1:
+		return ManifestSchema1, "", nil
+	case 2:
+	default:
+		return ManifestMalformed, fmt.Sprintf("schema version %d", doc.SchemaVersion), nil
+	}
+	var all []v1.Descriptor
+	switch doc.MediaType {
+	case v1.MediaTypeImageManifest, schema2.MediaTypeManifest:
+		all = append([]v1.Descriptor{doc.Config}, doc.Layers...)
+	case v1.MediaTypeImageIndex, manifestlist.MediaTypeManifestList:
+		all = doc.Manifests
+	case "":
+		if all = doc.Manifests; all == nil {
+			all = append([]v1.Descriptor{doc.Config}, doc.Layers...)
+		}
+	default:
+		return ManifestMalformed, fmt.Sprintf("media type %q", doc.MediaType), nil
+	}
+	seen := make(map[digest.Digest]bool)
+	for _, desc := range all {
+		if err := desc.Digest.Validate(); err != nil {
+			return ManifestMalformed, fmt.Sprintf("refers to %q: %v", desc.Digest, err), nil
+		}
+		if foreign(desc) || seen[desc.Digest] {
+			continue
+		}
+		seen[desc.Digest] = true
+		refs = append(refs, ref{desc.Digest, desc.Size, isManifest(desc.MediaType)})
+	}
+	return "", "", refs
+}
+
+// foreign reports whether clients get it from elsewhere, as distribution sees it
+// when a manifest is pushed.
+func foreign(d v1.Descriptor) bool {
+	switch d.MediaType {
+	case schema2.MediaTypeForeignLayer:
+		return true
+	case v1.MediaTypeImageLayerNonDistributable, v1.MediaTypeImageLayerNonDistributableGzip, //nolint:staticcheck // deprecated, and there in old images
+		v1.MediaTypeImageLayerNonDistributableZstd: //nolint:staticcheck // as above
+		return len(d.URLs) > 0
+	}
+	return false
+}
+
+func isManifest(mediaType string) bool {
+	switch mediaType {
+	case v1.MediaTypeImageManifest, schema2.MediaTypeManifest, v1.MediaTypeImageIndex, manifestlist.MediaTypeManifestList:
+		return true
+	}
+	return false
+}
