@@ -81,7 +81,7 @@ func (f *flight) buffer(ctx context.Context, size int64) (*buffer, error) {
 			}
 		}
 		if f.held == 0 {
-			buf, err := f.store.budget.acquire(ctx, size)
+			buf, err := f.store.buffer(ctx, size)
 			if err != nil {
 				return nil, err
 			}

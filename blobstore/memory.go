@@ -2,9 +2,11 @@ package blobstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -26,6 +28,25 @@ func newBudget(total int64) *budget {
 	return &budget{total: total, sem: semaphore.NewWeighted(total)}
 }
 
+// DefaultMemoryWait is that of Options. Clients give up an upload that moves no byte
+// for a few minutes.
+const DefaultMemoryWait = time.Minute
+
+// ErrBusy is returned to a request that has waited too long for a part buffer: more
+// uploads than the memory budget has room for are under way, or slower ones than it
+// was made for. The client tries again later.
+var ErrBusy = errors.New("too many uploads are under way")
+
+// buffer acquires a buffer of at least n bytes for what ctx is about.
+func (s *Store) buffer(ctx context.Context, n int64) (*buffer, error) {
+	if hintFrom(ctx).http {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, s.options.MemoryWait, ErrBusy)
+		defer stop()
+	}
+	return s.budget.acquire(ctx, n)
+}
+
 // acquire waits for a buffer of at least n bytes.
 func (b *budget) acquire(ctx context.Context, n int64) (*buffer, error) {
 	size := sizeClass(n)
@@ -37,6 +58,9 @@ func (b *budget) acquire(ctx context.Context, n int64) (*buffer, error) {
 		err := b.sem.Acquire(ctx, size)
 		b.waiting.Add(-1)
 		if err != nil {
+			if cause := context.Cause(ctx); errors.Is(cause, ErrBusy) {
+				err = cause
+			}
 			return nil, fmt.Errorf("waiting for %d bytes of the memory budget: %w", size, err)
 		}
 	}

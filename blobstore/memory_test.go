@@ -3,9 +3,12 @@ package blobstore_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -100,4 +103,57 @@ func TestBudgetHonoursContext(t *testing.T) {
 	if _, err := again.Commit(t.Context(), v1.Descriptor{Digest: digest.FromString("z")}); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestBusy has requests wait for a buffer that nobody gives back. They are told in
+// time to come again; what is no request waits on, and those who come later succeed
+// once there is room.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := driver.With(newBucket(t), copyOnly)
+		s, err := blobstore.New(b, blobstore.Options{PartSize: 64 << 10, MemoryBudget: 64 << 10, MemoryWait: time.Minute, Concurrency: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		repo := newRepository(t, s, "app")
+		holder, err := repo.Create(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := holder.Write(content(1, 1)); err != nil {
+			t.Fatal(err)
+		}
+		waiting := make(chan error)
+		go func() { waiting <- pushPlain(t.Context(), repo, content(2, 100)) }()
+		synctest.Wait()
+
+		w, err := repo.Create(request(http.MethodPost, "/", 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		w, err = repo.Resume(request(http.MethodPatch, "/", 100), w.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.ReadFrom(bytes.NewReader(content(3, 100))); !errors.Is(err, blobstore.ErrBusy) || time.Since(began) != time.Minute {
+			t.Errorf("got %v after %v, want %v after a minute", err, time.Since(began), blobstore.ErrBusy)
+		}
+		_ = w.Close()
+		select {
+		case err := <-waiting:
+			t.Errorf("what is no request has ended: %v", err)
+		default:
+		}
+		if err := holder.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-waiting; err != nil {
+			t.Error(err)
+		}
+		p := content(3, 100)
+		if err := finish(repo, w.ID(), p, digest.FromBytes(p)); err != nil {
+			t.Errorf("later: %v", err)
+		}
+	})
 }

@@ -164,7 +164,7 @@ func (st *stage) makePlan(length int64, last bool) error {
 
 // load gets a buffer and puts the session's tail into it.
 func (st *stage) load(ctx context.Context, want int64) error {
-	buf, err := st.store.budget.acquire(ctx, want)
+	buf, err := st.store.buffer(ctx, want)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,10 @@ type Options struct {
 	Root string
 	// MemoryBudget bounds the bytes of all part buffers of the Store; 256 MiB.
 	MemoryBudget int64
+	// MemoryWait is how long a request waits for a part buffer before it fails with
+	// ErrBusy; DefaultMemoryWait. Callers that are no requests wait as long as their
+	// contexts let them.
+	MemoryWait time.Duration
 	// PartSize is the size in bytes of an upload's first parts, and the largest
 	// blob that is stored by a single request; what the driver prefers, else 8 MiB.
 	PartSize int64
@@ -89,6 +93,9 @@ func (o Options) defaults(f driver.Features) Options {
 	}
 	if o.Lookups == 0 {
 		o.Lookups = DefaultLookups
+	}
+	if o.MemoryWait == 0 {
+		o.MemoryWait = DefaultMemoryWait
 	}
 	if o.DisconnectGrace == 0 {
 		o.DisconnectGrace = 10 * time.Second

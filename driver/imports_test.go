@@ -11,7 +11,7 @@ import (
 // OpenTelemetry's API.
 func TestImports(t *testing.T) {
 	const module = "github.com/blobdock/blobdock/"
-	packages := []string{".", "./mem", "./file", "./retry", "./meter", "./fault"}
+	packages := []string{".", "./mem", "./file", "./retry", "./meter", "./fault", "./limit"}
 	args := append([]string{"list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}"}, packages...)
 	out, err := exec.CommandContext(t.Context(), "go", args...).Output()
 	if err != nil {

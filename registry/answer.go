@@ -49,6 +49,9 @@ func note(ctx context.Context, err error) error {
 	return err
 }
 
+// busyWait is when a client may try again that has waited in vain for its turn.
+const busyWait = 5 * time.Second
+
 // classify finds the answer for an error. Details are our own words: what a
 // store says may name things that are not the client's to know.
 func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool) {
@@ -61,6 +64,8 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 	switch {
 	case errors.Is(err, blobstore.ErrUploadConflict):
 		return errcode.ErrorCodeRangeInvalid.WithDetail("another request has changed this upload: ask for its status and go on from there"), 0, true
+	case errors.Is(err, blobstore.ErrBusy):
+		return errcode.ErrorCodeUnavailable.WithDetail("too many uploads are under way"), busyWait, true
 	case errors.Is(err, blobstore.ErrNewerSession):
 		return errcode.ErrorCodeUnavailable.WithDetail(blobstore.ErrNewerSession.Error()), wait, true
 	case errors.Is(err, blobstore.ErrUploadGone):

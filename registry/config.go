@@ -11,6 +11,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/limit"
 	"github.com/blobdock/blobdock/driver/trace"
 	"github.com/blobdock/blobdock/redirect"
 )
@@ -22,6 +23,7 @@ type Config struct {
 	// Options of the engine:
 	//
 	//	memory_budget    bytes of all part buffers, such as 256MiB
+	//	memory_wait      how long a push waits for a buffer before it is answered 503; 1m
 	//	lookup_ttl       how long a blob that was found counts as there; 1m, 0s is not at all
 	//	lookups          how many such blobs are kept; 10000
 	//	redirect         whether pulls are sent to signed URLs; true
@@ -38,6 +40,11 @@ type Config struct {
 	// Those that take several values take them separated by commas, or in YAML as
 	// a list.
 	Options blobstore.Options
+	// Limit bounds the requests to the store:
+	//
+	//	max_requests             how many are under way at the same time; any number
+	//	max_requests_per_second  how many begin in a second; any number
+	Limit limit.Options
 }
 
 // DefaultMemoryBudget is that of a configuration that names none.
@@ -63,7 +70,7 @@ func ParseConfig(section map[string]any) (Config, error) {
 		return Config{}, fmt.Errorf("storage blobdock: %w", err)
 	}
 	var c Config
-	if c.Options, err = parseEngine(q, u.Path); err != nil {
+	if err := c.parseEngine(q, u.Path); err != nil {
 		return Config{}, fmt.Errorf("storage blobdock: %w", err)
 	}
 	u.RawQuery = q.Encode()
@@ -114,7 +121,7 @@ func scalar(v any) (string, error) {
 
 // engineParams are ours; all others are the store's.
 var engineParams = []string{
-	"memory_budget", "lookup_ttl", "lookups",
+	"memory_budget", "memory_wait", "max_requests", "max_requests_per_second", "lookup_ttl", "lookups",
 	"redirect", "redirect_expiry", "redirect_urls", "redirect_min_size",
 	"redirect_networks", "redirect_except_networks", "redirect_except_agents", "redirect_except_repositories",
 	"redirect_signer",
@@ -133,11 +140,17 @@ func take(q url.Values, ours func(name string) bool) url.Values {
 }
 
 // parseEngine takes the engine's parameters out of q. prefix is that of all keys.
-func parseEngine(q url.Values, prefix string) (o blobstore.Options, err error) {
+func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
+	o := &c.Options
 	engine := take(q, func(name string) bool { return slices.Contains(engineParams, name) })
 	const most = 100_000_000
 	p := driver.NewParams(engine)
+	c.Limit = limit.Options{
+		Calls: p.Int("max_requests", 0, 1, most),
+		Rate:  float64(p.Int("max_requests_per_second", 0, 1, most)),
+	}
 	o.MemoryBudget = p.Bytes("memory_budget", DefaultMemoryBudget, 16<<20, 1<<40)
+	o.MemoryWait = p.Duration("memory_wait", blobstore.DefaultMemoryWait, time.Second, 24*time.Hour)
 	if o.LookupTTL = p.Duration("lookup_ttl", blobstore.DefaultLookupTTL, 0, 24*time.Hour); o.LookupTTL == 0 {
 		o.LookupTTL = -1
 	}
@@ -153,21 +166,21 @@ func parseEngine(q url.Values, prefix string) (o blobstore.Options, err error) {
 	signer := p.String("redirect_signer", "")
 	networks, except := p.List("redirect_networks"), p.List("redirect_except_networks")
 	if err := p.Err(); err != nil {
-		return o, err
+		return err
 	}
 	if o.Redirect.Networks, err = redirect.ParseNetworks("redirect_networks", networks); err != nil {
-		return o, err
+		return err
 	}
 	if o.Redirect.ExceptNetworks, err = redirect.ParseNetworks("redirect_except_networks", except); err != nil {
-		return o, err
+		return err
 	}
 	if signer != "" {
 		own := take(q, func(name string) bool { return strings.HasPrefix(name, signer+"_") })
 		if o.Signer, err = redirect.Open(signer, driver.NewParams(own), prefix); err != nil {
-			return o, err
+			return err
 		}
 	}
-	return o, o.Redirect.Check()
+	return o.Redirect.Check()
 }
 
 // Open makes the engine that c describes. It sends no request. What it does is
@@ -188,12 +201,12 @@ func (c Config) Open(ctx context.Context) (*blobstore.Store, error) {
 	return s, nil
 }
 
-// OpenBucket opens the store alone, whose calls are counted and traced, and not
-// repeated.
+// OpenBucket opens the store alone, whose calls are counted, traced and limited, and
+// not repeated.
 func (c Config) OpenBucket(ctx context.Context) (driver.Bucket, error) {
 	b, err := driver.Open(ctx, c.URL)
 	if err != nil {
 		return nil, err
 	}
-	return trace.Wrap(metrics.observe(b)), nil
+	return limit.Wrap(trace.Wrap(metrics.observe(b)), c.Limit), nil
 }

@@ -10,13 +10,14 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/limit"
 	"github.com/blobdock/blobdock/redirect"
 	"github.com/blobdock/blobdock/registry"
 )
 
 func TestParseConfig(t *testing.T) {
 	base := blobstore.Options{
-		MemoryBudget: registry.DefaultMemoryBudget, LookupTTL: blobstore.DefaultLookupTTL, Lookups: blobstore.DefaultLookups,
+		MemoryBudget: registry.DefaultMemoryBudget, MemoryWait: blobstore.DefaultMemoryWait, LookupTTL: blobstore.DefaultLookupTTL, Lookups: blobstore.DefaultLookups,
 		RedirectExpiry: redirect.DefaultExpiry, RedirectURLs: redirect.DefaultKept, Redirect: redirect.Policy{MinSize: redirect.DefaultMinSize},
 	}
 	with := func(change func(*blobstore.Options)) blobstore.Options {
@@ -32,8 +33,9 @@ func TestParseConfig(t *testing.T) {
 	}{
 		{"only a url", map[string]any{"url": "s3://b/p?region=r", "useragent": "distribution"}, "s3://b/p?region=r", base},
 		{"all in the url", map[string]any{
-			"url": "s3://b?region=r&memory_budget=64MiB&lookup_ttl=0s&lookups=7&redirect=off&redirect_expiry=5m&redirect_urls=8&redirect_min_size=0",
+			"url": "s3://b?region=r&memory_budget=64MiB&memory_wait=5s&lookup_ttl=0s&lookups=7&redirect=off&redirect_expiry=5m&redirect_urls=8&redirect_min_size=0",
 		}, "s3://b?region=r", with(func(o *blobstore.Options) {
+			o.MemoryWait = 5 * time.Second
 			o.MemoryBudget, o.LookupTTL, o.Lookups, o.RedirectExpiry, o.RedirectURLs = 64<<20, -1, 7, 5*time.Minute, 8
 			o.Redirect = redirect.Policy{Off: true}
 		})},
@@ -85,6 +87,18 @@ func TestParseBadConfig(t *testing.T) {
 	} {
 		if _, err := registry.ParseConfig(tt.section); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), tt.name) {
 			t.Errorf("%v: got %v, want %v of %s", tt.section, err, driver.Invalid, tt.name)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	got, err := registry.ParseConfig(map[string]any{"url": "s3://b?max_requests=7", "max_requests_per_second": 20})
+	if want := (limit.Options{Calls: 7, Rate: 20}); err != nil || got.Limit != want {
+		t.Errorf("got %+v and %v, want %+v", got.Limit, err, want)
+	}
+	for _, name := range []string{"max_requests", "max_requests_per_second", "memory_wait"} {
+		if _, err := registry.ParseConfig(map[string]any{"url": "s3://b", name: "0"}); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

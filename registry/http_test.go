@@ -41,12 +41,18 @@ func init() {
 // Several replicas can serve one bucket.
 func serve(t testing.TB, b driver.Bucket) *httptest.Server {
 	t.Helper()
+	return serveWith(t, b, "")
+}
+
+// serveWith is serve with parameters of the engine.
+func serveWith(t testing.TB, b driver.Bucket, params string) *httptest.Server {
+	t.Helper()
 	name := fmt.Sprintf("b%d", rand.Uint64())
 	buckets.Store(name, b)
 	t.Cleanup(func() { buckets.Delete(name) })
 	config := &configuration.Configuration{
 		Storage: configuration.Storage{
-			"blobdock":    {"url": "given://" + name},
+			"blobdock":    {"url": "given://" + name + "?" + params},
 			"delete":      {"enabled": true},
 			"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 		},

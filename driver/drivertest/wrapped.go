@@ -6,6 +6,7 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/fault"
+	"github.com/blobdock/blobdock/driver/limit"
 	"github.com/blobdock/blobdock/driver/meter"
 	"github.com/blobdock/blobdock/driver/retry"
 )
@@ -17,7 +18,7 @@ func RunWrapped(t *testing.T, h Harness) {
 	for _, w := range []struct {
 		name string
 		wrap func(driver.Bucket) driver.Bucket
-	}{{"retry", retried}, {"meter", metered}, {"fault", faulty}, {"all", stacked}} {
+	}{{"retry", retried}, {"limit", limited}, {"meter", metered}, {"fault", faulty}, {"all", stacked}} {
 		t.Run(w.name, func(t *testing.T) { Run(t, h.through(w.wrap)) })
 	}
 }
@@ -37,7 +38,9 @@ func metered(b driver.Bucket) driver.Bucket { return meter.Wrap(b, func(meter.Ev
 
 func faulty(b driver.Bucket) driver.Bucket { return fault.Wrap(b, nil) }
 
-func stacked(b driver.Bucket) driver.Bucket { return retried(metered(faulty(b))) }
+func limited(b driver.Bucket) driver.Bucket { return limit.Wrap(b, limit.Options{Calls: 4}) }
+
+func stacked(b driver.Bucket) driver.Bucket { return retried(limited(metered(faulty(b)))) }
 
 // through is h with a wrapper around its buckets.
 func (h Harness) through(wrap func(driver.Bucket) driver.Bucket) Harness {
