@@ -20,7 +20,7 @@ IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 TESTFLAGS ?= -race -timeout 25m
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-all test-suite test-bench test-full test-docker provision lint vet fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test test-all test-suite test-bench test-full test-docker provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -61,6 +61,16 @@ test-in-docker: provision
 	@tail -n 1 $(IN_DOCKER_LOG)
 	@grep -q -- '--- PASS: TestInterop/azure' $(IN_DOCKER_LOG) || { echo "no test ran in Docker: does IN_DOCKER name any?"; exit 1; }
 	$(GO) test -tags docker -timeout 10m -count=1 -run '^TestUp$$' ./integration/compose
+
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+# Needs Go's vulnerability database, of which GOVULNDB may name a mirror.
+vuln:
+	@if curl -fsS --max-time 10 -o /dev/null "$${GOVULNDB:-https://vuln.go.dev}/index/db.json"; then \
+		$(GO) run $(GOVULNCHECK) -db "$${GOVULNDB:-https://vuln.go.dev}" ./...; \
+	else \
+		echo "NOT RUN: govulncheck can't reach the vulnerability database $${GOVULNDB:-https://vuln.go.dev}"; \
+	fi
 
 # Outside go test, whose time limit a first build would use up.
 provision:

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,12 +67,16 @@ type run struct {
 	made   []string // keys to remove
 }
 
+func newRun(b driver.Bucket) *run {
+	return &run{bucket: b, features: b.Features(), folder: Folder + "/" + strings.ToLower(rand.Text()), passed: make(map[string]bool)}
+}
+
 const content = "written by blobdock probe, safe to delete\n"
 
 // Run makes all checks on b, one after the other, and yields the result of each.
 func Run(ctx context.Context, b driver.Bucket) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
-		p := &run{bucket: b, features: b.Features(), folder: Folder + "/" + strings.ToLower(rand.Text()), passed: make(map[string]bool)}
+		p := newRun(b)
 		defer p.tidy(ctx)
 		for _, c := range checks {
 			if !yield(p.make(ctx, c)) {
@@ -121,9 +126,11 @@ func (p *run) tidy(ctx context.Context) {
 // key is one of the run's own.
 func (p *run) key(name string) string { return p.folder + "/" + name }
 
-func (p *run) put(ctx context.Context, key string, o driver.WriteOptions) (driver.Object, error) {
-	p.made = append(p.made, key)
-	return p.bucket.Put(ctx, key, section(content), o)
+func (p *run) put(ctx context.Context, key, text string, o driver.WriteOptions) (driver.Object, error) {
+	if !slices.Contains(p.made, key) {
+		p.made = append(p.made, key)
+	}
+	return p.bucket.Put(ctx, key, section(text), o)
 }
 
 func section(s string) *io.SectionReader {

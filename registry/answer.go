@@ -3,14 +3,17 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
+	"github.com/distribution/reference"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
@@ -88,10 +91,26 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 // package's import.
 func Handler(_ *configuration.Configuration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if nameTooLong(r.URL.Path) {
+			_ = errcode.ServeJSON(w, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
+			return
+		}
 		a := new(answer)
 		r = r.WithContext(context.WithValue(r.Context(), answerKey{}, a))
 		next.ServeHTTP(&answering{ResponseWriter: w, answer: a}, r)
 	})
+}
+
+// nameTooLong reports whether the name of a path's repository is longer than any is,
+// to which distribution answers 500.
+func nameTooLong(path string) bool {
+	name, ok := strings.CutPrefix(path, "/v2/")
+	for _, what := range []string{"/blobs/", "/manifests/", "/tags/"} {
+		if i := strings.LastIndex(name, what); ok && i > reference.RepositoryNameTotalLengthMax {
+			return true
+		}
+	}
+	return false
 }
 
 type answering struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +18,8 @@ import (
 	"github.com/distribution/distribution/v3/registry"
 	"github.com/spf13/cobra"
 
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/probe"
 	blobdock "github.com/blobdock/blobdock/registry"
 )
 
@@ -150,7 +153,29 @@ func checkStorage(ctx context.Context, config *configuration.Configuration) erro
 	if _, err := blobdock.NewDriver(s).Stat(ctx, "/"); err != nil {
 		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
 	}
+	checkConditions(ctx, config, c, s.Bucket())
 	return nil
+}
+
+// checkConditions finds out whether the store heeds the conditions of writes. Where it
+// does not, none are made: to rely on them costs a race between two writers more.
+func checkConditions(ctx context.Context, config *configuration.Configuration, c blobdock.Config, b driver.Bucket) {
+	err := probe.Conditions(ctx, b)
+	if err == nil {
+		return
+	}
+	if !errors.Is(err, probe.ErrIgnored) {
+		// A registry may be allowed to read only.
+		slog.DebugContext(ctx, "it is not known whether the store honours conditional writes", "storage", redact(c.URL), "cause", err)
+		return
+	}
+	remedy := "set another release of the store up, or another profile"
+	if u, uerr := url.Parse(c.URL); uerr == nil && u.Scheme == "s3" && !u.Query().Has("conditions") {
+		config.Storage[blobdock.Name]["conditions"] = "none"
+		remedy = "conditions=none is taken"
+	}
+	slog.WarnContext(ctx, "the store ignores conditional writes: of two clients that write to one upload at once, one may have to begin anew",
+		"storage", redact(c.URL), "remedy", remedy, "cause", err)
 }
 
 // overhead is what the Go heap may take beside the part buffers: connections, and

@@ -44,9 +44,6 @@ const (
 	// recovered is a window so large that a store which takes it has got over what
 	// made it throttle.
 	recovered = 1024
-	// settle is how long the calls that are under way when the store throttles may
-	// be throttled as well without being taken for a further sign.
-	settle = 250 * time.Millisecond
 )
 
 // limiter is additive increase and multiplicative decrease, as TCP does it: a call
@@ -73,12 +70,13 @@ func (l *limiter) around(ctx context.Context, c *driver.Call, next func(context.
 		return driver.Fail(c.Op, c.Key, err)
 	}
 	err := l.pace(ctx)
+	began := time.Now()
 	if err != nil {
 		err = driver.Fail(c.Op, c.Key, err)
 	} else {
 		err = next(ctx)
 	}
-	l.leave(err)
+	l.leave(began, err)
 	return err
 }
 
@@ -124,8 +122,8 @@ func (l *limiter) admit() {
 	}
 }
 
-// leave gives a place back, and learns from how the call went.
-func (l *limiter) leave(err error) {
+// leave gives the place of a call back, and learns from how it went.
+func (l *limiter) leave(began time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -135,7 +133,8 @@ func (l *limiter) leave(err error) {
 		if errors.As(err, &e) && e.RetryAfter > 0 {
 			l.quiet = later(l.quiet, now.Add(e.RetryAfter))
 		}
-		if now.Sub(l.shrunk) >= settle {
+		// Those that were under way when the window was halved tell nothing new.
+		if began.After(l.shrunk) {
 			l.window = max(1, float64(l.underway)/2)
 			l.shrunk = now
 		}

@@ -44,19 +44,22 @@ func (c *Call) wait(e *driver.Error) {
 	}
 }
 
+// maxRetryAfter bounds what a store can ask for: who waits longer has given up.
+const maxRetryAfter = time.Hour
+
 // retryAfter is in seconds, or a date; Azure's SDKs know milliseconds as well.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	for _, name := range []string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} {
 		if n, err := strconv.Atoi(h.Get(name)); err == nil && n > 0 {
-			return time.Duration(n) * time.Millisecond
+			return time.Duration(min(n, int(maxRetryAfter/time.Millisecond))) * time.Millisecond
 		}
 	}
 	v := h.Get("Retry-After")
 	if n, err := strconv.Atoi(v); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
+		return time.Duration(min(n, int(maxRetryAfter/time.Second))) * time.Second
 	}
 	if t, err := http.ParseTime(v); err == nil && t.After(now) {
-		return t.Sub(now)
+		return min(t.Sub(now), maxRetryAfter)
 	}
 	return 0
 }
