@@ -71,6 +71,20 @@ func launch(t testing.TB, env []string, args ...string) *process {
 	return p
 }
 
+// peak is the largest resident set that the process has had, in bytes; 0 when it has
+// ended, or where the system does not tell.
+// https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
+func (p *process) peak() int64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	for line := range strings.Lines(string(status)) {
+		var kb int64
+		if _, err := fmt.Sscanf(line, "VmHWM: %d kB", &kb); err == nil {
+			return kb << 10
+		}
+	}
+	return 0
+}
+
 // kill ends the process as kill -9 does.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()

@@ -98,6 +98,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	s := given(t, fault.Wrap(mem.New(), fault.Script{
 		{Op: driver.OpPut, Nth: 1, Kind: driver.Throttled},
 		{Op: driver.OpPut, Nth: 2},
+		{Op: driver.OpDelete, Delay: time.Hour},
 	}), blobstore.Options{Retry: retry.Policy{Base: time.Millisecond, OnRetry: func(driver.Op, string, int, error) { told++ }}})
 	defer s.Close()
 	before := scrape(t)
@@ -112,8 +113,8 @@ func TestRequestsAreCounted(t *testing.T) {
 	if _, err := b.Stat(t.Context(), "none"); err == nil {
 		t.Fatal("found what is not there")
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
 	_ = b.Delete(ctx, "some/link")
 	wantMore(t, before, map[string]float64{
 		`blobdock_storage_requests_total{op="put",outcome="throttled",provider="mem"}`:         1,

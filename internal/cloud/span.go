@@ -87,14 +87,15 @@ func (c *Call) align(s Span, body io.Reader, obj *driver.Object) (driver.Range, 
 	return got, err
 }
 
-// parseContentRange reads "bytes first-last/size", where first lies before size.
+// parseContentRange reads "bytes first-last/size". Azurite delivers no bytes from the
+// end on, where others refuse; first is size then.
 func parseContentRange(s string) (first, size int64, ok bool) {
 	s, ok = strings.CutPrefix(s, "bytes ")
 	span, total, ok2 := strings.Cut(s, "/")
 	from, _, ok3 := strings.Cut(span, "-")
 	first, err := strconv.ParseInt(from, 10, 64)
 	size, err2 := strconv.ParseInt(total, 10, 64)
-	return first, size, ok && ok2 && ok3 && err == nil && err2 == nil && first >= 0 && size > first
+	return first, size, ok && ok2 && ok3 && err == nil && err2 == nil && first >= 0 && size >= first
 }
 
 // downstream delivers left bytes and then io.EOF.
