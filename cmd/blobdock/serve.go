@@ -170,7 +170,7 @@ func checkConditions(ctx context.Context, config *configuration.Configuration, c
 		return
 	}
 	remedy := "set another release of the store up, or another profile"
-	if u, uerr := url.Parse(c.URL); uerr == nil && u.Scheme == "s3" && !u.Query().Has("conditions") {
+	if u, uerr := url.Parse(c.URL); uerr == nil && u.Scheme == "s3" && !u.Query().Has("conditions") && c.Beside["conditions"] == "" {
 		config.Storage[blobdock.Name]["conditions"] = "none"
 		remedy = "conditions=none is taken"
 	}
