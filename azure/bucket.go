@@ -17,18 +17,19 @@ import (
 
 // Bucket is a container of an Azure storage account. It implements driver.Bucket.
 type Bucket struct {
-	client    *container.Client
-	transport *http.Transport
-	account   string
-	container string
-	endpoint  string // of the account, no slash at its end
-	public    string // the same, for those who are given signed URLs
-	prefix    cloud.Prefix
-	auth      authority
-	write     attributes
-	checksum  Checksum
-	delegated delegation
-	features  driver.Features
+	credential Credential // never CredentialAuto
+	client     *container.Client
+	transport  *http.Transport
+	account    string
+	container  string
+	endpoint   string // of the account, no slash at its end
+	public     string // the same, for those who are given signed URLs
+	prefix     cloud.Prefix
+	auth       authority
+	write      attributes
+	checksum   Checksum
+	delegated  delegation
+	features   driver.Features
 }
 
 var _ driver.Bucket = (*Bucket)(nil)
@@ -47,6 +48,10 @@ func Open(_ context.Context, c Config) (*Bucket, error) {
 }
 
 func open(c Config) (*Bucket, error) {
+	c, err := c.complete()
+	if err != nil {
+		return nil, err
+	}
 	s, err := c.secrets()
 	if err != nil {
 		return nil, err
@@ -60,7 +65,7 @@ func open(c Config) (*Bucket, error) {
 		return nil, err
 	}
 	b := &Bucket{
-		transport: tr, container: c.Container, prefix: prefix, account: s.account, endpoint: s.endpoint,
+		credential: c.Credential, transport: tr, container: c.Container, prefix: prefix, account: s.account, endpoint: s.endpoint,
 		public: strings.TrimSuffix(cmp.Or(c.RedirectEndpoint, s.endpoint), "/"),
 		write:  attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: cmp.Or(c.Checksum, ChecksumCRC64),
 	}

@@ -41,6 +41,10 @@ const (
 
 func (c Config) secrets() (secrets, error) {
 	s := secrets{account: c.Account, endpoint: strings.TrimSuffix(c.Endpoint, "/")}
+	c, err := c.complete()
+	if err != nil {
+		return s, err
+	}
 	kind, err := c.find(&s)
 	if err != nil {
 		return s, err
@@ -55,44 +59,48 @@ func (c Config) secrets() (secrets, error) {
 	return s, nil
 }
 
-// find fills in what the credential consists of, and tells of which kind it is.
-func (c Config) find(s *secrets) (authKind, error) {
-	connection, key, sas := c.ConnectionString, c.Key, c.SAS
+// complete is c with the credential that it comes to, which may be in a file or in the
+// environment.
+func (c Config) complete() (Config, error) {
 	if c.KeyFile != "" {
 		text, err := os.ReadFile(c.KeyFile)
 		if err != nil {
-			return 0, fmt.Errorf("key_file: %w: %w", err, driver.Invalid)
+			return c, fmt.Errorf("key_file: %w: %w", err, driver.Invalid)
 		}
-		if key = strings.TrimSpace(string(text)); key == "" {
-			return 0, fmt.Errorf("key_file %s is empty: %w", c.KeyFile, driver.Invalid)
+		if c.Key = strings.TrimSpace(string(text)); c.Key == "" {
+			return c, fmt.Errorf("key_file %s is empty: %w", c.KeyFile, driver.Invalid)
 		}
+		c.KeyFile = ""
 	}
-	if connection == "" && key == "" && sas == "" {
-		connection, key, sas = os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
+	if c.ConnectionString == "" && c.Key == "" && c.SAS == "" {
+		c.ConnectionString, c.Key, c.SAS = os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
 	}
-	want := c.Credential
-	if want == CredentialAuto {
-		switch {
-		case connection != "":
-			want = CredentialConnectionString
-		case key != "":
-			want = CredentialKey
-		case sas != "":
-			want = CredentialSAS
-		default:
-			want = CredentialDefault
-		}
+	switch {
+	case c.Credential != CredentialAuto:
+	case c.ConnectionString != "":
+		c.Credential = CredentialConnectionString
+	case c.Key != "":
+		c.Credential = CredentialKey
+	case c.SAS != "":
+		c.Credential = CredentialSAS
+	default:
+		c.Credential = CredentialDefault
 	}
-	switch want {
+	return c, nil
+}
+
+// find fills in what the credential consists of, and tells of which kind it is.
+func (c Config) find(s *secrets) (authKind, error) {
+	switch c.Credential {
 	case CredentialConnectionString:
-		return s.connect(connection)
+		return s.connect(c.ConnectionString)
 	case CredentialKey:
-		if s.key = key; key == "" {
+		if s.key = c.Key; s.key == "" {
 			return 0, fmt.Errorf("credential=key: set AZURE_STORAGE_KEY or key_file: %w", driver.Invalid)
 		}
 		return sharedKey, nil
 	case CredentialSAS:
-		if s.sas = strings.TrimPrefix(sas, "?"); s.sas == "" {
+		if s.sas = strings.TrimPrefix(c.SAS, "?"); s.sas == "" {
 			return 0, fmt.Errorf("credential=sas: set AZURE_STORAGE_SAS_TOKEN: %w", driver.Invalid)
 		}
 		return signature, nil
@@ -185,7 +193,7 @@ type authority struct {
 
 func (s secrets) authority(c Config, tr *http.Transport) (authority, error) {
 	a := authority{kind: s.kind, sas: s.sas, options: policy.ClientOptions{
-		Transport: cloud.Transport{Transport: tr},
+		Transport: cloud.Transport{Transport: tr, Log: c.LogRequests},
 		// blobdock's own wrapper repeats calls, and knows which may be repeated.
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},

@@ -21,6 +21,8 @@
 //
 //	credential         auto, key, connection-string, sas, default or anonymous
 //	key_file           file with the account's key
+//	key, sas, connection_string  the account's key, a shared access signature, a
+//	                   connection string; secrets: beside the URL, never in it
 //
 //	tier               Hot, Cool or Cold; default: the account's
 //	encryption_scope   default: the container's
@@ -32,18 +34,24 @@
 //	copy_concurrency   part copies in flight; default: 8
 //
 //	ca_file            PEM file of the authorities to trust, in place of the system's
+//	client_cert_file   PEM file of this client's certificate, where the store, or a
+//	                   proxy before it, asks for one
+//	client_key_file    and of its key
 //	skip_verify        trust any certificate; for tests
 //	max_conns          connections to the store; default: no limit
+//	idle_conns         of them kept for the next request; default: 256
+//	idle_timeout       how long they are kept; default: 50s, at most stall_timeout
 //	dial_timeout       until a connection is made; default: 5s
 //	stall_timeout      without a byte moving, in the midst of a request; default: 30s
+//	log_requests       log each request, without headers and queries; default: false
 //
 // # Credentials
 //
 // By default the first of these that is there: AZURE_STORAGE_CONNECTION_STRING,
 // AZURE_STORAGE_KEY or key_file, AZURE_STORAGE_SAS_TOKEN, and else the SDK's
 // default chain: environment, workload identity, managed identity, command line
-// tools; AZURE_TOKEN_CREDENTIALS restricts it. Secrets never go into a URL; a
-// program sets the fields of [Config].
+// tools; AZURE_TOKEN_CREDENTIALS restricts it. Secrets never go into a URL: a
+// program sets the fields of [Config], a registry has them beside it.
 //
 // # Permissions
 //

@@ -3,27 +3,43 @@ package azure
 import (
 	"context"
 	"net/url"
+	"strconv"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
-func init() { driver.Register("azblob", OpenURL) }
+func init() { driver.Register("azblob", openURL) }
 
-// OpenURL opens azblob://container/prefix?parameters; the package documentation
-// lists the parameters. Importing the package registers it for driver.Open.
-func OpenURL(ctx context.Context, u *url.URL) (driver.Bucket, error) {
-	c, err := ParseURL(u)
+// openURL opens azblob://container/prefix?parameters; the package documentation lists
+// the parameters.
+func openURL(ctx context.Context, u *url.URL, p *driver.Params) (func() (driver.Bucket, error), error) {
+	c, err := parseURL(u, p)
 	if err != nil {
 		return nil, err
 	}
-	return Open(ctx, c)
+	b, err := Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if c.Realm == "" { // which would exclude it
+		p.Resolve("endpoint", b.endpoint)
+	}
+	for name, value := range map[string]string{
+		"account": b.account, "redirect_endpoint": b.public,
+		"credential":       string(b.credential),
+		"checksum":         string(b.checksum),
+		"copy_part_size":   driver.FormatBytes(b.features.Copying.PartSize),
+		"copy_concurrency": strconv.Itoa(b.features.Copying.Concurrency),
+	} {
+		p.Resolve(name, value)
+	}
+	return func() (driver.Bucket, error) { return b, nil }, nil
 }
 
-// ParseURL reads u into a Config.
-func ParseURL(u *url.URL) (Config, error) {
-	p, err := cloud.Params(u, "container", "the environment, key_file or the default chain")
-	if err != nil {
+// parseURL reads u into a Config.
+func parseURL(u *url.URL, p *driver.Params) (Config, error) {
+	if err := cloud.CheckURL(u, "container", "the environment, key_file or the default chain"); err != nil {
 		return Config{}, err
 	}
 	const maxCount = 10_000
@@ -38,6 +54,10 @@ func ParseURL(u *url.URL) (Config, error) {
 
 		Credential: Credential(p.String("credential", "")),
 		KeyFile:    p.String("key_file", ""),
+
+		Key:              p.Secret("key"),
+		SAS:              p.Secret("sas"),
+		ConnectionString: p.Secret("connection_string"),
 
 		Tier:            p.String("tier", ""),
 		EncryptionScope: p.String("encryption_scope", ""),

@@ -30,7 +30,7 @@ func TestParseURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseURL(u)
+		got, err := parseURL(u, driver.NewParams(u.Query()))
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", raw, err, diff)
 		}
@@ -53,7 +53,7 @@ func TestParseURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseURL(u); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), hint) {
+		if _, err := parseURL(u, driver.NewParams(u.Query())); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), hint) {
 			t.Errorf("%s: got %v, want %v with %q", raw, err, driver.Invalid, hint)
 		}
 	}

@@ -31,10 +31,10 @@ type Options struct {
 	// contexts let them.
 	MemoryWait time.Duration
 	// PartSize is the size in bytes of an upload's first parts, and the largest
-	// blob that is stored by a single request; what the driver prefers, else 8 MiB.
+	// blob that is stored by a single request; what the driver prefers, else DefaultPartSize.
 	PartSize int64
 	// Concurrency is how many parts of one upload are sent at the same time; what
-	// the driver prefers, else 4.
+	// the driver prefers, else DefaultConcurrency.
 	Concurrency int
 	// Redirect tells which pulls are sent to signed URLs.
 	Redirect redirect.Policy
@@ -65,6 +65,12 @@ type Options struct {
 	Log *slog.Logger
 }
 
+// What Options are where neither they nor the driver say otherwise.
+const (
+	DefaultPartSize    = 8 << 20
+	DefaultConcurrency = 4
+)
+
 // defaults fills in o, asking f what the store prefers.
 func (o Options) defaults(f driver.Features) Options {
 	set := func(p *int64, vs ...int64) {
@@ -78,12 +84,12 @@ func (o Options) defaults(f driver.Features) Options {
 		o.Root = layout.DefaultRoot
 	}
 	set(&o.MemoryBudget, 256<<20)
-	set(&o.PartSize, f.PartSize, max(8<<20, f.Parts.MinSize))
+	set(&o.PartSize, f.PartSize, max(DefaultPartSize, f.Parts.MinSize))
 	if o.Concurrency == 0 {
 		o.Concurrency = f.Concurrency
 	}
 	if o.Concurrency == 0 {
-		o.Concurrency = 4
+		o.Concurrency = DefaultConcurrency
 	}
 	if o.Signer == nil {
 		o.Signer, o.Redirect.NoSuffix = f.Sign, f.Sign != nil && !f.SuffixRange

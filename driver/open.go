@@ -10,8 +10,10 @@ import (
 	"sync"
 )
 
-// Opener makes a Bucket from a store's URL, the scheme of which it registered.
-type Opener func(ctx context.Context, u *url.URL) (Bucket, error)
+// Opener reads a store's URL, the scheme of which it registered, asks p for each
+// parameter that it knows, and then for p.Err. It touches nothing: what it returns
+// makes the Bucket.
+type Opener func(ctx context.Context, u *url.URL, p *Params) (func() (Bucket, error), error)
 
 var openers struct {
 	sync.RWMutex
@@ -47,21 +49,54 @@ func Schemes() []string {
 // schemes and parameters are Invalid, with the valid ones named. Open makes no
 // request: a wrong bucket or key shows at the first call.
 func Open(ctx context.Context, rawURL string) (Bucket, error) {
+	l, err := Parse(ctx, rawURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	return l.Open()
+}
+
+// Location is a store's URL and what is given beside it, read and found good.
+type Location struct {
+	url    string
+	params *Params
+	open   func() (Bucket, error)
+}
+
+// Parse is Open without opening. b may be nil.
+func Parse(ctx context.Context, rawURL string, b Beside) (*Location, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		// url.Error repeats the URL, which may hold a secret.
 		return nil, fmt.Errorf("storage URL: not a URL, want scheme://bucket/prefix?options: %w", Invalid)
 	}
+	l := &Location{url: RedactURL(rawURL)}
 	openers.RLock()
 	o := openers.m[u.Scheme]
 	openers.RUnlock()
 	if o == nil {
 		return nil, fmt.Errorf("storage URL %s: unknown scheme %q, known ones are %s: %w",
-			RedactURL(rawURL), u.Scheme, strings.Join(Schemes(), ", "), Invalid)
+			l.url, u.Scheme, strings.Join(Schemes(), ", "), Invalid)
 	}
-	b, err := o(ctx, u)
+	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return nil, fmt.Errorf("storage URL %s: %w", RedactURL(rawURL), err)
+		return nil, fmt.Errorf("storage URL %s: query is malformed: %w", l.url, Invalid)
+	}
+	l.params = NewParams(q).With(b)
+	if l.open, err = o(ctx, u, l.params); err != nil {
+		return nil, fmt.Errorf("storage URL %s: %w", l.url, err)
+	}
+	return l, nil
+}
+
+// Settings are all parameters of the URL's scheme, and what each came to.
+func (l *Location) Settings() []Setting { return l.params.Settings() }
+
+// Open makes the Bucket, once.
+func (l *Location) Open() (Bucket, error) {
+	b, err := l.open()
+	if err != nil {
+		return nil, fmt.Errorf("storage URL %s: %w", l.url, err)
 	}
 	return b, nil
 }

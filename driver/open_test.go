@@ -55,7 +55,9 @@ func TestOpen(t *testing.T) {
 }
 
 func TestRegisterTwice(t *testing.T) {
-	o := func(context.Context, *url.URL) (driver.Bucket, error) { return nil, driver.Unsupported }
+	o := func(context.Context, *url.URL, *driver.Params) (func() (driver.Bucket, error), error) {
+		return nil, driver.Unsupported
+	}
 	scheme := "test-" + strings.ToLower(rand.Text()) // schemes live as long as the process
 	driver.Register(scheme, o)
 	if _, err := driver.Open(t.Context(), scheme+"://x"); !errors.Is(err, driver.Unsupported) {

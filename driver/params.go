@@ -10,91 +10,121 @@ import (
 	"time"
 )
 
-// Params reads the query of a store's URL. A driver asks for each parameter that
+// Params reads the parameters of a store's URL. A driver asks for each parameter that
 // it knows; Err then reports the first bad value, or a name nobody asked for, in
-// words that list what is allowed.
+// words that list what is allowed. Settings tells what came of it.
 type Params struct {
-	values url.Values
-	known  []string
-	err    error
+	values   url.Values
+	beside   Beside
+	settings []Setting
+	err      error
 }
 
 // NewParams reads q, which it does not change.
 func NewParams(q url.Values) *Params { return &Params{values: q} }
+
+// With adds what is given beside the URL.
+func (p *Params) With(b Beside) *Params {
+	p.beside = b
+	return p
+}
 
 // String is the value of name, or def. When allowed is given, the value must be
 // one of it.
 func (p *Params) String(name, def string, allowed ...string) string {
 	v, ok := p.lookup(name)
 	if !ok {
-		return def
-	}
-	if len(allowed) > 0 && !slices.Contains(allowed, v) {
+		v = def
+	} else if len(allowed) > 0 && !slices.Contains(allowed, v) {
 		p.fail(name, v, "one of "+strings.Join(allowed, ", "))
 		return def
+	}
+	p.note(v)
+	return v
+}
+
+// Secret is the value of name, which may stand beside the URL only: a URL gets into
+// logs and lists of processes.
+func (p *Params) Secret(name string) string {
+	v, ok := p.lookup(name)
+	if p.values.Has(name) {
+		if p.err == nil {
+			p.err = fmt.Errorf("parameter %s: a secret does not belong into a URL, but beside it: %w", name, Invalid)
+		}
+		return ""
+	}
+	s := &p.settings[len(p.settings)-1]
+	if s.Secret = true; ok {
+		s.Value = Redacted
 	}
 	return v
 }
 
 // Bool accepts what strconv.ParseBool does, and on, off, yes, no.
 func (p *Params) Bool(name string, def bool) bool {
+	b := p.OptionalBool(name)
+	if b == nil {
+		p.note(strconv.FormatBool(def))
+		return def
+	}
+	return *b
+}
+
+// OptionalBool is Bool for what has no default of its own: nil where it is not given.
+func (p *Params) OptionalBool(name string) *bool {
 	v, ok := p.lookup(name)
 	if !ok {
-		return def
-	}
-	switch strings.ToLower(v) {
-	case "on", "yes":
-		return true
-	case "off", "no":
-		return false
+		return nil
 	}
 	b, err := strconv.ParseBool(v)
+	switch strings.ToLower(v) {
+	case "on", "yes":
+		b, err = true, nil
+	case "off", "no":
+		b, err = false, nil
+	}
 	if err != nil {
 		p.fail(name, v, "true or false")
-		return def
+		return nil
 	}
-	return b
+	p.note(strconv.FormatBool(b))
+	return &b
 }
 
 // Int accepts a whole number from lo to hi.
 func (p *Params) Int(name string, def, lo, hi int) int {
-	v, ok := p.lookup(name)
-	if !ok {
-		return def
-	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < lo || n > hi {
-		p.fail(name, v, fmt.Sprintf("a whole number from %d to %d", lo, hi))
-		return def
-	}
-	return n
+	return within(p, name, def, lo, hi, strconv.Atoi, strconv.Itoa,
+		fmt.Sprintf("a whole number from %d to %d", lo, hi))
 }
 
 // Duration accepts what time.ParseDuration does, from lo to hi.
 func (p *Params) Duration(name string, def, lo, hi time.Duration) time.Duration {
-	v, ok := p.lookup(name)
-	if !ok {
-		return def
-	}
-	d, err := time.ParseDuration(v)
-	if err != nil || d < lo || d > hi {
-		p.fail(name, v, fmt.Sprintf("a duration from %v to %v, such as 20m", lo, hi))
-		return def
-	}
-	return d
+	return within(p, name, def, lo, hi, time.ParseDuration, time.Duration.String,
+		fmt.Sprintf("a duration from %v to %v, such as 20m", lo, hi))
 }
 
 // Bytes accepts a size from lo to hi: bytes, or with a unit as in 16MiB or 16MB.
 func (p *Params) Bytes(name string, def, lo, hi int64) int64 {
+	return within(p, name, def, lo, hi, ParseBytes, FormatBytes,
+		fmt.Sprintf("a size from %s to %s, such as 16MiB", FormatBytes(lo), FormatBytes(hi)))
+}
+
+// within reads a value from lo to hi. A default that is not in between stands for
+// none, and is noted as such.
+func within[T int | int64 | time.Duration](p *Params, name string, def, lo, hi T, parse func(string) (T, error), format func(T) string, want string) T {
 	v, ok := p.lookup(name)
 	if !ok {
+		if lo <= def && def <= hi {
+			p.note(format(def))
+		}
 		return def
 	}
-	n, err := ParseBytes(v)
+	n, err := parse(v)
 	if err != nil || n < lo || n > hi {
-		p.fail(name, v, fmt.Sprintf("a size from %s to %s, such as 16MiB", FormatBytes(lo), FormatBytes(hi)))
+		p.fail(name, v, want)
 		return def
 	}
+	p.note(format(n))
 	return n
 }
 
@@ -110,6 +140,7 @@ func (p *Params) List(name string) []string {
 			p.fail(name, v, "values separated by commas")
 		}
 	}
+	p.note(strings.Join(list, ","))
 	return list
 }
 
@@ -119,17 +150,43 @@ func (p *Params) Err() error {
 		return p.err
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
-		if !slices.Contains(p.known, name) {
-			slices.Sort(p.known)
-			return fmt.Errorf("unknown parameter %q, valid ones are %s: %w", name, strings.Join(p.known, ", "), Invalid)
+		if !slices.ContainsFunc(p.settings, func(s Setting) bool { return s.Name == name }) {
+			return p.unknown(name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.beside)) {
+		if !slices.ContainsFunc(p.settings, func(s Setting) bool { return SameName(s.Name, name) }) {
+			return p.unknown(name)
 		}
 	}
 	return nil
 }
 
+func (p *Params) unknown(name string) error {
+	known := make([]string, len(p.settings))
+	for i, s := range p.settings {
+		known[i] = s.Name
+	}
+	slices.Sort(known)
+	return fmt.Errorf("unknown parameter %q, valid ones are %s: %w", name, strings.Join(known, ", "), Invalid)
+}
+
+// lookup notes that there is a parameter of that name, as yet without a value.
 func (p *Params) lookup(name string) (string, bool) {
-	p.known = append(p.known, name)
+	p.settings = append(p.settings, Setting{Name: name})
 	vs := p.values[name]
+	for other, v := range p.beside {
+		if !SameName(name, other) {
+			continue
+		}
+		if len(vs) > 0 {
+			if p.err == nil {
+				p.err = fmt.Errorf("parameter %s is given twice, as %s beside the URL: %w", name, other, Invalid)
+			}
+			return "", false
+		}
+		vs = []string{v}
+	}
 	switch len(vs) {
 	case 0:
 		return "", false

@@ -58,7 +58,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 		return nil, err
 	}
 	b := &Bucket{config: c, transport: tr, name: c.Bucket, prefix: prefix}
-	var chain http.RoundTripper = cloud.Transport{Transport: tr}
+	var chain http.RoundTripper = cloud.Transport{Transport: tr, Log: c.LogRequests}
 	if !c.Anonymous {
 		b.identity = newIdentity(c, tr)
 		chain = authorizer{next: chain, identity: b.identity}

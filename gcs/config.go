@@ -54,7 +54,9 @@ type Config struct {
 
 	// CredentialsFile takes the place of the application default credentials.
 	CredentialsFile string
-	Anonymous       bool // requests carry no credentials
+	// CredentialsJSON is such a file's content.
+	CredentialsJSON string `json:"-"`
+	Anonymous       bool   // requests carry no credentials
 	// ServiceAccount is the account that signs URLs where the credentials hold no
 	// private key. By default their own.
 	ServiceAccount string
@@ -70,6 +72,18 @@ type Config struct {
 	driver.Network
 }
 
+// String is fit for logs: it has no credentials.
+func (c Config) String() string {
+	if c.CredentialsJSON != "" {
+		c.CredentialsJSON = "***"
+	}
+	type bare Config // has no String
+	return fmt.Sprintf("%+v", bare(c))
+}
+
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
+
 // check returns an Invalid error for the first thing that is wrong in c.
 func (c Config) check() error {
 	switch {
@@ -77,7 +91,11 @@ func (c Config) check() error {
 		return fmt.Errorf("no bucket is named, want gs://bucket/prefix: %w", driver.Invalid)
 	case strings.ContainsAny(c.Bucket, "/?#@: "):
 		return fmt.Errorf("bucket %q: not the name of a bucket: %w", c.Bucket, driver.Invalid)
-	case c.Anonymous && (c.CredentialsFile != "" || c.ServiceAccount != ""):
+	case c.CredentialsFile != "" && c.CredentialsJSON != "":
+		return fmt.Errorf("credentials and credentials_file exclude each other: %w", driver.Invalid)
+	case c.CredentialsJSON != "" && !json.Valid([]byte(c.CredentialsJSON)):
+		return fmt.Errorf("credentials: not JSON: %w", driver.Invalid)
+	case c.Anonymous && (c.CredentialsFile+c.CredentialsJSON != "" || c.ServiceAccount != ""):
 		return fmt.Errorf("anonymous excludes all other credentials: %w", driver.Invalid)
 	case c.StorageClass != "" && !slices.Contains(storageClasses, c.StorageClass):
 		return cloud.OneOf("storage_class", c.StorageClass, storageClasses)
@@ -154,7 +172,7 @@ func (c Config) withDefaults() Config {
 	if c.Endpoint == "" {
 		if e := emulator(); e != "" {
 			c.Endpoint = e
-			c.Anonymous = c.CredentialsFile == ""
+			c.Anonymous = c.CredentialsFile+c.CredentialsJSON == ""
 		}
 	}
 	c.Endpoint = strings.TrimSuffix(cmp.Or(c.Endpoint, "https://storage."+c.UniverseDomain), "/")

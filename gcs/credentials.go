@@ -26,6 +26,7 @@ const platform = "https://www.googleapis.com/auth/cloud-platform"
 // it: the search may end at the metadata server.
 type identity struct {
 	file    string
+	json    string
 	options credentials.DetectOptions
 	turn    chan struct{} // held by the one who looks
 	found   atomic.Pointer[auth.Credentials]
@@ -35,6 +36,7 @@ type identity struct {
 func newIdentity(c Config, tr *http.Transport) *identity {
 	return &identity{
 		file: c.CredentialsFile,
+		json: c.CredentialsJSON,
 		options: credentials.DetectOptions{
 			Scopes:         []string{scope, platform},
 			Client:         &http.Client{Transport: tr},
@@ -84,16 +86,20 @@ func (i *identity) detect() error {
 }
 
 func (i *identity) look() (*auth.Credentials, error) {
-	if i.file == "" {
-		return credentials.DetectDefault(&i.options)
+	data, name := []byte(i.json), "credentials"
+	if i.file != "" {
+		var err error
+		if data, err = os.ReadFile(i.file); err != nil {
+			return nil, err
+		}
+		name = "credentials file " + i.file
 	}
-	data, err := os.ReadFile(i.file)
-	if err != nil {
-		return nil, err
+	if len(data) == 0 && i.file == "" {
+		return credentials.DetectDefault(&i.options)
 	}
 	var kind struct{ Type credentials.CredType }
 	if err := json.Unmarshal(data, &kind); err != nil {
-		return nil, fmt.Errorf("credentials file %s: not JSON", i.file)
+		return nil, fmt.Errorf("%s: not JSON", name)
 	}
 	return credentials.NewCredentialsFromJSON(kind.Type, data, &i.options)
 }

@@ -65,6 +65,7 @@
 //	user_project       project to bill, for a requester-pays bucket
 //
 //	credentials_file   in place of the application default credentials
+//	credentials        such a file's content; a secret: beside the URL, never in it
 //	anonymous          send no credentials
 //	service_account    email of the account that signs URLs, where the credentials
 //	                   have no private key; default: their own
@@ -77,10 +78,16 @@
 //	concurrency        parts in flight; default: the caller's
 //
 //	ca_file            PEM file of the authorities to trust, in place of the system's
+//	client_cert_file   PEM file of this client's certificate, where the store, or a
+//	                   proxy before it, asks for one
+//	client_key_file    and of its key
 //	skip_verify        trust any certificate; for tests
 //	max_conns          connections to the store; default: no limit
+//	idle_conns         of them kept for the next request; default: 256
+//	idle_timeout       how long they are kept; default: 50s, at most stall_timeout
 //	dial_timeout       until a connection is made; default: 5s
 //	stall_timeout      without a byte moving, in the midst of a request; default: 30s
+//	log_requests       log each request, without headers and queries; default: false
 //
 // With a storage class other than STANDARD parts are deleted before that
 // class's minimum duration; by compose that costs nothing, by AbortUpload a fee.

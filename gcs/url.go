@@ -1,29 +1,42 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
 	"net/url"
+	"strconv"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
-func init() { driver.Register("gs", OpenURL) }
+func init() { driver.Register("gs", openURL) }
 
-// OpenURL opens gs://bucket/prefix?parameters; the package documentation lists
-// the parameters. Importing the package registers it for driver.Open.
-func OpenURL(ctx context.Context, u *url.URL) (driver.Bucket, error) {
-	c, err := ParseURL(u)
+// openURL opens gs://bucket/prefix?parameters; the package documentation lists the
+// parameters.
+func openURL(ctx context.Context, u *url.URL, p *driver.Params) (func() (driver.Bucket, error), error) {
+	c, err := parseURL(u, p)
 	if err != nil {
 		return nil, err
 	}
-	return Open(ctx, c)
+	b, err := Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]string{
+		"endpoint": b.config.Endpoint, "redirect_endpoint": cmp.Or(b.config.RedirectEndpoint, b.config.Endpoint),
+		"iam_endpoint": b.config.IAMEndpoint, "universe_domain": b.config.UniverseDomain,
+		"anonymous": strconv.FormatBool(b.config.Anonymous),
+		"part_size": driver.FormatBytes(b.features.PartSize),
+	} {
+		p.Resolve(name, value)
+	}
+	return func() (driver.Bucket, error) { return b, nil }, nil
 }
 
-// ParseURL reads u into a Config.
-func ParseURL(u *url.URL) (Config, error) {
-	p, err := cloud.Params(u, "bucket", "the environment or credentials_file")
-	if err != nil {
+// parseURL reads u into a Config.
+func parseURL(u *url.URL, p *driver.Params) (Config, error) {
+	if err := cloud.CheckURL(u, "bucket", "the environment or credentials_file"); err != nil {
 		return Config{}, err
 	}
 	c := Config{
@@ -34,6 +47,7 @@ func ParseURL(u *url.URL) (Config, error) {
 		UniverseDomain:   p.String("universe_domain", ""),
 		UserProject:      p.String("user_project", ""),
 		CredentialsFile:  p.String("credentials_file", ""),
+		CredentialsJSON:  p.Secret("credentials"),
 		Anonymous:        p.Bool("anonymous", false),
 		ServiceAccount:   p.String("service_account", ""),
 		IAMEndpoint:      p.String("iam_endpoint", ""),

@@ -6,12 +6,14 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/limit"
+	"github.com/blobdock/blobdock/driver/retry"
 	"github.com/blobdock/blobdock/driver/trace"
 	"github.com/blobdock/blobdock/redirect"
 )
@@ -20,10 +22,17 @@ import (
 type Config struct {
 	// URL is the store's, with the store's own options.
 	URL string
+	// Beside is those of the store's options that stand beside the URL.
+	Beside driver.Beside
 	// Options of the engine:
 	//
 	//	memory_budget    bytes of all part buffers, such as 256MiB
 	//	memory_wait      how long a push waits for a buffer before it is answered 503; 1m
+	//	retries          how often a request is made again that failed in passing; 3
+	//	throttle_retries the same for requests that the store throttles; 7
+	//	retry_delay      upper bound of the first wait before that, which doubles; 50ms
+	//	retry_max_delay  upper bound of every wait; 5s
+	//	retry_total      upper bound of all waits of one request; 10s
 	//	lookup_ttl       how long a blob that was found counts as there; 1m, 0s is not at all
 	//	lookups          how many such blobs are kept; 10000
 	//	redirect         whether pulls are sent to signed URLs; true
@@ -45,55 +54,65 @@ type Config struct {
 	//	max_requests             how many are under way at the same time; any number
 	//	max_requests_per_second  how many begin in a second; any number
 	Limit limit.Options
+
+	engine []driver.Setting // what URL and Beside don't have any more
 }
 
 // DefaultMemoryBudget is that of a configuration that names none.
 const DefaultMemoryBudget = 256 << 20
 
-// ParseConfig reads a storage section. "url" is required; all others may be in
-// the URL's query or beside it, with the same names. Errors name the parameter
-// and what is allowed.
+// ParseConfig reads a storage section. It has a url, with which all other parameters
+// may be in the query or beside it; or a driver, with that driver's parameters as
+// distribution has them. Secrets are beside the url only. Errors name the parameter and
+// what is allowed.
 func ParseConfig(section map[string]any) (Config, error) {
-	raw, _ := section["url"].(string)
+	c, err := parseConfig(section)
+	if err != nil {
+		return Config{}, fmt.Errorf("storage blobdock: %w", err)
+	}
+	return c, nil
+}
+
+func parseConfig(section map[string]any) (c Config, err error) {
+	if section, err = fromStock(section); err != nil {
+		return c, err
+	}
+	if c.Beside, err = scalars(section); err != nil {
+		return c, err
+	}
+	raw := c.Beside["url"]
+	delete(c.Beside, "url")
+	delete(c.Beside, "useragent") // distribution adds it itself
 	if raw == "" {
-		return Config{}, fmt.Errorf("storage blobdock: url is missing, want such as s3://bucket/prefix?region=eu-west-1: %w", driver.Invalid)
+		return c, fmt.Errorf("url is missing, want such as s3://bucket/prefix?region=eu-west-1: %w", driver.Invalid)
 	}
 	u, err := url.Parse(raw)
-	if err != nil {
-		return Config{}, fmt.Errorf("storage blobdock: url is not a URL: %w", driver.Invalid)
+	if err != nil || u.Scheme == "" {
+		return c, fmt.Errorf("url is not a URL: %w", driver.Invalid)
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return Config{}, fmt.Errorf("storage blobdock: url has a malformed query: %w", driver.Invalid)
+		return c, fmt.Errorf("url has a malformed query: %w", driver.Invalid)
 	}
-	if err := merge(q, section); err != nil {
-		return Config{}, fmt.Errorf("storage blobdock: %w", err)
-	}
-	var c Config
 	if err := c.parseEngine(q, u.Path); err != nil {
-		return Config{}, fmt.Errorf("storage blobdock: %w", err)
+		return c, err
 	}
 	u.RawQuery = q.Encode()
 	c.URL = u.String()
 	return c, nil
 }
 
-// merge puts what stands beside the url into its query.
-func merge(q url.Values, section map[string]any) error {
+// scalars is a section's values as they would stand in a URL.
+func scalars(section map[string]any) (driver.Beside, error) {
+	b := make(driver.Beside, len(section))
 	for _, name := range slices.Sorted(maps.Keys(section)) {
-		if name == "url" || name == "useragent" { // distribution adds the latter itself
-			continue
-		}
 		text, err := scalar(section[name])
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if q.Has(name) {
-			return fmt.Errorf("%s is given in the url and beside it: %w", name, driver.Invalid)
-		}
-		q.Set(name, text)
+		b[name] = text
 	}
-	return nil
+	return b, nil
 }
 
 // scalar is a value of YAML as it would stand in a URL.
@@ -122,29 +141,39 @@ func scalar(v any) (string, error) {
 // engineParams are ours; all others are the store's.
 var engineParams = []string{
 	"memory_budget", "memory_wait", "max_requests", "max_requests_per_second", "lookup_ttl", "lookups",
+	"retries", "throttle_retries", "retry_delay", "retry_max_delay", "retry_total",
 	"redirect", "redirect_expiry", "redirect_urls", "redirect_min_size",
 	"redirect_networks", "redirect_except_networks", "redirect_except_agents", "redirect_except_repositories",
 	"redirect_signer",
 }
 
-// take moves the parameters that ours holds for from q to what it returns.
-func take(q url.Values, ours func(name string) bool) url.Values {
-	taken := url.Values{}
+// take moves the parameters that ours holds for from q and b to what it returns.
+func take(q url.Values, b driver.Beside, ours func(name string) bool) *driver.Params {
+	taken, beside := url.Values{}, driver.Beside{}
 	for name, vs := range q {
 		if ours(name) {
 			taken[name] = vs
 			delete(q, name)
 		}
 	}
-	return taken
+	for name, v := range b {
+		if ours(name) {
+			beside[name] = v
+			delete(b, name)
+		}
+	}
+	return driver.NewParams(taken).With(beside)
 }
 
-// parseEngine takes the engine's parameters out of q. prefix is that of all keys.
+// parseEngine takes the engine's parameters out of q and c.Beside. prefix is that of all
+// keys.
 func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 	o := &c.Options
-	engine := take(q, func(name string) bool { return slices.Contains(engineParams, name) })
+	p := take(q, c.Beside, func(name string) bool {
+		return slices.ContainsFunc(engineParams, func(known string) bool { return driver.SameName(known, name) })
+	})
+	defer func() { c.engine = append(p.Settings(), c.engine...) }()
 	const most = 100_000_000
-	p := driver.NewParams(engine)
 	c.Limit = limit.Options{
 		Calls: p.Int("max_requests", 0, 1, most),
 		Rate:  float64(p.Int("max_requests_per_second", 0, 1, most)),
@@ -155,6 +184,13 @@ func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 		o.LookupTTL = -1
 	}
 	o.Lookups = p.Int("lookups", blobstore.DefaultLookups, 1, most)
+	o.Retry = retry.Policy{
+		Attempts:  p.Int("retries", retry.DefaultAttempts-1, 0, 100) + 1,
+		Throttled: p.Int("throttle_retries", retry.DefaultThrottled-1, 0, 100) + 1,
+		Base:      p.Duration("retry_delay", retry.DefaultBase, time.Millisecond, time.Minute),
+		Max:       p.Duration("retry_max_delay", retry.DefaultMax, time.Millisecond, time.Hour),
+		Total:     p.Duration("retry_total", retry.DefaultTotal, time.Millisecond, time.Hour),
+	}
 	o.RedirectExpiry = p.Duration("redirect_expiry", redirect.DefaultExpiry, time.Second, 7*24*time.Hour)
 	o.RedirectURLs = p.Int("redirect_urls", redirect.DefaultKept, 1, most)
 	o.Redirect = redirect.Policy{
@@ -175,10 +211,11 @@ func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 		return err
 	}
 	if signer != "" {
-		own := take(q, func(name string) bool { return strings.HasPrefix(name, signer+"_") })
-		if o.Signer, err = redirect.Open(signer, driver.NewParams(own), prefix); err != nil {
+		own := take(q, c.Beside, func(name string) bool { return strings.HasPrefix(name, signer+"_") })
+		if o.Signer, err = redirect.Open(signer, own, prefix); err != nil {
 			return err
 		}
+		c.engine = own.Settings()
 	}
 	return o.Redirect.Check()
 }
@@ -204,9 +241,33 @@ func (c Config) Open(ctx context.Context) (*blobstore.Store, error) {
 // OpenBucket opens the store alone, whose calls are counted, traced and limited, and
 // not repeated.
 func (c Config) OpenBucket(ctx context.Context) (driver.Bucket, error) {
-	b, err := driver.Open(ctx, c.URL)
+	l, err := driver.Parse(ctx, c.URL, c.Beside)
+	if err != nil {
+		return nil, err
+	}
+	b, err := l.Open()
 	if err != nil {
 		return nil, err
 	}
 	return limit.Wrap(trace.Wrap(metrics.observe(b)), c.Limit), nil
+}
+
+// Settings are all parameters that c could have, the store's and the engine's, with
+// what each came to. It asks the store nothing.
+func (c Config) Settings(ctx context.Context) ([]driver.Setting, error) {
+	l, err := driver.Parse(ctx, c.URL, c.Beside)
+	if err != nil {
+		return nil, err
+	}
+	all := l.Settings()
+	for i, s := range all {
+		switch {
+		case s.Value != "":
+		case s.Name == "part_size":
+			all[i].Value = driver.FormatBytes(blobstore.DefaultPartSize)
+		case s.Name == "concurrency":
+			all[i].Value = strconv.Itoa(blobstore.DefaultConcurrency)
+		}
+	}
+	return append(all, c.engine...), nil
 }

@@ -3,20 +3,27 @@ package registry_test
 import (
 	"errors"
 	"net/netip"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/limit"
+	"github.com/blobdock/blobdock/driver/retry"
 	"github.com/blobdock/blobdock/redirect"
 	"github.com/blobdock/blobdock/registry"
 )
 
 func TestParseConfig(t *testing.T) {
 	base := blobstore.Options{
+		Retry: retry.Policy{
+			Attempts: retry.DefaultAttempts, Throttled: retry.DefaultThrottled,
+			Base: retry.DefaultBase, Max: retry.DefaultMax, Total: retry.DefaultTotal,
+		},
 		MemoryBudget: registry.DefaultMemoryBudget, MemoryWait: blobstore.DefaultMemoryWait, LookupTTL: blobstore.DefaultLookupTTL, Lookups: blobstore.DefaultLookups,
 		RedirectExpiry: redirect.DefaultExpiry, RedirectURLs: redirect.DefaultKept, Redirect: redirect.Policy{MinSize: redirect.DefaultMinSize},
 	}
@@ -29,12 +36,13 @@ func TestParseConfig(t *testing.T) {
 		name    string
 		section map[string]any
 		url     string
+		beside  driver.Beside
 		want    blobstore.Options
 	}{
-		{"only a url", map[string]any{"url": "s3://b/p?region=r", "useragent": "distribution"}, "s3://b/p?region=r", base},
+		{"only a url", map[string]any{"url": "s3://b/p?region=r", "useragent": "distribution"}, "s3://b/p?region=r", driver.Beside{}, base},
 		{"all in the url", map[string]any{
 			"url": "s3://b?region=r&memory_budget=64MiB&memory_wait=5s&lookup_ttl=0s&lookups=7&redirect=off&redirect_expiry=5m&redirect_urls=8&redirect_min_size=0",
-		}, "s3://b?region=r", with(func(o *blobstore.Options) {
+		}, "s3://b?region=r", driver.Beside{}, with(func(o *blobstore.Options) {
 			o.MemoryWait = 5 * time.Second
 			o.MemoryBudget, o.LookupTTL, o.Lookups, o.RedirectExpiry, o.RedirectURLs = 64<<20, -1, 7, 5*time.Minute, 8
 			o.Redirect = redirect.Policy{Off: true}
@@ -43,7 +51,7 @@ func TestParseConfig(t *testing.T) {
 			"url": "s3://b", "region": "r", "path_style": true, "lookups": 7,
 			"redirect_networks": []any{"10.0.0.0/8", "192.0.2.7"}, "redirect_except_networks": "10.1.0.0/16, 2001:db8::/32",
 			"redirect_except_agents": []any{"old tool"}, "redirect_except_repositories": []any{"a/*", "b/**"},
-		}, "s3://b?path_style=true&region=r", with(func(o *blobstore.Options) {
+		}, "s3://b", driver.Beside{"region": "r", "path_style": "true"}, with(func(o *blobstore.Options) {
 			o.Lookups = 7
 			o.Redirect.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}
 			o.Redirect.ExceptNetworks = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("2001:db8::/32")}
@@ -56,8 +64,9 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		if want := (registry.Config{URL: tt.url, Options: tt.want}); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: got\n%+v, want\n%+v", tt.name, got, want)
+		want := registry.Config{URL: tt.url, Beside: tt.beside, Options: tt.want}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(registry.Config{}, retry.Policy{}), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
 }
@@ -71,7 +80,20 @@ func TestParseBadConfig(t *testing.T) {
 		{map[string]any{"url": 7}, "url"},
 		{map[string]any{"url": "s3://b%zz"}, "url"},
 		{map[string]any{"url": "s3://b?x=%zz"}, "query"},
-		{map[string]any{"url": "s3://b?region=r", "region": "r"}, "region"},
+		{map[string]any{"url": "s3://b?lookups=1", "lookups": 1}, "lookups"},
+		{map[string]any{"url": "s3://b", "retries": -1}, "retries"},
+		{map[string]any{"url": "s3://b", "retry_delay": "soon"}, "retry_delay"},
+		{map[string]any{"url": "s3://b", "driver": "s3"}, "exclude each other"},
+		{map[string]any{"driver": "swift"}, "azure, filesystem, gcs, s3"},
+		{map[string]any{"driver": "s3"}, "bucket is missing"},
+		{map[string]any{"driver": "azure", "account": "a"}, "container is missing"},
+		{map[string]any{"driver": "s3", "bucket": "b", "secure": false}, "secure"},
+		{map[string]any{"driver": "s3", "bucket": "b", "secure": "x"}, "secure"},
+		{map[string]any{"driver": "s3", "bucket": "b", "v4auth": false}, "v4auth"},
+		{map[string]any{"driver": "s3", "bucket": "b", "chunksize": 1, "part_size": 1}, "chunksize and part_size"},
+		{map[string]any{"driver": "gcs", "bucket": "b", "credentials": "s3cr3t"}, "want a section"},
+		{map[string]any{"driver": "azure", "container": "c", "credentials": map[any]any{"type": "client_secret", "secret": "s3cr3t"}}, "AZURE_CLIENT_SECRET"},
+		{map[string]any{"driver": "azure", "container": "c", "credentials": map[any]any{"type": "magic"}}, "shared_key"},
 		{map[string]any{"url": "s3://b", "region": map[string]any{}}, "region"},
 		{map[string]any{"url": "s3://b", "redirect": "maybe"}, "redirect"},
 		{map[string]any{"url": "s3://b", "memory_budget": "1MiB"}, "memory_budget"},
@@ -87,6 +109,8 @@ func TestParseBadConfig(t *testing.T) {
 	} {
 		if _, err := registry.ParseConfig(tt.section); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), tt.name) {
 			t.Errorf("%v: got %v, want %v of %s", tt.section, err, driver.Invalid, tt.name)
+		} else if strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%v: tells a secret: %v", tt.section, err)
 		}
 	}
 }

@@ -27,12 +27,12 @@ import (
 var buckets sync.Map
 
 func init() {
-	driver.Register("given", func(_ context.Context, u *url.URL) (driver.Bucket, error) {
+	driver.Register("given", func(_ context.Context, u *url.URL, _ *driver.Params) (func() (driver.Bucket, error), error) {
 		b, ok := buckets.Load(u.Host)
 		if !ok {
 			return nil, fmt.Errorf("no bucket is given as %q", u.Host)
 		}
-		return b.(driver.Bucket), nil
+		return func() (driver.Bucket, error) { return b.(driver.Bucket), nil }, nil
 	})
 	logrus.SetOutput(io.Discard)
 }

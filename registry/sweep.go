@@ -29,16 +29,31 @@ type sweeping struct {
 }
 
 func parseSweep(options map[string]any) (sweeping, error) {
+	s, _, err := readSweep(options)
+	return s, err
+}
+
+// SweepSettings are the parameters of the middleware's option "sweep", and what they
+// come to.
+func SweepSettings(options map[string]any) ([]driver.Setting, error) {
+	_, p, err := readSweep(options)
+	if err != nil {
+		return nil, err
+	}
+	return p.Settings(), nil
+}
+
+func readSweep(options map[string]any) (sweeping, *driver.Params, error) {
 	s := sweeping{age: 168 * time.Hour, interval: 24 * time.Hour}
 	for name := range options {
 		if name != "sweep" {
-			return s, fmt.Errorf("registry middleware blobdock: unknown option %q, valid ones are sweep: %w", name, driver.Invalid)
+			return s, nil, fmt.Errorf("registry middleware blobdock: unknown option %q, valid ones are sweep: %w", name, driver.Invalid)
 		}
 	}
 	section := make(map[string]any)
 	switch m := options["sweep"].(type) {
 	case nil:
-		return s, nil
+		return s, driver.NewParams(nil), nil
 	case map[string]any:
 		section = m
 	case map[any]any: // what distribution's YAML reader makes
@@ -46,7 +61,7 @@ func parseSweep(options map[string]any) (sweeping, error) {
 			section[fmt.Sprint(k)] = v
 		}
 	default:
-		return s, fmt.Errorf("registry middleware blobdock: sweep is a %T, want a section with enabled, age, interval, dryrun: %w", m, driver.Invalid)
+		return s, nil, fmt.Errorf("registry middleware blobdock: sweep is a %T, want a section with enabled, age, interval, dryrun: %w", m, driver.Invalid)
 	}
 	q := make(map[string][]string)
 	for k, v := range section {
@@ -58,9 +73,9 @@ func parseSweep(options map[string]any) (sweeping, error) {
 	s.interval = p.Duration("interval", s.interval, time.Minute, 365*24*time.Hour)
 	s.dryRun = p.Bool("dryrun", false)
 	if err := p.Err(); err != nil {
-		return s, fmt.Errorf("registry middleware blobdock: sweep: %w", err)
+		return s, nil, fmt.Errorf("registry middleware blobdock: sweep: %w", err)
 	}
-	return s, nil
+	return s, p, nil
 }
 
 // run sweeps until ctx ends, one replica of all at a time and once in an interval.

@@ -27,6 +27,7 @@ type Bucket struct {
 	region    string // that requests are signed for
 	prefix    cloud.Prefix
 	profile   profile
+	customer  *customerKey // nil: the store keeps the keys
 	write     attributes
 	features  driver.Features
 
@@ -66,7 +67,11 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bucket{transport: tr, name: c.Bucket, prefix: prefix, write: c.attributes()}
+	customer, err := readCustomerKey(c.SSECustomerKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	b := &Bucket{transport: tr, name: c.Bucket, prefix: prefix, customer: customer, write: c.attributes(customer)}
 	var optErr error
 	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, o) })
 	if optErr != nil {
@@ -101,6 +106,8 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 	switch {
 	case endpoint == "" && p.name != "aws":
 		return fmt.Errorf("profile %s needs an endpoint: %w", p.name, driver.Invalid)
+	case b.customer != nil && strings.HasPrefix(strings.ToLower(endpoint), "http:"):
+		return fmt.Errorf("sse_customer_key_file: the key goes along with each request, which needs https: %w", driver.Invalid)
 	case p.name != "aws" && (c.DualStack || c.FIPS || c.Accelerate):
 		return fmt.Errorf("dual_stack, fips and accelerate are for Amazon S3, not for profile %s: %w", p.name, driver.Invalid)
 	case c.Region != "":
@@ -115,7 +122,7 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 
 	b.region = o.Region
 
-	o.HTTPClient = cloud.Transport{Transport: b.transport}
+	o.HTTPClient = cloud.Transport{Transport: b.transport, Log: c.LogRequests}
 	// blobdock's own wrapper repeats calls, and knows which may be repeated.
 	o.Retryer = aws.NopRetryer{}
 	o.UsePathStyle = p.pathStyle
@@ -164,7 +171,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 	if p.batchMax != 0 {
 		f.DeleteBatch, f.BatchMax = b.deleteBatch, p.batchMax
 	}
-	if !c.Anonymous {
+	if !c.Anonymous && b.customer == nil {
 		f.Sign = b.sign
 	}
 	return f

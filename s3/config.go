@@ -79,10 +79,17 @@ type Config struct {
 	ExternalID  string
 	STSEndpoint string
 
-	SSE          string // AES256, aws:kms or aws:kms:dsse; "" is the bucket's default
-	SSEKMSKeyID  string
-	StorageClass string // "" is the bucket's default
-	ACL          string // a canned ACL; "" sends none, as owner-enforced buckets demand
+	SSE         string // AES256, aws:kms or aws:kms:dsse; "" is the bucket's default
+	SSEKMSKeyID string
+	// SSEKMSContext is the encryption context for aws:kms and aws:kms:dsse: what the
+	// key's policy may ask for.
+	SSEKMSContext map[string]string
+	// SSECustomerKeyFile holds the key that the store encrypts with and does not keep
+	// (SSE-C): 32 bytes, or their base64. Such objects are read with the key alone, so
+	// that no URLs are signed.
+	SSECustomerKeyFile string
+	StorageClass       string // "" is the bucket's default
+	ACL                string // a canned ACL; "" sends none, as owner-enforced buckets demand
 
 	Checksum   Checksum
 	Conditions Conditions
@@ -94,7 +101,6 @@ type Config struct {
 	CopyConcurrency int   // 0 is 8
 
 	driver.Network
-	CertFile, KeyFile string // PEM, this client's certificate
 }
 
 // String is fit for logs: it has no credentials.
@@ -132,6 +138,10 @@ func (c Config) check() error {
 		return cloud.OneOf("sse", c.SSE, sses)
 	case c.SSEKMSKeyID != "" && !strings.HasPrefix(c.SSE, "aws:kms"):
 		return fmt.Errorf("sse_kms_key_id: wants sse=aws:kms or sse=aws:kms:dsse: %w", driver.Invalid)
+	case len(c.SSEKMSContext) > 0 && !strings.HasPrefix(c.SSE, "aws:kms"):
+		return fmt.Errorf("sse_kms_context: wants sse=aws:kms or sse=aws:kms:dsse: %w", driver.Invalid)
+	case c.SSECustomerKeyFile != "" && c.SSE != "":
+		return fmt.Errorf("sse and sse_customer_key_file exclude each other: %w", driver.Invalid)
 	case archived(c.StorageClass):
 		return fmt.Errorf("storage_class %s: objects there can't be read at once: %w", c.StorageClass, driver.Invalid)
 	case c.ACL != "" && !slices.Contains(types.ObjectCannedACL("").Values(), types.ObjectCannedACL(c.ACL)):
@@ -144,8 +154,6 @@ func (c Config) check() error {
 		return fmt.Errorf("anonymous excludes all other credentials: %w", driver.Invalid)
 	case c.RoleARN == "" && (c.ExternalID != "" || c.STSEndpoint != ""):
 		return fmt.Errorf("external_id and sts_endpoint need a role_arn: %w", driver.Invalid)
-	case (c.CertFile == "") != (c.KeyFile == ""):
-		return fmt.Errorf("cert_file and key_file go together: %w", driver.Invalid)
 	case c.PartSize < 0 || c.CopyPartSize < 0 || c.CopyThreshold < 0 || c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("sizes and counts must not be negative: %w", driver.Invalid)
 	}

@@ -54,11 +54,14 @@ func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src drive
 	}
 	ctx, c := b.begin(ctx, driver.OpCopyPart, u.Key)
 	c.source = src.ETag
-	out, err := b.client.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
+	in := &s3.UploadPartCopyInput{
 		Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID, PartNumber: aws.Int32(int32(n)),
 		CopySource: b.source(src.Key), CopySourceIfMatch: text(src.ETag),
 		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", src.Range.Off, src.Range.Off+src.Range.Len-1)),
-	})
+	}
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = b.customer.fields()
+	in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5 = b.customer.fields()
+	out, err := b.client.UploadPartCopy(ctx, in)
 	if err != nil {
 		return driver.Part{}, c.fail(ctx, err)
 	}

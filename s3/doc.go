@@ -27,6 +27,8 @@
 //	fips               use FIPS 140 endpoints (Amazon S3)
 //	accelerate         use transfer acceleration (Amazon S3)
 //
+//	access_key, secret_key, session_token  static credentials, in place of the default
+//	                   chain; secrets: beside the URL, never in it
 //	credentials_file   shared credentials file, in place of the default chain
 //	aws_profile        section of the AWS configuration and credentials files
 //	role_arn           role to assume with these credentials
@@ -36,6 +38,10 @@
 //
 //	sse                AES256, aws:kms or aws:kms:dsse; default: the bucket's
 //	sse_kms_key_id     key for aws:kms and aws:kms:dsse; default: AWS's own
+//	sse_kms_context    encryption context for it: name=value,name=value
+//	sse_customer_key_file  key that the store encrypts with and does not keep (SSE-C):
+//	                   32 bytes, or their base64; over https only, and without
+//	                   signed URLs, which would need the key
 //	storage_class      default: the bucket's
 //	acl                canned ACL; default: none is sent
 //	checksum           auto, none, md5, crc32, crc32c or crc64nvme; default: profile's
@@ -49,19 +55,23 @@
 //	copy_concurrency   part copies in flight; default: 8
 //
 //	ca_file            PEM file of the authorities to trust, in place of the system's
-//	cert_file          PEM file of this client's certificate
-//	key_file           and of its key
+//	client_cert_file   PEM file of this client's certificate, where the store, or a
+//	                   proxy before it, asks for one
+//	client_key_file    and of its key
 //	skip_verify        trust any certificate; for tests
 //	max_conns          connections to the store; default: no limit
+//	idle_conns         of them kept for the next request; default: 256
+//	idle_timeout       how long they are kept; default: 50s, at most stall_timeout
 //	dial_timeout       until a connection is made; default: 5s
 //	stall_timeout      without a byte moving, in the midst of a request; default: 30s
+//	log_requests       log each request, without headers and queries; default: false
 //
 // # Credentials
 //
 // The SDK's default chain finds them: the environment (AWS_ACCESS_KEY_ID and so
 // on), web identity (IRSA), the shared files, ECS and EKS Pod Identity, and the
 // instance metadata service, of which version 1 is not asked. Secrets never go
-// into a URL; a program sets the fields of [Config].
+// into a URL: a program sets the fields of [Config], a registry has them beside it.
 //
 // # Integrity
 //

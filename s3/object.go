@@ -25,7 +25,9 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpStat, key)
-	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: b.bucket(), Key: b.full(key)})
+	in := &s3.HeadObjectInput{Bucket: b.bucket(), Key: b.full(key)}
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = b.customer.fields()
+	out, err := b.client.HeadObject(ctx, in)
 	if err != nil {
 		err = c.fail(ctx, err)
 		if errors.Is(err, driver.NotFound) {

@@ -241,6 +241,7 @@ var profiles = []profile{
 		parts: driver.PartLimits{
 			MinSize: 10 * mib, MaxSize: 5 * gib, MaxParts: 10_000, MaxObject: 10 * tib, MaxPut: 5 * gib,
 		},
+		partSize:     10 * mib,
 		copyMax:      copyMax,
 		copyOneBelow: copyOneBelow,
 		copyPart:     copyPart,

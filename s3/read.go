@@ -21,9 +21,9 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		return nil, driver.Fail(driver.OpOpen, key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpOpen, key)
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{
-		Bucket: b.bucket(), Key: b.full(key), Range: text(span.Header()), IfMatch: text(o.IfMatch),
-	})
+	in := &s3.GetObjectInput{Bucket: b.bucket(), Key: b.full(key), Range: text(span.Header()), IfMatch: text(o.IfMatch)}
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = b.customer.fields()
+	out, err := b.client.GetObject(ctx, in)
 	if err != nil {
 		if c.Status == http.StatusRequestedRangeNotSatisfiable && r.Off == 0 {
 			// Only an object without bytes has no first one.

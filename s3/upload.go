@@ -47,11 +47,13 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 	ctx, c := b.begin(ctx, driver.OpPutPart, u.Key)
 	up := cloud.NewUpstream(body)
 	defer up.Release()
-	out, err := b.client.UploadPart(ctx, &s3.UploadPartInput{
+	in := &s3.UploadPartInput{
 		Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID, PartNumber: aws.Int32(int32(n)),
 		Body: up, ContentLength: aws.Int64(body.Size()),
 		ContentMD5: sum.md5, ChecksumCRC32: sum.crc32, ChecksumCRC32C: sum.crc32c, ChecksumCRC64NVME: sum.crc64,
-	}, unsigned(nil))
+	}
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = b.customer.fields()
+	out, err := b.client.UploadPart(ctx, in, unsigned(nil))
 	if err != nil {
 		return driver.Part{}, c.failBody(ctx, up, err)
 	}
@@ -89,6 +91,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 	}
 	in := &s3.CompleteMultipartUploadInput{Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID}
 	in.IfMatch, in.IfNoneMatch = conditionOf(cond)
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = b.customer.fields()
 	// No sums: each part's was compared when it came.
 	named := make([]types.CompletedPart, len(parts))
 	var size int64

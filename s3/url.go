@@ -1,39 +1,41 @@
 package s3
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
-func init() { driver.Register("s3", OpenURL) }
+func init() { driver.Register("s3", openURL) }
 
-// OpenURL opens s3://bucket/prefix?parameters; the package documentation lists
-// the parameters. Importing the package registers it for driver.Open.
-func OpenURL(ctx context.Context, u *url.URL) (driver.Bucket, error) {
-	c, err := ParseURL(u)
+// openURL opens s3://bucket/prefix?parameters; the package documentation lists the
+// parameters.
+func openURL(ctx context.Context, u *url.URL, p *driver.Params) (func() (driver.Bucket, error), error) {
+	c, err := parseURL(u, p)
 	if err != nil {
 		return nil, err
 	}
-	return Open(ctx, c)
+	b, err := Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	b.tell(c, p)
+	return func() (driver.Bucket, error) { return b, nil }, nil
 }
 
-// ParseURL reads u into a Config.
-func ParseURL(u *url.URL) (Config, error) {
-	p, err := cloud.Params(u, "bucket", "the environment, credentials_file or aws_profile")
-	if err != nil {
+// parseURL reads u into a Config.
+func parseURL(u *url.URL, p *driver.Params) (Config, error) {
+	if err := cloud.CheckURL(u, "bucket", "the environment, credentials_file or aws_profile"); err != nil {
 		return Config{}, err
-	}
-	// auto is for parameters that have no default of their own.
-	auto := func(name string) *bool {
-		v := p.Bool(name, false)
-		if u.Query().Get(name) == "" {
-			return nil
-		}
-		return &v
 	}
 	const maxCount = 10_000
 	c := Config{
@@ -45,11 +47,14 @@ func ParseURL(u *url.URL) (Config, error) {
 
 		RedirectEndpoint: p.String("redirect_endpoint", ""),
 
-		PathStyle:  auto("path_style"),
+		PathStyle:  p.OptionalBool("path_style"),
 		DualStack:  p.Bool("dual_stack", false),
 		FIPS:       p.Bool("fips", false),
 		Accelerate: p.Bool("accelerate", false),
 
+		AccessKeyID:     p.Secret("access_key"),
+		SecretAccessKey: p.Secret("secret_key"),
+		SessionToken:    p.Secret("session_token"),
 		CredentialsFile: p.String("credentials_file", ""),
 		AWSProfile:      p.String("aws_profile", ""),
 		Anonymous:       p.Bool("anonymous", false),
@@ -71,9 +76,13 @@ func ParseURL(u *url.URL) (Config, error) {
 		CopyPartSize:    p.Bytes("copy_part_size", 0, 1, math.MaxInt64),
 		CopyConcurrency: p.Int("copy_concurrency", 0, 1, maxCount),
 
-		Network:  p.Network(),
-		CertFile: p.String("cert_file", ""),
-		KeyFile:  p.String("key_file", ""),
+		SSECustomerKeyFile: p.String("sse_customer_key_file", ""),
+
+		Network: p.Network(),
+	}
+	var err error
+	if c.SSEKMSContext, err = pairs("sse_kms_context", p.List("sse_kms_context")); err != nil {
+		return Config{}, err
 	}
 	switch p.String("list_version", "auto", "auto", "v1", "v2") {
 	case "v1":
@@ -91,4 +100,63 @@ func ParseURL(u *url.URL) (Config, error) {
 		return Config{}, err
 	}
 	return c, c.check()
+}
+
+// pairs reads name=value items.
+func pairs(name string, list []string) (map[string]string, error) {
+	var m map[string]string
+	for _, item := range list {
+		key, value, ok := strings.Cut(item, "=")
+		if _, twice := m[key]; !ok || key == "" || twice {
+			return nil, fmt.Errorf("%s: want name=value,name=value: %w", name, driver.Invalid)
+		}
+		if m == nil {
+			m = make(map[string]string)
+		}
+		m[key] = value
+	}
+	return m, nil
+}
+
+// tell sets the parameters that c leaves to the profile, the endpoint's host name or
+// the environment to what b uses.
+func (b *Bucket) tell(c Config, p *driver.Params) {
+	pr, f := b.profile, b.features
+	endpoint := aws.ToString(b.client.Options().BaseEndpoint)
+	listing := "v2"
+	if pr.listV1 {
+		listing = "v1"
+	}
+	for name, value := range map[string]string{
+		"profile": pr.name, "region": b.region, "endpoint": endpoint,
+		"redirect_endpoint": cmp.Or(c.RedirectEndpoint, endpoint),
+		"path_style":        strconv.FormatBool(pr.pathStyle),
+		"list_version":      listing,
+		"checksum":          string(pr.checksum),
+		"conditions":        string(conditionsOf(pr.conds)),
+		"copy_threshold":    driver.FormatBytes(pr.copyOneBelow),
+		"copy_concurrency":  strconv.Itoa(f.Copying.Concurrency),
+	} {
+		p.Resolve(name, value)
+	}
+	if pr.copyPart != 0 {
+		p.Resolve("copy_part_size", driver.FormatBytes(pr.copyPart))
+	}
+	if pr.partSize != 0 {
+		p.Resolve("part_size", driver.FormatBytes(pr.partSize))
+	}
+}
+
+// conditionsOf is the option that conds come to.
+func conditionsOf(c driver.Conds) Conditions {
+	switch {
+	case c.Copy != driver.NoCond:
+		return ConditionsAll
+	case c.Complete != driver.NoCond:
+		return ConditionsComplete
+	case c.Put != driver.NoCond:
+		return ConditionsPut
+	default:
+		return ConditionsNone
+	}
 }

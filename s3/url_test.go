@@ -37,6 +37,10 @@ func TestParseURL(t *testing.T) {
 			"s3://b?sse=aws:kms&sse_kms_key_id=k&storage_class=STANDARD_IA&acl=private",
 			Config{Bucket: "b", SSE: "aws:kms", SSEKMSKeyID: "k", StorageClass: "STANDARD_IA", ACL: "private"},
 		},
+		{
+			"s3://b?sse=aws:kms&sse_kms_context=team=a,stage=prod%3D1",
+			Config{Bucket: "b", SSE: "aws:kms", SSEKMSContext: map[string]string{"team": "a", "stage": "prod=1"}},
+		},
 		{"s3://b?checksum=crc64nvme&conditions=complete", Config{Bucket: "b", Checksum: ChecksumCRC64NVME, Conditions: ConditionsComplete}},
 		{"s3://b?checksum=auto&conditions=auto&list_version=auto", Config{Bucket: "b"}},
 		{
@@ -44,9 +48,9 @@ func TestParseURL(t *testing.T) {
 			Config{Bucket: "b", PartSize: 16 * mib, Concurrency: 4, CopyThreshold: gib, CopyPartSize: 32 * mib, CopyConcurrency: 3},
 		},
 		{
-			"s3://b?skip_verify=yes&ca_file=ca&cert_file=c&key_file=k&max_conns=9&dial_timeout=2s&stall_timeout=3m",
-			Config{Bucket: "b", CertFile: "c", KeyFile: "k",
-				Network: driver.Network{SkipVerify: true, CAFile: "ca", MaxConns: 9, DialTimeout: 2 * time.Second, StallTimeout: 3 * time.Minute}},
+			"s3://b?skip_verify=yes&ca_file=ca&client_cert_file=c&client_key_file=k&max_conns=9&idle_conns=7&idle_timeout=9s&log_requests=on&dial_timeout=2s&stall_timeout=3m",
+			Config{Bucket: "b", Network: driver.Network{SkipVerify: true, CAFile: "ca", ClientCertFile: "c", ClientKeyFile: "k",
+				MaxConns: 9, IdleConns: 7, IdleTimeout: 9 * time.Second, LogRequests: true, DialTimeout: 2 * time.Second, StallTimeout: 3 * time.Minute}},
 		},
 		{"s3://b?anonymous=true", Config{Bucket: "b", Anonymous: true}},
 	}
@@ -55,7 +59,7 @@ func TestParseURL(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseURL(u)
+		got, err := parseURL(u, driver.NewParams(u.Query()))
 		if err != nil {
 			t.Errorf("ParseURL(%s): %v", tt.url, err)
 			continue
@@ -71,9 +75,15 @@ func TestBadURL(t *testing.T) {
 	tests := []struct{ url, want string }{
 		{"s3://", "no bucket"},
 		{"s3:///prefix", "no bucket"},
-		{"s3://b?regoin=x", `unknown parameter "regoin", valid ones are accelerate, acl, anonymous, aws_profile, ca_file`},
-		{"s3://b?access_key=x", "unknown parameter"},
-		{"s3://AKID:secret@b", "credentials don't belong"},
+		{"s3://b?regoin=x", `unknown parameter "regoin", valid ones are accelerate, access_key, acl, anonymous, aws_profile, ca_file`},
+		{"s3://b?access_key=s3cr3t", "access_key: a secret does not belong into a URL"},
+		{"s3://b?secretkey=s3cr3t", "unknown parameter"},
+		{"s3://b?sse_kms_context=a=b", "sse_kms_context: wants sse=aws:kms"},
+		{"s3://b?sse=aws:kms&sse_kms_context=a", "want name=value"},
+		{"s3://b?sse=aws:kms&sse_kms_context=a=b,a=c", "want name=value"},
+		{"s3://b?sse=AES256&sse_customer_key_file=/k", "exclude each other"},
+		{"s3://b?sse_customer_key_file=/no/such/file" + region, "sse_customer_key_file"},
+		{"s3://AKID:s3cr3t@b", "credentials don't belong"},
 		{"s3://b:9000", "endpoint parameter"},
 		{"s3://b#frag", "no fragment"},
 		{"s3://b?region=x;y", "malformed"},
@@ -81,8 +91,8 @@ func TestBadURL(t *testing.T) {
 		{"s3://b?profile=amazon", "one of aws, minio"},
 		{"s3://b?endpoint=minio:9000", "want a URL"},
 		{"s3://b?endpoint=minio.example.com", "want a URL"},
-		{"s3://b?endpoint=http://AKID:secret@minio", "credentials don't belong"},
-		{"s3://b?endpoint=http://minio%3Fsecret=1", "without query"},
+		{"s3://b?endpoint=http://AKID:s3cr3t@minio", "credentials don't belong"},
+		{"s3://b?endpoint=http://minio%3Fs3cr3t=1", "without query"},
 		{"s3://b?path_style=maybe", "true or false"},
 		{"s3://b?list_version=3", "one of auto, v1, v2"},
 		{"s3://b?checksum=crc", "one of none, md5, crc32"},
@@ -94,7 +104,7 @@ func TestBadURL(t *testing.T) {
 		{"s3://b?acl=everyone", "one of private"},
 		{"s3://b?anonymous=true&aws_profile=p", "excludes"},
 		{"s3://b?external_id=e", "need a role_arn"},
-		{"s3://b?cert_file=c", "go together"},
+		{"s3://b?client_cert_file=c", "go together"},
 		{"s3://b?part_size=1MiB" + region, "aws takes 5MiB to 5GiB"},
 		{"s3://b?part_size=16Mib2", "a size from"},
 		{"s3://b?copy_part_size=6GiB" + region, "copy_part_size"},
@@ -117,7 +127,7 @@ func TestBadURL(t *testing.T) {
 			t.Errorf("Open(%s): no error, want %q", tt.url, tt.want)
 		case !strings.Contains(err.Error(), tt.want) || !errors.Is(err, driver.Invalid):
 			t.Errorf("Open(%s): got %v, want %q", tt.url, err, tt.want)
-		case strings.Contains(err.Error(), "secret"):
+		case strings.Contains(err.Error(), "s3cr3t"):
 			t.Errorf("Open(%s) tells a secret: %v", tt.url, err)
 		}
 	}

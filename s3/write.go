@@ -19,14 +19,20 @@ import (
 type attributes struct {
 	sse   types.ServerSideEncryption
 	kms   *string
+	scope *string // the KMS encryption context
 	class types.StorageClass
 	acl   types.ObjectCannedACL
+
+	customer *customerKey
 }
 
-func (c Config) attributes() attributes {
+func (c Config) attributes(customer *customerKey) attributes {
 	return attributes{
+		customer: customer,
+
 		sse:   types.ServerSideEncryption(c.SSE),
 		kms:   text(c.SSEKMSKeyID),
+		scope: encryptionContext(c.SSEKMSContext),
 		class: types.StorageClass(c.StorageClass),
 		acl:   types.ObjectCannedACL(c.ACL),
 	}
@@ -34,17 +40,24 @@ func (c Config) attributes() attributes {
 
 func (a attributes) put(in *s3.PutObjectInput, o driver.WriteOptions) {
 	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.class, a.acl
+	in.SSEKMSEncryptionContext = a.scope
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = a.customer.fields()
 	in.ContentType, in.Metadata = text(o.ContentType), o.Metadata
 	in.IfMatch, in.IfNoneMatch = conditionOf(o.Cond)
 }
 
 func (a attributes) upload(in *s3.CreateMultipartUploadInput, o driver.WriteOptions) {
 	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.class, a.acl
+	in.SSEKMSEncryptionContext = a.scope
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = a.customer.fields()
 	in.ContentType, in.Metadata = text(o.ContentType), o.Metadata
 }
 
 func (a attributes) copy(in *s3.CopyObjectInput, o driver.WriteOptions) {
 	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.class, a.acl
+	in.SSEKMSEncryptionContext = a.scope
+	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = a.customer.fields()
+	in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5 = a.customer.fields()
 	in.MetadataDirective = types.MetadataDirectiveCopy
 	if o.ContentType != "" || o.Metadata != nil {
 		in.MetadataDirective = types.MetadataDirectiveReplace

@@ -41,6 +41,13 @@ import (
 )
 
 func main() {
+	if err := rootCommand().ExecuteContext(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "blobdock:", err)
+		os.Exit(1)
+	}
+}
+
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "blobdock",
 		Short:         "A container registry on object storage",
@@ -48,8 +55,5 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), copyCommand(), versionCommand(), registry.GCCmd)
-	if err := root.ExecuteContext(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "blobdock:", err)
-		os.Exit(1)
-	}
+	return root
 }

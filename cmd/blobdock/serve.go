@@ -26,6 +26,7 @@ import (
 // serveFlags are the flags of serve without a configuration file.
 type serveFlags struct {
 	storage, listen, redirect, logLevel string
+	printConfig                         bool
 }
 
 const (
@@ -46,12 +47,16 @@ as usual; flags that are given override both.`,
 		Example: `  blobdock serve
   blobdock serve --storage 's3://my-bucket/registry?region=eu-west-1'
   blobdock serve --storage 's3://bucket?endpoint=http://127.0.0.1:9000&region=us-east-1&path_style=true'
-  blobdock serve /etc/distribution/config.yml`,
+  blobdock serve /etc/distribution/config.yml
+  blobdock serve --print-config /etc/distribution/config.yml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := configure(cmd, f, args)
 			if err != nil {
 				return err
+			}
+			if f.printConfig {
+				return printConfig(cmd.Context(), cmd.OutOrStdout(), config)
 			}
 			return serve(cmd.Context(), cmd.OutOrStdout(), config)
 		},
@@ -60,6 +65,7 @@ as usual; flags that are given override both.`,
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "`address` to listen on")
 	cmd.Flags().StringVar(&f.redirect, "redirect", "on", "send pulls to signed URLs of the store: on or off")
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "warn", "error, warn, info or debug; info adds the access log")
+	cmd.Flags().BoolVar(&f.printConfig, "print-config", false, "print what would apply, defaults included and secrets not, and exit")
 	return cmd
 }
 
@@ -164,7 +170,7 @@ func checkConditions(ctx context.Context, config *configuration.Configuration, c
 		return
 	}
 	remedy := "set another release of the store up, or another profile"
-	if u, uerr := url.Parse(c.URL); uerr == nil && u.Scheme == "s3" && !u.Query().Has("conditions") {
+	if u, uerr := url.Parse(c.URL); uerr == nil && u.Scheme == "s3" && !u.Query().Has("conditions") && c.Beside["conditions"] == "" {
 		config.Storage[blobdock.Name]["conditions"] = "none"
 		remedy = "conditions=none is taken"
 	}

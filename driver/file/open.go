@@ -12,11 +12,10 @@ import (
 func init() { driver.Register("file", openURL) }
 
 // openURL opens file:///absolute/path, file://./relative and file://relative.
-func openURL(_ context.Context, u *url.URL) (driver.Bucket, error) {
+func openURL(_ context.Context, u *url.URL, p *driver.Params) (func() (driver.Bucket, error), error) {
 	if u.Opaque != "" || u.Host+u.Path == "" {
 		return nil, fmt.Errorf("want file:///absolute/path or file://./relative/path: %w", driver.Invalid)
 	}
-	p := driver.NewParams(u.Query())
 	o := Options{
 		NoCreate: !p.Bool("create", true),
 		NoSync:   !p.Bool("fsync", true),
@@ -24,5 +23,5 @@ func openURL(_ context.Context, u *url.URL) (driver.Bucket, error) {
 	if err := p.Err(); err != nil {
 		return nil, err
 	}
-	return New(filepath.FromSlash(u.Host+u.Path), o)
+	return func() (driver.Bucket, error) { return New(filepath.FromSlash(u.Host+u.Path), o) }, nil
 }

@@ -19,12 +19,11 @@ var named struct {
 }
 
 // openURL opens mem://name/prefix. Buckets of the same name share their objects.
-func openURL(_ context.Context, u *url.URL) (driver.Bucket, error) {
+func openURL(_ context.Context, u *url.URL, p *driver.Params) (func() (driver.Bucket, error), error) {
 	if u.Host == "" {
 		return nil, fmt.Errorf("want mem://name/prefix: %w", driver.Invalid)
 	}
 	const most = 1<<63 - 1
-	p := driver.NewParams(u.Query())
 	l := driver.PartLimits{
 		MinSize:   p.Bytes("part_min", minPart, 0, most),
 		MaxSize:   p.Bytes("part_max", maxPart, 1, most),
@@ -43,15 +42,21 @@ func openURL(_ context.Context, u *url.URL) (driver.Bucket, error) {
 		}
 		prefix += "/"
 	}
+	return func() (driver.Bucket, error) {
+		return &Bucket{prefix: prefix, limits: l, store: storeNamed(u.Host)}, nil
+	}, nil
+}
+
+func storeNamed(name string) *store {
 	named.Lock()
 	defer named.Unlock()
-	s := named.m[u.Host]
+	s := named.m[name]
 	if s == nil {
 		s = newStore()
 		if named.m == nil {
 			named.m = make(map[string]*store)
 		}
-		named.m[u.Host] = s
+		named.m[name] = s
 	}
-	return &Bucket{prefix: prefix, limits: l, store: s}, nil
+	return s
 }

@@ -21,6 +21,15 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
+// What Policy's zero fields stand for.
+const (
+	DefaultAttempts  = 4
+	DefaultThrottled = 8
+	DefaultBase      = 50 * time.Millisecond
+	DefaultMax       = 5 * time.Second
+	DefaultTotal     = 10 * time.Second
+)
+
 // Policy says how often and how patiently to repeat. Zero fields have the
 // defaults named below.
 type Policy struct {
@@ -50,22 +59,22 @@ type Policy struct {
 
 func (p Policy) withDefaults() Policy {
 	if p.Throttled <= 0 {
-		p.Throttled = 8
+		p.Throttled = DefaultThrottled
 		if p.Attempts > 0 {
 			p.Throttled = p.Attempts
 		}
 	}
 	if p.Attempts <= 0 {
-		p.Attempts = 4
+		p.Attempts = DefaultAttempts
 	}
 	or := func(d *time.Duration, def time.Duration) {
 		if *d <= 0 {
 			*d = def
 		}
 	}
-	or(&p.Base, 50*time.Millisecond)
-	or(&p.Max, 5*time.Second)
-	or(&p.Total, 10*time.Second)
+	or(&p.Base, DefaultBase)
+	or(&p.Max, DefaultMax)
+	or(&p.Total, DefaultTotal)
 	if p.OnRetry == nil {
 		p.OnRetry = func(driver.Op, string, int, error) {}
 	}

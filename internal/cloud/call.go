@@ -52,13 +52,23 @@ const maxDocument = 64 << 10
 // Transport makes exactly one request on the wire, and notes for the call in its
 // context how far it got. It follows no redirect, and its errors don't repeat the
 // URL, the query of which may be a signature.
-type Transport struct{ *http.Transport }
+type Transport struct {
+	*http.Transport
+	Log bool // each request and the status of its reply
+}
 
 // Do is RoundTrip, by the name that SDKs want.
 func (t Transport) Do(req *http.Request) (*http.Response, error) { return t.RoundTrip(req) }
 
 // RoundTrip implements http.RoundTripper.
 func (t Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.Log {
+		return logged(req, t.roundTrip)
+	}
+	return t.roundTrip(req)
+}
+
+func (t Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	c, ok := req.Context().Value(callKey{}).(*Call)
 	if !ok {
 		return t.Transport.RoundTrip(req)

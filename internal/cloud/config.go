@@ -8,22 +8,18 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// Params are the parameters of a storage URL. bucket is what the store calls one,
-// and secrets where credentials come from: a URL holds none.
-func Params(u *url.URL, bucket, secrets string) (*driver.Params, error) {
+// CheckURL returns an Invalid error for what a storage URL does not have. bucket is what
+// the store calls one, and secrets where credentials come from.
+func CheckURL(u *url.URL, bucket, secrets string) error {
 	switch {
 	case u.User != nil:
-		return nil, fmt.Errorf("credentials don't belong into a URL; they come from %s: %w", secrets, driver.Invalid)
+		return fmt.Errorf("credentials don't belong into a URL; they come from %s: %w", secrets, driver.Invalid)
 	case u.Port() != "":
-		return nil, fmt.Errorf("a %s has no port; the store's address goes into the endpoint parameter: %w", bucket, driver.Invalid)
+		return fmt.Errorf("a %s has no port; the store's address goes into the endpoint parameter: %w", bucket, driver.Invalid)
 	case u.Fragment != "":
-		return nil, fmt.Errorf("a storage URL has no fragment: %w", driver.Invalid)
+		return fmt.Errorf("a storage URL has no fragment: %w", driver.Invalid)
 	}
-	q, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return nil, fmt.Errorf("query is malformed: %w", driver.Invalid)
-	}
-	return driver.NewParams(q), nil
+	return nil
 }
 
 // OneOf is the error for a parameter with a value that is not allowed. "" is not

@@ -15,16 +15,7 @@ import (
 )
 
 const (
-	defaultDialTimeout  = 5 * time.Second
-	defaultStallTimeout = 30 * time.Second
-
 	tlsTimeout = 10 * time.Second
-	// idleConns are kept for the next request: a registry under load has many
-	// uploads of several parts each, and a new TLS connection costs more than the
-	// round trip of a small request.
-	idleConns = 256
-	// idleTimeout is below the time after which load balancers close connections.
-	idleTimeout = 50 * time.Second
 	// continueTimeout is how long a body is held back by an Expect header to which
 	// nothing is said.
 	continueTimeout = time.Second
@@ -47,8 +38,8 @@ func Configure(n driver.Network) (func(*http.Transport), error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: cmp.Or(n.DialTimeout, defaultDialTimeout), KeepAlive: 30 * time.Second}
-	stall := cmp.Or(n.StallTimeout, defaultStallTimeout)
+	dialer := &net.Dialer{Timeout: cmp.Or(n.DialTimeout, driver.DefaultDialTimeout), KeepAlive: 30 * time.Second}
+	stall := cmp.Or(n.StallTimeout, driver.DefaultStallTimeout)
 	return func(t *http.Transport) {
 		t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, addr)
@@ -61,8 +52,8 @@ func Configure(n driver.Network) (func(*http.Transport), error) {
 		t.TLSHandshakeTimeout = tlsTimeout
 		t.MaxConnsPerHost = n.MaxConns
 		t.MaxIdleConns = 0
-		t.MaxIdleConnsPerHost = idleConns
-		t.IdleConnTimeout = min(idleTimeout, stall)
+		t.MaxIdleConnsPerHost = cmp.Or(n.IdleConns, driver.DefaultIdleConns)
+		t.IdleConnTimeout = min(cmp.Or(n.IdleTimeout, driver.DefaultIdleTimeout), stall)
 		// Bytes come as they are stored, also where an object is labelled gzip.
 		t.DisableCompression = true
 		// Parts in parallel want a TCP connection each; HTTP/2 would put all on one.
@@ -74,6 +65,13 @@ func Configure(n driver.Network) (func(*http.Transport), error) {
 
 func tlsConfig(n driver.Network) (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: n.SkipVerify}
+	if n.ClientCertFile != "" {
+		own, err := tls.LoadX509KeyPair(n.ClientCertFile, n.ClientKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("client_cert_file and client_key_file: %w: %w", err, driver.Invalid)
+		}
+		conf.Certificates = []tls.Certificate{own}
+	}
 	if n.CAFile == "" {
 		return conf, nil
 	}
