@@ -1,6 +1,7 @@
 package blobstore
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -34,13 +35,37 @@ func (l *late) Write(p []byte) (int, error) {
 
 // ReadFrom implements io.ReaderFrom, for http.ServeContent.
 func (l *late) ReadFrom(r io.Reader) (int64, error) {
-	w := struct{ io.Writer }{l}
 	if whole, ok := r.(*io.LimitedReader); ok && whole.N < 2*streamBuffer {
-		return io.Copy(w, r)
+		return io.Copy(struct{ io.Writer }{l}, r)
 	}
 	buf := streamBuffers.Get().(*[streamBuffer]byte)
 	defer streamBuffers.Put(buf)
-	return io.CopyBuffer(w, struct{ io.Reader }{r}, buf[:])
+	return gather(l, r, buf[:])
+}
+
+// gather copies r to w. What comes first is written at once; then at least half of buf
+// is gathered for each write, which wakes the client less often.
+func gather(w io.Writer, r io.Reader, buf []byte) (total int64, err error) {
+	for least := 1; err == nil; least = len(buf) / 2 {
+		n := 0
+		for n < least && err == nil {
+			var m int
+			m, err = r.Read(buf[n:])
+			n += m
+		}
+		if n == 0 {
+			break // a status that is held back stays so
+		}
+		m, werr := w.Write(buf[:n])
+		total += int64(m)
+		if werr != nil {
+			return total, werr
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return total, err
 }
 
 // flush sends the status, unless that is done or there is none.
