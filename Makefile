@@ -20,7 +20,7 @@ IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 TESTFLAGS ?= -race -timeout 25m
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-all test-suite test-bench test-full test-docker provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test test-suite test-bench test-full test-docker provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -28,13 +28,11 @@ build:
 	$(GO) build ./...
 	$(GO) build -o bin/ ./cmd/...
 
-# All tests, then some of those that talk to an emulator once more with it in a
+# All tests, and some of those that talk to an emulator once more with it in a
 # container, if a Docker engine can be had.
-test: test-all test-docker
-
-test-all: provision
+test: provision
 	$(GO) test $(TESTFLAGS) ./...
-	$(MAKE) --no-print-directory -j2 test-suite test-bench
+	$(MAKE) --no-print-directory -j3 test-suite test-bench test-docker
 
 # Distribution's own suite, which the race detector has no memory for. It waits for
 # much of its time.

@@ -48,7 +48,7 @@ type work struct {
 func (w *work) id() string { return w.ids[len(w.ids)-1] }
 
 var scenarios = []scenario{
-	{name: "push-stream", run: pushBy(1), done: isThere},
+	{name: "push-stream", run: pushBy(1), done: isThere, thorough: true},
 	{name: "push-mono", run: pushBy(0), done: isThere},
 	{name: "push-chunked", run: pushBy(4), done: isThere, thorough: true},
 	{name: "push-small", prepare: small, run: pushBy(1), done: isThere},
