@@ -76,9 +76,9 @@ func fromStock(section map[string]any) (map[string]any, error) {
 		section[ours] = v
 		delete(section, theirs)
 	}
-	u := url.URL{Scheme: d.scheme, Path: take1(section, "rootdirectory")}
+	u := url.URL{Scheme: d.scheme, Path: takeText(section, "rootdirectory")}
 	if d.bucket != "" {
-		if u.Host = take1(section, d.bucket); u.Host == "" {
+		if u.Host = takeText(section, d.bucket); u.Host == "" {
 			return nil, fmt.Errorf("driver %v: %s is missing: %w", name, d.bucket, driver.Invalid)
 		}
 		u.Path = "/" + strings.Trim(u.Path, "/")
@@ -87,8 +87,8 @@ func fromStock(section map[string]any) (map[string]any, error) {
 	return section, nil
 }
 
-// take1 takes a value out of the section, "" where there is none.
-func take1(section map[string]any, name string) string {
+// takeText takes a value out of the section, "" where there is none.
+func takeText(section map[string]any, name string) string {
 	v, ok := section[name]
 	delete(section, name)
 	if !ok {
@@ -97,9 +97,9 @@ func take1(section map[string]any, name string) string {
 	return fmt.Sprint(v)
 }
 
-// takeBool is take1 for what is true or false.
+// takeBool is takeText for what is true or false.
 func takeBool(section map[string]any, name string, def bool) (bool, error) {
-	text := take1(section, name)
+	text := takeText(section, name)
 	if text == "" {
 		return def, nil
 	}
@@ -118,7 +118,7 @@ func fromS3(section map[string]any) error {
 		return err
 	}
 	for theirs, ours := range map[string]string{"regionendpoint": "endpoint", "redirectendpoint": "redirect_endpoint"} {
-		endpoint := take1(section, theirs)
+		endpoint := takeText(section, theirs)
 		if endpoint == "" {
 			continue
 		}
@@ -150,7 +150,7 @@ func fromS3(section map[string]any) error {
 	default:
 		section["sse"] = "aws:kms"
 	}
-	if class := strings.ToUpper(take1(section, "storageclass")); class != "" && class != "NONE" {
+	if class := strings.ToUpper(takeText(section, "storageclass")); class != "" && class != "NONE" {
 		section["storage_class"] = class
 	}
 	if acl := section["objectacl"]; acl == "private" {
@@ -159,7 +159,7 @@ func fromS3(section map[string]any) error {
 	if section["multipartcopythresholdsize"] == 0 {
 		section["multipartcopythresholdsize"] = 1
 	}
-	if level := take1(section, "loglevel"); level != "" && level != "off" && level != "false" {
+	if level := takeText(section, "loglevel"); level != "" && level != "off" && level != "false" {
 		section["log_requests"] = true
 	}
 	return nil

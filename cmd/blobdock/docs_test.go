@@ -146,6 +146,7 @@ func words(line string) []string {
 // commands and flags exist, and the URLs' options do.
 func TestDocumentedCommands(t *testing.T) {
 	fresh(t)
+	t.Setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9000") // as the emulators' variables
 	found := 0
 	inline := regexp.MustCompile("`(blobdock [a-z][^`]*)`")
 	for page, text := range pages(t) {
@@ -257,5 +258,51 @@ func TestDocumentedConfigurations(t *testing.T) {
 	}
 	if found < 5 {
 		t.Errorf("found %d pieces only", found)
+	}
+}
+
+// TestDocumentedPermissions holds the guide's policy and roles to what "blobdock probe"
+// names.
+func TestDocumentedPermissions(t *testing.T) {
+	fresh(t)
+	guide := pages(t)["operating.md"]
+	permissions := func(storage string) map[driver.Op]string {
+		b, err := driver.Open(t.Context(), storage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		return b.Features().Permissions
+	}
+	actions := regexp.MustCompile(`s3:[A-Za-z]+`)
+	probed := make(map[string]bool)
+	for _, text := range permissions("s3://b?region=eu-west-1") {
+		for _, action := range actions.FindAllString(text, -1) {
+			probed[action] = true
+		}
+	}
+	allowed := make(map[string]bool)
+	for _, block := range blocks(guide, "json") {
+		for _, action := range actions.FindAllString(block, -1) {
+			allowed[action] = true
+		}
+	}
+	if diff := cmp.Diff(probed, allowed); diff != "" {
+		t.Errorf("policy for S3 (-probe +docs/operating.md):\n%s", diff)
+	}
+	needs := regexp.MustCompile(`(?:storage|iam)\.[A-Za-z.]+|\(role [A-Za-z ]+\)`)
+	for _, storage := range []string{"gs://b", "azblob://c?account=myaccount"} {
+		found := 0
+		for op, text := range permissions(storage) {
+			for _, role := range needs.FindAllString(text, -1) {
+				found++
+				if role = strings.TrimSuffix(strings.TrimPrefix(role, "(role "), ")"); !strings.Contains(guide, role) {
+					t.Errorf("%s: %s needs %s, of which docs/operating.md says nothing", storage, op, role)
+				}
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s: nothing is named", storage)
+		}
 	}
 }

@@ -3,6 +3,7 @@
 //	blobdock serve                     a registry on 127.0.0.1:5000, storing to ./blobdock-data
 //	blobdock serve --storage URL       the same, storing to s3://, gs://, azblob://, file:// or mem://
 //	blobdock serve CONFIG.yml          a CNCF distribution configuration, REGISTRY_* overrides included
+//	blobdock serve --print-config      what would apply, without its secrets
 //	blobdock garbage-collect CONFIG    distribution's garbage collection
 //	blobdock probe URL                 try out what a registry needs of a store
 //	blobdock sweep URL                 remove abandoned uploads

@@ -251,9 +251,17 @@ func describeStorage(config *configuration.Configuration) string {
 			return raw + "  (" + abs + ")"
 		}
 	}
-	where := redact(raw)
-	if u, err := url.Parse(raw); err == nil && u.Query().Has("endpoint") {
-		where += "  (" + redact(u.Query().Get("endpoint")) + ")"
+	c, err := blobdock.ParseConfig(config.Storage.Parameters())
+	if err != nil {
+		return redact(raw)
+	}
+	where := redact(c.URL)
+	endpoint := c.Beside["endpoint"]
+	if u, err := url.Parse(c.URL); err == nil && endpoint == "" {
+		endpoint = u.Query().Get("endpoint")
+	}
+	if endpoint != "" {
+		where += "  (" + redact(endpoint) + ")"
 	}
 	return where
 }
