@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/internal/wait"
 )
 
 // Where is the moment in a call at which it fails.
@@ -149,16 +150,13 @@ func (r *Rule) delay(ctx context.Context, c *driver.Call) error {
 	if r.Delay <= 0 {
 		return nil
 	}
-	t := time.NewTimer(r.Delay)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		e := driver.Fail(c.Op, c.Key, ctx.Err())
-		e.MayHave = r.Where == After && c.Op.Changes()
-		return e
-	case <-t.C:
+	err := wait.For(ctx, r.Delay)
+	if err == nil {
 		return nil
 	}
+	e := driver.Fail(c.Op, c.Key, err)
+	e.MayHave = r.Where == After && c.Op.Changes()
+	return e
 }
 
 func (r *Rule) error(c *driver.Call, mayHave bool) error {

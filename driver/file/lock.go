@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/internal/wait"
 )
 
 // stripes is the number of locks that all keys and uploads share; the first
@@ -100,23 +101,12 @@ func (r *root) flock(ctx context.Context, name string) (*os.File, error) {
 			return f, nil
 		}
 		if err == nil {
-			err = wait(ctx, pause)
+			err = wait.For(ctx, pause)
 		}
 		if err != nil {
 			_ = f.Close()
 			return nil, err
 		}
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }
 

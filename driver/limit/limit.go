@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/internal/wait"
 )
 
 // Options are the bounds. Zero is none.
@@ -160,7 +161,7 @@ func (l *limiter) pace(ctx context.Context) error {
 	if !begin.After(now) {
 		return nil
 	}
-	return wait(ctx, begin.Sub(now))
+	return wait.For(ctx, begin.Sub(now))
 }
 
 func later(a, b time.Time) time.Time {
@@ -168,15 +169,4 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/internal/wait"
 )
 
 // What Policy's zero fields stand for.
@@ -112,7 +113,7 @@ func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Co
 			return unsure(c, err, mayHave)
 		}
 		p.OnRetry(c.Op, c.Key, attempt, err)
-		if cerr := wait(ctx, pause); cerr != nil {
+		if cerr := wait.For(ctx, pause); cerr != nil {
 			return &driver.Error{Op: c.Op, Key: c.Key, MayHave: mayHave,
 				Err: fmt.Errorf("%w while waiting to try again after: %w", cerr, err)}
 		}
@@ -201,15 +202,4 @@ func unsure(c *driver.Call, err error, mayHave bool) error {
 func endsWithin(ctx context.Context, pause time.Duration) bool {
 	end, ok := ctx.Deadline()
 	return ok && time.Until(end) < pause
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
