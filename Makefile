@@ -28,11 +28,12 @@ build:
 	$(GO) build ./...
 	$(GO) build -o bin/ ./cmd/...
 
-# All tests, and some of those that talk to an emulator once more with it in a
+# All tests, then some of those that talk to an emulator once more with it in a
 # container, if a Docker engine can be had.
 test: provision
 	$(GO) test $(TESTFLAGS) ./...
-	$(MAKE) --no-print-directory -j3 test-suite test-bench test-docker
+	$(MAKE) --no-print-directory -j2 test-suite test-bench
+	$(MAKE) --no-print-directory test-docker
 
 # Distribution's own suite, which the race detector has no memory for. It waits for
 # much of its time.
