@@ -46,7 +46,7 @@ test-bench: provision
 # The sizes that take the emulators minutes, as well.
 test-full: export BLOBDOCK_TEST_FULL = 1
 test-full: provision
-	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload' -v ./integration
+	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload|TestCopy' -v ./integration
 	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
 
 test-docker:
