@@ -68,13 +68,19 @@ func (p *publication) run(ctx context.Context) error {
 // unlessDone is err, but nil when an earlier Commit of this upload, the answer to
 // which was lost, has already published it: then its parts are gone.
 func (p *publication) unlessDone(ctx context.Context, err error) error {
-	if !p.verified || p.replace || !errors.Is(err, driver.NotFound) {
+	if !p.verified || p.replace || !spent(err) {
 		return err
 	}
 	if obj, serr := p.store.bucket.Stat(ctx, p.key); serr != nil || obj.Size != p.stage.size {
 		return err
 	}
 	return nil
+}
+
+// spent reports whether err may come from parts that were put together before: then
+// they are gone, or, in Azure, not those that a new list can name.
+func spent(err error) bool {
+	return errors.Is(err, driver.NotFound) || errors.Is(err, driver.Mismatch)
 }
 
 func (p *publication) put(ctx context.Context) error {
@@ -244,21 +250,22 @@ func (p *publication) refill(ctx context.Context, u driver.Upload, r io.Reader) 
 func (p *publication) complete(ctx context.Context) (driver.Source, error) {
 	u := p.stage.upload
 	var obj driver.Object
+	others := false // perhaps, who were not necessarily sent the same bytes
 	err := p.lastPart(ctx)
 	if err == nil {
 		obj, err = p.store.bucket.CompleteUpload(ctx, u, p.parts, driver.Cond{})
 	}
-	if err != nil && (driver.MayHave(err) || errors.Is(err, driver.NotFound)) {
+	if err != nil && (driver.MayHave(err) || spent(err)) {
 		// Its reply was lost, now or in an earlier Commit of this upload, that of a
 		// process perhaps which had got other bytes and vanished.
 		if there, serr := p.store.bucket.Stat(ctx, u.Key); serr == nil && there.Size == p.stage.size {
-			obj, err, p.verified = there, nil, p.verified && !errors.Is(err, driver.NotFound)
+			obj, others, err = there, spent(err), nil
 		}
 	}
 	if err != nil {
 		return driver.Source{}, err
 	}
-	if !p.verified {
+	if !p.verified || others {
 		if err := p.rehash(ctx, obj); err != nil {
 			return driver.Source{}, err
 		}
