@@ -47,7 +47,7 @@ func (s *Store) Exclusive(ctx context.Context, name string, every time.Duration,
 	if !s.features.Conds.Put.Allows(driver.Cond{IfAbsent: true}) || !s.features.Conds.Put.Allows(driver.Cond{IfMatch: "any"}) {
 		return Turn{Ran: true, Began: time.Now()}, do(ctx)
 	}
-	key := s.layout.Root + "/_leases/" + name
+	key := s.layout.Lease(name)
 	l, err := s.acquire(ctx, key, every)
 	if err != nil {
 		return Turn{}, fmt.Errorf("lease %s: %w", name, err)

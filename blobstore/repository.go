@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // Repository is the blobs that one repository links to. Errors that the
@@ -88,9 +89,6 @@ func (r *Repository) look(ctx context.Context, d digest.Digest) (_ *Blob, err er
 	return b, nil
 }
 
-// maxLink is more than the longest digest has.
-const maxLink = 1 << 10
-
 func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Digest, error) {
 	key := r.store.layout.LayerLink(r.name, d)
 	rd, err := r.store.bucket.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
@@ -101,7 +99,7 @@ func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Dige
 		return "", fmt.Errorf("link: %w", err)
 	}
 	defer rd.Close()
-	b, err := io.ReadAll(io.LimitReader(rd, maxLink))
+	b, err := io.ReadAll(io.LimitReader(rd, layout.MaxLink))
 	if err != nil {
 		return "", fmt.Errorf("link %q: %w", key, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -63,13 +62,6 @@ func (s *Store) newStage(sess *session, tail io.ReadCloser) (*stage, error) {
 	s.uploads.Add(1)
 	return st, nil
 }
-
-// Part numbers are claimed in batches that double while a body of unknown
-// length goes on: few claims for a long one, few wasted numbers for a short one.
-const (
-	firstBatch = 8
-	lastBatch  = 128
-)
 
 // append takes in r up to its end. length is how many bytes r has, -1 when that
 // is unknown; a body that turns out longer or shorter is refused. It returns how
@@ -290,105 +282,6 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 	return err
 }
 
-// claim reserves part numbers for this writer alone, in the session, whose tail
-// it writes again.
-func (st *stage) claim(ctx context.Context, left int64, last bool, tail []byte) error {
-	count := st.batch
-	st.batch = min(2*st.batch, lastBatch)
-	if left >= 0 {
-		// Exactly the parts that will flow: the last bytes stay in the buffer
-		// unless they are a whole part and more.
-		count = 1
-		for rest := left - st.plan.Size(st.next+1); rest > 0; rest -= st.plan.Size(st.next + count) {
-			count++
-		}
-		if last {
-			count++ // the one that Commit sends
-		}
-	}
-	room := st.store.features.Parts.MaxParts - st.next + 1
-	if room < 2 { // this one, and the one that Commit sends
-		return fmt.Errorf("blob exceeds the %d parts of at most %d bytes that fit: raise part_size or memory_budget: %w",
-			st.store.features.Parts.MaxParts, st.plan.Size(st.next), driver.Invalid)
-	}
-	count = min(count, room-1)
-
-	img := *st.sess
-	if img.Staged.Key != "" && img.Staged.ID == "" {
-		img.strayAt(img.Staged.Key)
-	}
-	if img.Staged.ID == "" && st.upload.ID == "" {
-		img.Staged.Key = st.target
-	}
-	img.Next = st.next + count
-	if err := img.save(ctx, st.store.bucket, tail); err != nil {
-		return err
-	}
-	*st.sess = img
-	st.claimed = img.Next
-	return nil
-}
-
-// settle waits for the parts under way. With persist it then writes the session,
-// so that all bytes taken in are safe. Otherwise they are in the session after
-// the next claim, or published by Commit.
-func (st *stage) settle(ctx context.Context, persist bool) error {
-	if st.buf != nil {
-		st.hashRest()
-	}
-	if f := st.flight; f != nil {
-		st.flight = nil
-		err := f.wait(st.parts)
-		st.pipe.stop() // buffers go back only when hashed, too
-		f.freeAll()
-		if err != nil {
-			return st.broke(err)
-		}
-	}
-	st.pipe.stop()
-	if st.buf != nil {
-		st.buf.flight, st.buf.freed = nil, st.buf.owner.put
-	}
-	if st.broken != nil {
-		return st.broken
-	}
-	if !persist || !st.dirty() {
-		return nil
-	}
-	if err := st.capture(); err != nil {
-		return st.broke(err)
-	}
-	img := *st.sess
-	img.Next = st.next // gives back the numbers that were not needed
-	var tail []byte
-	if st.buf != nil {
-		tail = st.buf.bytes()
-	}
-	if err := img.save(ctx, st.store.bucket, tail); err != nil {
-		return st.broke(err)
-	}
-	*st.sess = img
-	st.claimed, st.created = st.next, false
-	return nil
-}
-
-// capture brings the session's image up to the parts and hashes.
-func (st *stage) capture() error {
-	states, err := st.hash.states()
-	if err != nil {
-		return err
-	}
-	st.sess.Hashes = states
-	st.sess.Parts = slices.Clone(st.parts)
-	if st.upload.ID != "" {
-		st.sess.Staged = st.upload
-	}
-	return nil
-}
-
-// dirty reports whether bytes were taken in that the session does not have.
-func (st *stage) dirty() bool { return st.size != st.sess.Offset() }
-
 // broke makes err the answer to everything that follows.
 func (st *stage) broke(err error) error {
 	if errors.Is(err, driver.NotFound) && !errors.Is(err, ErrUploadConflict) {
@@ -450,14 +343,3 @@ func remaining(length, n int64) int64 {
 
 // contentType is what a blob without a known type has, as in distribution.
 const contentType = "application/octet-stream"
-
-// detach returns a context that outlives ctx by grace: a client that goes away
-// cancels its request, yet what it sent before is to be kept.
-func detach(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		t := time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
-		context.AfterFunc(out, func() { t.Stop() })
-	})
-	return out, func() { stop(); cancel(context.Canceled) }
-}

@@ -11,10 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
-
-// maxLink is more than the longest digest has.
-const maxLink = 1 << 10
 
 // link is one link. Until it is read, it is taken to say what its key does.
 type link struct {
@@ -57,7 +55,7 @@ func provenBy(o driver.Object, d digest.Digest) bool {
 
 // readLink reads the link at key.
 func (r *run) readLink(ctx context.Context, key string) (link, error) {
-	text := bounded{max: maxLink}
+	text := bounded{max: layout.MaxLink}
 	obj, err := r.read(ctx, key, &text)
 	switch {
 	case errors.Is(err, driver.NotFound):

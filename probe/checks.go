@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // checks are all there are, in the order in which they build on each other.
@@ -58,7 +59,7 @@ func noCond(set func(driver.Conds) driver.CondSet) func(*run) string {
 }
 
 func list(ctx context.Context, p *run) (string, error) {
-	if _, err := p.bucket.ListPage(ctx, driver.ListRequest{Prefix: "docker/registry/v2/", Limit: 1}); err != nil {
+	if _, err := p.bucket.ListPage(ctx, driver.ListRequest{Prefix: layout.DefaultRoot + "/", Limit: 1}); err != nil {
 		return "", err
 	}
 	return p.features.Name, nil

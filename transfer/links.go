@@ -133,9 +133,6 @@ func (c *copier) leaveOut(key string, err error) {
 	c.sum.LeftOut++
 }
 
-// maxLink is more than the longest digest has.
-const maxLink = 1 << 10
-
 // target reads a link. Errors are not reported; Corrupt when it has no digest.
 func (c *copier) target(ctx context.Context, s side, key string) (digest.Digest, error) {
 	r, err := s.store.OpenKey(ctx, key, 0)
@@ -143,7 +140,7 @@ func (c *copier) target(ctx context.Context, s side, key string) (digest.Digest,
 		return "", err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, maxLink))
+	b, err := io.ReadAll(io.LimitReader(r, layout.MaxLink))
 	if err != nil {
 		return "", err
 	}

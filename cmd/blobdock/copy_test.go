@@ -111,7 +111,7 @@ func TestCopyRefuses(t *testing.T) {
 		{"accepts 2 arg", []string{"mem://a"}},
 		{"SRC and DST are both mem://a", []string{"mem://a", "mem://a/"}},
 		{"SRC and DST are both s3://b/p", []string{"s3://b/p?region=x", "s3://b/p/?concurrency=9"}},
-		{"SRC and DST are both file://", []string{"file:///tmp/x", "file:///tmp/y/../x"}},
+		{"SRC and DST are both file://", []string{"file:///a/x", "file:///a/y/../x"}},
 		{"--concurrency 0: want 1 to 1024", []string{"--concurrency", "0", "mem://a", "mem://b"}},
 		{"--tag: want --repository", []string{"--tag", "v1", "mem://a", "mem://b"}},
 		{`repository "a/**/b": want a name such as`, []string{"--repository", "a/**/b", "mem://a", "mem://b"}},

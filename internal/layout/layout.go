@@ -20,6 +20,9 @@ import (
 // DefaultRoot is where distribution keeps a registry below the bucket's prefix.
 const DefaultRoot = "docker/registry/v2"
 
+// MaxLink is more bytes than a link has: than the longest digest.
+const MaxLink = 1 << 10
+
 const (
 	data = "data"
 	link = "link"
@@ -36,6 +39,10 @@ func (l Layout) Repositories() string { return l.Root + "/repositories/" }
 
 // Repository is the prefix of repo's own keys, and of repositories below it.
 func (l Layout) Repository(repo string) string { return l.Repositories() + repo + "/" }
+
+// Lease is where those that have a turn at something say so, beside all that
+// distribution lists.
+func (l Layout) Lease(name string) string { return l.Root + "/_leases/" + name }
 
 // Blob is where d's content is.
 func (l Layout) Blob(d digest.Digest) string {

@@ -1,0 +1,54 @@
+package blobstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Part numbers are claimed in batches that double while a body of unknown
+// length goes on: few claims for a long one, few wasted numbers for a short one.
+const (
+	firstBatch = 8
+	lastBatch  = 128
+)
+
+// claim reserves part numbers for this writer alone, in the session, whose tail
+// it writes again.
+func (st *stage) claim(ctx context.Context, left int64, last bool, tail []byte) error {
+	count := st.batch
+	st.batch = min(2*st.batch, lastBatch)
+	if left >= 0 {
+		// Exactly the parts that will flow: the last bytes stay in the buffer
+		// unless they are a whole part and more.
+		count = 1
+		for rest := left - st.plan.Size(st.next+1); rest > 0; rest -= st.plan.Size(st.next + count) {
+			count++
+		}
+		if last {
+			count++ // the one that Commit sends
+		}
+	}
+	room := st.store.features.Parts.MaxParts - st.next + 1
+	if room < 2 { // this one, and the one that Commit sends
+		return fmt.Errorf("blob exceeds the %d parts of at most %d bytes that fit: raise part_size or memory_budget: %w",
+			st.store.features.Parts.MaxParts, st.plan.Size(st.next), driver.Invalid)
+	}
+	count = min(count, room-1)
+
+	img := *st.sess
+	if img.Staged.Key != "" && img.Staged.ID == "" {
+		img.strayAt(img.Staged.Key)
+	}
+	if img.Staged.ID == "" && st.upload.ID == "" {
+		img.Staged.Key = st.target
+	}
+	img.Next = st.next + count
+	if err := img.save(ctx, st.store.bucket, tail); err != nil {
+		return err
+	}
+	*st.sess = img
+	st.claimed = img.Next
+	return nil
+}
