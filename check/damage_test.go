@@ -32,6 +32,13 @@ func TestDamage(t *testing.T) {
 	const other = digest.Digest("sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
 	type found = check.Finding
 	v1latest := []string{"latest", "v1"}
+	// inBoth is f in the two repositories that have the image.
+	inBoth := func(f found) []found {
+		g := f
+		f.Repository, f.Tags = "release/app", []string{"v1"}
+		g.Repository, g.Tags = "team/app", v1latest
+		return []found{f, g}
+	}
 	for _, tt := range []struct {
 		name  string
 		plant func(bucket, population)
@@ -88,10 +95,7 @@ func TestDamage(t *testing.T) {
 		plant: func(b bucket, p population) { b.put(at.Blob(p.app.layers[0].Digest), "app") },
 		want: func(p population) []found {
 			d, m := p.app.layers[0].Digest, p.app.manifest.Digest
-			f := found{Kind: check.ReferenceSize, Key: at.Blob(d), Repository: "release/app", Digest: d, Manifest: m, Tags: []string{"v1"}, Detail: "it has 3 bytes, want 11"}
-			g := f
-			g.Repository, g.Tags = "team/app", v1latest
-			return []found{f, g}
+			return inBoth(found{Kind: check.ReferenceSize, Key: at.Blob(d), Digest: d, Manifest: m, Detail: "it has 3 bytes, want 11"})
 		},
 		stays: true,
 	}, {
@@ -99,10 +103,7 @@ func TestDamage(t *testing.T) {
 		plant: func(b bucket, p population) { b.remove(at.Blob(p.app.layers[0].Digest)) },
 		want: func(p population) []found {
 			d, m := p.app.layers[0].Digest, p.app.manifest.Digest
-			f := found{Kind: check.ReferenceBroken, Key: at.Blob(d), Repository: "release/app", Digest: d, Manifest: m, Tags: []string{"v1"}, Detail: "it is missing"}
-			g := f
-			g.Repository, g.Tags = "team/app", v1latest
-			return []found{f, g}
+			return inBoth(found{Kind: check.ReferenceBroken, Key: at.Blob(d), Digest: d, Manifest: m, Detail: "it is missing"})
 		},
 		stays: true,
 	}, {

@@ -45,12 +45,18 @@ func TestMemory(t *testing.T) {
 		if peak == 0 || peak > limit {
 			t.Errorf("peak RSS %d MiB, want at most %d MiB", peak/mib, limit/mib)
 		}
-		for i := range pushes {
-			c := content{size, uint64(i)}
-			res := do(t, http.MethodHead, p.url+"/v2/memory/blobs/"+c.digest().String(), nil, nil).want(t, http.StatusOK)
-			if res.ContentLength != size {
-				t.Errorf("push %d: the blob has %d bytes, want %d", i, res.ContentLength, size)
-			}
-		}
+		wantPushed(t, p.url+"/v2/memory", pushes, size)
 	})
+}
+
+// wantPushed looks whether a repository has so many blobs of that size.
+func wantPushed(t *testing.T, repo string, pushes int, size int64) {
+	t.Helper()
+	for i := range pushes {
+		c := content{size, uint64(i)}
+		res := do(t, http.MethodHead, repo+"/blobs/"+c.digest().String(), nil, nil).want(t, http.StatusOK)
+		if res.ContentLength != size {
+			t.Errorf("push %d: the blob has %d bytes, want %d", i, res.ContentLength, size)
+		}
+	}
 }

@@ -55,13 +55,7 @@ func TestOverload(t *testing.T) {
 	if peak == 0 || peak > limit {
 		t.Errorf("peak RSS %d MiB, want at most %d MiB", peak/mib, limit/mib)
 	}
-	for i := range pushes {
-		c := content{size, uint64(i)}
-		res := do(t, http.MethodHead, p.url+"/v2/overload/blobs/"+c.digest().String(), nil, nil).want(t, http.StatusOK)
-		if res.ContentLength != size {
-			t.Errorf("push %d: the blob has %d bytes, want %d", i, res.ContentLength, size)
-		}
-	}
+	wantPushed(t, p.url+"/v2/overload", pushes, size)
 	wantSettled(t, debug, before)
 }
 
