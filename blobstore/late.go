@@ -5,14 +5,25 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
-// streamBuffer is what a stream moves at a time. A GiB takes a fifth less time and CPU
-// than by io.Copy's 32 KiB, as there are fewer calls into the kernel; more than this, or
-// a second goroutine that reads ahead, gains nothing (docs/bench.md, pull-stream).
-const streamBuffer = 512 << 10
+const (
+	// streamBuffer is what a stream moves at a time: a GiB takes a third less CPU than by
+	// io.Copy's 32 KiB, as client, store and this process wake each other less often.
+	// More than this, or a second goroutine that reads ahead, gains nothing
+	// (docs/bench.md, pull-stream).
+	streamBuffer = 1 << 20
+	// manyStreams have such a buffer at a time; io.Copy's has to do for more.
+	manyStreams = 64
+	// gatherTime is for how long bytes are held back for more to come.
+	gatherTime = 100 * time.Millisecond
+)
 
-var streamBuffers = sync.Pool{New: func() any { return new([streamBuffer]byte) }}
+var (
+	streams       = make(chan struct{}, manyStreams)
+	streamBuffers = sync.Pool{New: func() any { return new([streamBuffer]byte) }}
+)
 
 // late is a ResponseWriter that holds the status back until there is something to
 // send, so that a body that fails at once can still be answered by an error.
@@ -35,20 +46,26 @@ func (l *late) Write(p []byte) (int, error) {
 
 // ReadFrom implements io.ReaderFrom, for http.ServeContent.
 func (l *late) ReadFrom(r io.Reader) (int64, error) {
-	if whole, ok := r.(*io.LimitedReader); ok && whole.N < 2*streamBuffer {
-		return io.Copy(struct{ io.Writer }{l}, r)
+	if whole, ok := r.(*io.LimitedReader); !ok || whole.N >= streamBuffer {
+		select {
+		case streams <- struct{}{}:
+			defer func() { <-streams }()
+			buf := streamBuffers.Get().(*[streamBuffer]byte)
+			defer streamBuffers.Put(buf)
+			return gather(l, r, buf[:])
+		default:
+		}
 	}
-	buf := streamBuffers.Get().(*[streamBuffer]byte)
-	defer streamBuffers.Put(buf)
-	return gather(l, r, buf[:])
+	return io.Copy(struct{ io.Writer }{l}, r)
 }
 
-// gather copies r to w. What comes first is written at once; then at least half of buf
-// is gathered for each write, which wakes the client less often.
+// gather copies r to w. What comes first is written at once; then half of buf is
+// gathered for each write, or what comes within gatherTime: that wakes the client less
+// often, and TLS delivers no more than 16 KiB at a time.
 func gather(w io.Writer, r io.Reader, buf []byte) (total int64, err error) {
 	for least := 1; err == nil; least = len(buf) / 2 {
-		n := 0
-		for n < least && err == nil {
+		n, began := 0, time.Now()
+		for n < least && err == nil && (n == 0 || time.Since(began) < gatherTime) {
 			var m int
 			m, err = r.Read(buf[n:])
 			n += m

@@ -3,9 +3,12 @@ package blobstore
 import (
 	"errors"
 	"io"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // pieces are what one Read after the other delivers, and the error of the last.
@@ -55,5 +58,63 @@ func TestGather(t *testing.T) {
 		if !slices.Equal(out, tt.want) || n != int64(len(strings.Join(tt.want, ""))) {
 			t.Errorf("%s: %d bytes in %q, want %q", tt.name, n, out, tt.want)
 		}
+	}
+}
+
+// slowly delivers a byte each 60 milliseconds.
+type slowly struct{ left int }
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.left == 0 {
+		return 0, io.EOF
+	}
+	s.left--
+	time.Sleep(gatherTime * 6 / 10)
+	return copy(p, "x"), nil
+}
+
+// What comes slowly is not held back for long.
+func TestGatherTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out writes
+		if _, err := gather(&out, &slowly{5}, make([]byte, 100)); err != nil || !slices.Equal(out, []string{"x", "xx", "xx"}) {
+			t.Errorf("written: %q (%v)", out, err)
+		}
+	})
+}
+
+// More streams than have a large buffer are copied all the same, and give back what
+// they had.
+func TestManyStreams(t *testing.T) {
+	const size = 3 * streamBuffer
+	all := make([]*io.PipeWriter, 2*manyStreams)
+	done := make(chan int64)
+	for i := range all {
+		var r *io.PipeReader
+		r, all[i] = io.Pipe()
+		go func() {
+			l := &late{ResponseWriter: httptest.NewRecorder()}
+			n, err := l.ReadFrom(io.LimitReader(r, size))
+			if err != nil {
+				t.Error(err)
+			}
+			done <- n
+		}()
+	}
+	for len(streams) < manyStreams {
+		time.Sleep(time.Millisecond)
+	}
+	for _, w := range all {
+		go func() {
+			_, _ = w.Write(make([]byte, size))
+		}()
+	}
+	for range all {
+		if n := <-done; n != size {
+			t.Errorf("%d bytes of %d", n, size)
+		}
+	}
+	if len(streams) != 0 {
+		t.Errorf("%d streams at the end", len(streams))
 	}
 }

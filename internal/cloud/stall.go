@@ -20,15 +20,9 @@ import (
 // from the writer, and what the reader finds decides.
 type stallConn struct {
 	net.Conn
-	limit time.Duration
-	begun atomic.Bool // something was written
-}
-
-func (c *stallConn) Read(p []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.limit)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(p)
+	limit  time.Duration
+	begun  atomic.Bool // something was written
+	gather gatherer
 }
 
 func (c *stallConn) Write(p []byte) (int, error) {
