@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -63,8 +64,8 @@ func (f *flight) send(u driver.Upload, n, slot int, buf *buffer) {
 
 func (f *flight) recycle(buf *buffer) { f.free <- buf }
 
-// buffer returns an empty buffer for size bytes: one that came back, a further
-// one while there is room in the budget, else it waits for one to come back.
+// buffer returns an empty buffer for size bytes: one that came back, a further one
+// while there is room in the budget, else it waits for one to come back, or for its turn.
 func (f *flight) buffer(ctx context.Context, size int64) (*buffer, error) {
 	for {
 		select {
@@ -76,12 +77,12 @@ func (f *flight) buffer(ctx context.Context, size int64) (*buffer, error) {
 		default:
 		}
 		if f.held <= f.store.options.Concurrency && (f.held == 0 || !f.store.budget.contended()) {
-			if buf := f.store.budget.try(size); buf != nil {
+			if buf := f.store.budget.try(ctx, size); buf != nil {
 				return f.adopt(buf), nil
 			}
 		}
 		if f.held == 0 {
-			buf, err := f.store.buffer(ctx, size)
+			buf, err := f.store.buffer(ctx, size, true)
 			if err != nil {
 				return nil, err
 			}
@@ -105,15 +106,15 @@ func (f *flight) adopt(buf *buffer) *buffer {
 	return buf
 }
 
-// reuse empties a buffer that came back, or gives it up: when it is too small,
-// or when it is not the only one and others wait for their first.
+// reuse empties a buffer that came back, or gives it up: when it is too small, or
+// when others wait. Of those this upload is then the last, so that all get on in turn.
 func (f *flight) reuse(buf *buffer, size int64) *buffer {
-	if int64(buf.size()) < size || (f.held > 1 && f.store.budget.contended()) {
+	if int64(buf.size()) < size || f.store.budget.contended() {
 		f.held--
 		buf.owner.put(buf)
 		return nil
 	}
-	buf.n = 0
+	buf.n, buf.granted = 0, time.Now()
 	buf.use()
 	return buf
 }

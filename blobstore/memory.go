@@ -8,40 +8,50 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/blobdock/blobdock/driver"
 )
 
-// budget bounds the bytes of all buffers in use in the process. Buffers are
-// granted in the order of asking; who must wait holds none meanwhile, so that
-// nobody waits for one who waits.
+// budget bounds the bytes of all buffers in use in the process. Who must wait for one
+// holds none meanwhile, so that nobody waits for one who waits.
 type budget struct {
-	total   int64
-	sem     *semaphore.Weighted
-	waiting atomic.Int64 // callers inside acquire that had to queue
-	used    atomic.Int64
-	pools   sync.Map // buffer size -> *sync.Pool of *[]byte
+	total int64
+	turns *turns
+	used  atomic.Int64
+	pools sync.Map // buffer size -> *sync.Pool of *[]byte
 }
 
 func newBudget(total int64) *budget {
-	return &budget{total: total, sem: semaphore.NewWeighted(total)}
+	return &budget{total: total, turns: newTurns(total)}
 }
 
 // DefaultMemoryWait is that of Options. Clients give up an upload that moves no byte
 // for a few minutes.
 const DefaultMemoryWait = time.Minute
 
+const (
+	// admittedWaits is by how much longer one waits who has had a buffer before. New
+	// requests give up before that, so that those that were admitted get on.
+	admittedWaits = 4
+	// holdings is into how many times MemoryWait is divided for those who don't fill
+	// their buffers: when others wait, a buffer is held for one of them.
+	holdings = 4
+)
+
 // ErrBusy is returned to a request that has waited too long for a part buffer: more
 // uploads than the memory budget has room for are under way, or slower ones than it
 // was made for. The client tries again later.
 var ErrBusy = errors.New("too many uploads are under way")
 
-// buffer acquires a buffer of at least n bytes for what ctx is about.
-func (s *Store) buffer(ctx context.Context, n int64) (*buffer, error) {
+// buffer acquires a buffer of at least n bytes for what ctx is about. admitted tells
+// that it had one before.
+func (s *Store) buffer(ctx context.Context, n int64, admitted bool) (*buffer, error) {
 	if hintFrom(ctx).http {
+		limit := s.options.MemoryWait
+		if admitted {
+			limit *= admittedWaits
+		}
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, s.options.MemoryWait, ErrBusy)
+		ctx, stop = context.WithTimeoutCause(ctx, limit, ErrBusy)
 		defer stop()
 	}
 	return s.budget.acquire(ctx, n)
@@ -53,33 +63,35 @@ func (b *budget) acquire(ctx context.Context, n int64) (*buffer, error) {
 	if size > b.total {
 		return nil, fmt.Errorf("a buffer of %d bytes exceeds the memory budget of %d: %w", size, b.total, driver.Invalid)
 	}
-	if !b.sem.TryAcquire(size) {
-		b.waiting.Add(1)
-		err := b.sem.Acquire(ctx, size)
-		b.waiting.Add(-1)
-		if err != nil {
-			if cause := context.Cause(ctx); errors.Is(cause, ErrBusy) {
-				err = cause
-			}
-			return nil, fmt.Errorf("waiting for %d bytes of the memory budget: %w", size, err)
-		}
+	c := clientOf(ctx)
+	if b.turns.try(c, size) {
+		return b.grant(c, size), nil
 	}
-	return b.grant(size), nil
+	if err := b.turns.wait(ctx, c, size); err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, ErrBusy) {
+			err = cause
+		}
+		return nil, fmt.Errorf("waiting for %d bytes of the memory budget: %w", size, err)
+	}
+	return b.grant(c, size), nil
 }
 
 // try is acquire for one who would rather do with less than wait.
-func (b *budget) try(n int64) *buffer {
-	size := sizeClass(n)
-	if size > b.total || !b.sem.TryAcquire(size) {
+func (b *budget) try(ctx context.Context, n int64) *buffer {
+	c, size := clientOf(ctx), sizeClass(n)
+	if !b.turns.try(c, size) {
 		return nil
 	}
-	return b.grant(size)
+	return b.grant(c, size)
 }
 
-// contended reports whether somebody waits for a first buffer.
-func (b *budget) contended() bool { return b.waiting.Load() > 0 }
+// waiting is how many wait for a buffer.
+func (b *budget) waiting() int64 { return b.turns.waiting.Load() }
 
-func (b *budget) grant(size int64) *buffer {
+// contended reports whether anybody does.
+func (b *budget) contended() bool { return b.waiting() > 0 }
+
+func (b *budget) grant(c client, size int64) *buffer {
 	b.used.Add(size)
 	pool, _ := b.pools.LoadOrStore(size, new(sync.Pool))
 	mem, _ := pool.(*sync.Pool).Get().(*[]byte)
@@ -87,7 +99,7 @@ func (b *budget) grant(size int64) *buffer {
 		fresh := make([]byte, size)
 		mem = &fresh
 	}
-	buf := &buffer{owner: b, mem: mem, freed: b.put}
+	buf := &buffer{owner: b, client: c, granted: time.Now(), mem: mem, freed: b.put}
 	buf.use()
 	return buf
 }
@@ -99,7 +111,7 @@ func (b *budget) put(buf *buffer) {
 	}
 	buf.mem = nil
 	b.used.Add(-size)
-	b.sem.Release(size)
+	b.turns.release(buf.client, size)
 }
 
 // sizeClass rounds up so that buffers can be used again: to a power of two
@@ -120,17 +132,24 @@ func sizeClass(n int64) int64 {
 // first user; once full, a part upload takes that place, and the hash reads it
 // at the same time. Whoever is done last hands it on.
 type buffer struct {
-	owner  *budget
-	mem    *[]byte
-	n      int // bytes filled
-	users  atomic.Int32
-	freed  func(*buffer) // called when the last user is done
-	flight *flight       // that freed returns it to; nil for the budget itself
+	owner   *budget
+	client  client
+	granted time.Time
+	mem     *[]byte
+	n       int // bytes filled
+	users   atomic.Int32
+	freed   func(*buffer) // called when the last user is done
+	flight  *flight       // that freed returns it to; nil for the budget itself
 }
 
 func (b *buffer) size() int     { return len(*b.mem) }
 func (b *buffer) bytes() []byte { return (*b.mem)[:b.n] }
 func (b *buffer) room() []byte  { return (*b.mem)[b.n:] }
+
+// overdue tells that others wait for what has been held for long.
+func (b *buffer) overdue(wait time.Duration) bool {
+	return b.owner.contended() && time.Since(b.granted) > wait/holdings
+}
 
 func (b *buffer) use() { b.users.Add(1) }
 

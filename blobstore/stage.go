@@ -100,6 +100,11 @@ func (st *stage) append(ctx context.Context, r io.Reader, length int64, last boo
 		if err != nil {
 			return n, st.ended(err, n, length)
 		}
+		if st.buf.overdue(st.store.options.MemoryWait) {
+			if err := st.exchange(ctx, st.want(remaining(length, n))); err != nil {
+				return n, st.broke(err)
+			}
+		}
 	}
 }
 
@@ -110,18 +115,25 @@ func (st *stage) begin(ctx context.Context, length int64, last bool) error {
 			return err
 		}
 	}
-	want := st.plan.Size(st.next)
-	if length >= 0 {
-		// One byte more than there will be, so that the end is seen by reading.
-		want = min(want, st.pending()+length+1)
-	}
+	want := st.want(length)
 	if st.buf == nil {
-		return st.load(ctx, max(want, st.sess.Tail))
+		return st.load(ctx, max(want, st.sess.Tail), false)
 	}
 	if int64(st.buf.size()) >= want {
 		return nil
 	}
-	return st.grow(ctx, want)
+	return st.exchange(ctx, want)
+}
+
+// want is the size of the buffer for the next part, when left more bytes are known to
+// come; -1 is unknown.
+func (st *stage) want(left int64) int64 {
+	size := st.plan.Size(st.next)
+	if left >= 0 {
+		// One byte more than there will be, so that the end is seen by reading.
+		size = min(size, st.pending()+left+1)
+	}
+	return size
 }
 
 // pending is how many bytes lie behind the parts.
@@ -154,9 +166,10 @@ func (st *stage) makePlan(length int64, last bool) error {
 	return err
 }
 
-// load gets a buffer and puts the session's tail into it.
-func (st *stage) load(ctx context.Context, want int64) error {
-	buf, err := st.store.buffer(ctx, want)
+// load gets a buffer and puts the session's tail into it. admitted tells that this
+// request had a buffer before.
+func (st *stage) load(ctx context.Context, want int64, admitted bool) error {
+	buf, err := st.store.buffer(ctx, want, admitted)
 	if err != nil {
 		return err
 	}
@@ -174,9 +187,10 @@ func (st *stage) load(ctx context.Context, want int64) error {
 	return nil
 }
 
-// grow swaps the buffer for a larger one. The bytes wait in the session
-// meanwhile: a writer that waits for the budget holds none of it.
-func (st *stage) grow(ctx context.Context, want int64) error {
+// exchange swaps the buffer for another, of at least want bytes, when others that wait have
+// had their turn. The bytes are in the session meanwhile: a writer that waits for the
+// budget holds none of it.
+func (st *stage) exchange(ctx context.Context, want int64) error {
 	if err := st.settle(ctx, true); err != nil {
 		return err
 	}
@@ -190,7 +204,7 @@ func (st *stage) grow(ctx context.Context, want int64) error {
 		return st.broke(fmt.Errorf("session %q: %w", sess.key, ErrUploadConflict))
 	}
 	st.sess, st.tail = sess, tail
-	return st.load(ctx, max(want, sess.Tail))
+	return st.load(ctx, max(want, sess.Tail), true)
 }
 
 // room is where the next bytes go: never beyond the part's planned size.
@@ -298,7 +312,7 @@ func (st *stage) ensureTail(ctx context.Context) error {
 	if st.buf != nil || st.sess.Tail == 0 {
 		return nil
 	}
-	return st.load(ctx, st.sess.Tail)
+	return st.load(ctx, st.sess.Tail, false)
 }
 
 // release gives back what the stage holds in this process. Parts under way are

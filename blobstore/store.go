@@ -182,7 +182,7 @@ type Usage struct {
 
 // Usage is what the Store takes at the moment.
 func (s *Store) Usage() Usage {
-	return Usage{s.budget.used.Load(), s.budget.total, s.budget.waiting.Load(), s.uploads.Load()}
+	return Usage{s.budget.used.Load(), s.budget.total, s.budget.waiting(), s.uploads.Load()}
 }
 
 // Close closes the bucket.

@@ -1,0 +1,126 @@
+package blobstore
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/blobdock/blobdock/redirect"
+)
+
+// client is whom memory is granted to: the address of a request, or the network that
+// one machine has in IPv6; the zero value for whatever is no request.
+type client = netip.Prefix
+
+func clientOf(ctx context.Context) client {
+	r, ok := ctx.Value(requestKey).(*http.Request)
+	if !ok || r == nil {
+		return client{}
+	}
+	a := redirect.Client(r)
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	network, _ := a.Prefix(bits) // fails for no address, whose network is none
+	return network
+}
+
+// turns hands out bytes. When there are not enough, those come first whose client
+// holds the fewest, and of these who has waited longest: one client's many uploads
+// keep no other client from its first. What is too large for what is free is not
+// overtaken, or it would wait for ever.
+type turns struct {
+	waiting atomic.Int64 // turns in queue
+
+	mu    sync.Mutex
+	free  int64
+	held  map[client]int64
+	queue []*turn // in the order of asking
+}
+
+type turn struct {
+	client client
+	bytes  int64
+	came   chan struct{} // closed when it has
+}
+
+func newTurns(bytes int64) *turns {
+	return &turns{free: bytes, held: make(map[client]int64)}
+}
+
+// try takes n bytes for c, unless it would have to wait.
+func (t *turns) try(c client, n int64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.queue) > 0 || n > t.free {
+		return false
+	}
+	t.take(c, n)
+	return true
+}
+
+// wait takes n bytes for c when its turn has come.
+func (t *turns) wait(ctx context.Context, c client, n int64) error {
+	mine := &turn{client: c, bytes: n, came: make(chan struct{})}
+	t.mu.Lock()
+	t.enqueue(append(t.queue, mine))
+	t.mu.Unlock()
+	select {
+	case <-mine.came:
+		return nil
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.queue, mine); i >= 0 {
+		t.enqueue(slices.Delete(t.queue, i, i+1))
+	} else { // it came at the same moment
+		t.giveBack(c, n)
+	}
+	return ctx.Err()
+}
+
+// release gives back n bytes of c.
+func (t *turns) release(c client, n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.giveBack(c, n)
+}
+
+func (t *turns) giveBack(c client, n int64) {
+	t.free += n
+	if t.held[c] -= n; t.held[c] == 0 {
+		delete(t.held, c)
+	}
+	t.enqueue(t.queue)
+}
+
+func (t *turns) take(c client, n int64) {
+	t.free -= n
+	t.held[c] += n
+}
+
+// enqueue makes queue the one that waits, and lets those go ahead whose turn it is.
+func (t *turns) enqueue(queue []*turn) {
+	for len(queue) > 0 {
+		next := 0
+		for i, w := range queue {
+			if t.held[w.client] < t.held[queue[next].client] {
+				next = i
+			}
+		}
+		w := queue[next]
+		if w.bytes > t.free {
+			break
+		}
+		t.take(w.client, w.bytes)
+		close(w.came)
+		queue = slices.Delete(queue, next, next+1)
+	}
+	t.queue = queue
+	t.waiting.Store(int64(len(queue)))
+}
