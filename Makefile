@@ -13,7 +13,7 @@ GOLANGCI     := $(GOLANGCI_DIR)/golangci-lint
 
 # What runs a second time, against emulators in containers. Directories need none, and
 # one garbage collection will do.
-IN_DOCKER ?= ^(TestCrane|TestORAS|TestInterop)$$/^(s3|gcs|azure)$$/^redirect_on$$
+IN_DOCKER ?= ^(TestCrane|TestORAS|TestInterop|TestDocker|TestSkopeo)$$/^(s3|gcs|azure)$$/^redirect_on$$
 
 IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 
@@ -56,9 +56,10 @@ test-docker:
 test-in-docker: export BLOBDOCK_EMULATOR = docker
 test-in-docker: provision
 	$(GO) test $(TESTFLAGS) -count=1 ./integration/emulator
-	$(GO) test $(TESTFLAGS) -count=1 -v -run '$(IN_DOCKER)' ./integration > $(IN_DOCKER_LOG) 2>&1 || { cat $(IN_DOCKER_LOG); exit 1; }
+	$(GO) test -tags docker $(TESTFLAGS) -count=1 -v -run '$(IN_DOCKER)' ./integration > $(IN_DOCKER_LOG) 2>&1 || { cat $(IN_DOCKER_LOG); exit 1; }
+	@grep -A1 -- '--- SKIP' $(IN_DOCKER_LOG) || true
 	@tail -n 1 $(IN_DOCKER_LOG)
-	@grep -q -- '--- PASS: TestInterop/azure' $(IN_DOCKER_LOG) || { echo "no test ran in Docker: does IN_DOCKER name any?"; exit 1; }
+	@for t in TestInterop TestDocker; do grep -q -- "--- PASS: $$t/azure" $(IN_DOCKER_LOG) || { echo "$$t did not run in Docker: does IN_DOCKER name it?"; exit 1; }; done
 	$(GO) test -tags docker -timeout 10m -count=1 -run '^TestUp$$' ./integration/compose
 
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0

@@ -9,7 +9,7 @@
 # succeeds without running the command: the native way needs none.
 #
 # BLOBDOCK_DOCKER=install also installs docker-compose where the docker command has
-# no compose of its own.
+# no compose of its own, and skopeo, another client to test with.
 set -euo pipefail
 
 label=com.github.blobdock.emulator
@@ -78,8 +78,9 @@ if ! answers; then
 	fi
 fi
 
-if ! has_compose && [[ ${BLOBDOCK_DOCKER:-} == install && $(id -u) -eq 0 ]]; then
-	install docker-compose || say "docker-compose can't be installed; its test will say so"
+if [[ ${BLOBDOCK_DOCKER:-} == install && $(id -u) -eq 0 ]]; then
+	has_compose || install docker-compose || say "docker-compose can't be installed; its test will say so"
+	command -v skopeo >/dev/null || install skopeo || say "skopeo can't be installed; its test is skipped"
 fi
 
 "$@"
