@@ -32,6 +32,7 @@ func (p paced) Read(b []byte) (int, error) {
 // shared is a Store with memory for some parts, on which clients push.
 type shared struct {
 	*blobstore.Repository
+	store *blobstore.Store
 	began time.Time
 	done  chan struct{}
 	left  int
@@ -52,7 +53,7 @@ func share(t *testing.T, parts int64) *shared {
 			t.Errorf("at the end %+v", u)
 		}
 	})
-	return &shared{Repository: newRepository(t, s, "app"), began: time.Now(), done: make(chan struct{})}
+	return &shared{Repository: newRepository(t, s, "app"), store: s, began: time.Now(), done: make(chan struct{})}
 }
 
 // push sends p at step bytes a second from the address client, in the background. It
@@ -137,5 +138,28 @@ func TestTrickle(t *testing.T) {
 		s.push(t, "192.0.2.1", content(2, 3*sharedPart), sharedPart, 60*time.Second)
 		s.push(t, "192.0.2.2", content(3, 1000), 1000, 20*time.Second)
 		s.wait()
+	})
+}
+
+// What has no session gets one when others must have their turn, and leaves none.
+func TestTrickleWithoutSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := share(t, 1)
+		p := content(1, 100)
+		put := make(chan error)
+		go func() {
+			put <- s.store.PutBlob(t.Context(), digest.FromBytes(p), int64(len(p)), paced{bytes.NewReader(p), 1}, blobstore.BlobOptions{})
+		}()
+		synctest.Wait()
+		s.push(t, "192.0.2.1", content(2, 1000), 1000, 20*time.Second)
+		s.wait()
+		if err := <-put; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		got, err := s.store.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond, DryRun: true})
+		if err != nil || got != (blobstore.SweepResult{}) {
+			t.Errorf("left behind: %+v (%v)", got, err)
+		}
 	})
 }

@@ -100,7 +100,7 @@ func (st *stage) append(ctx context.Context, r io.Reader, length int64, last boo
 		if err != nil {
 			return n, st.ended(err, n, length)
 		}
-		if st.buf.overdue(st.store.options.MemoryWait) {
+		if m > 0 && st.buf.overdue(st.store.options.MemoryWait) {
 			if err := st.exchange(ctx, st.want(remaining(length, n))); err != nil {
 				return n, st.broke(err)
 			}
