@@ -68,6 +68,9 @@ func (f *flight) recycle(buf *buffer) { f.free <- buf }
 // while there is room in the budget, else it waits for one to come back, or for its turn.
 func (f *flight) buffer(ctx context.Context, size int64) (*buffer, error) {
 	for {
+		if f.ctx.Err() != nil {
+			return nil, f.cause()
+		}
 		select {
 		case buf := <-f.free:
 			if got := f.reuse(buf, size); got != nil {

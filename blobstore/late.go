@@ -16,7 +16,7 @@ const (
 	streamBuffer = 1 << 20
 	// manyStreams have such a buffer at a time; io.Copy's has to do for more.
 	manyStreams = 64
-	// gatherTime is for how long bytes are held back for more to come.
+	// gatherTime is for how long bytes are held back while more come.
 	gatherTime = 100 * time.Millisecond
 )
 

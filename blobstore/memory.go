@@ -14,10 +14,11 @@ import (
 // budget bounds the bytes of all buffers in use in the process. Who must wait for one
 // holds none meanwhile, so that nobody waits for one who waits.
 type budget struct {
-	total int64
-	turns *turns
-	used  atomic.Int64
-	pools sync.Map // buffer size -> *sync.Pool of *[]byte
+	total   int64
+	turns   *turns
+	used    atomic.Int64
+	leaving atomic.Int64 // who is about to give a buffer back for one who waits
+	pools   sync.Map     // buffer size -> *sync.Pool of *[]byte
 }
 
 func newBudget(total int64) *budget {
@@ -29,11 +30,11 @@ func newBudget(total int64) *budget {
 const DefaultMemoryWait = time.Minute
 
 const (
-	// admittedWaits is by how much longer one waits who has had a buffer before. New
-	// requests give up before that, so that those that were admitted get on.
+	// admittedWaits is how many times as long an upload waits that has bytes already. New
+	// ones give up before that, so that those that were let in get on.
 	admittedWaits = 4
-	// holdings is into how many times MemoryWait is divided for those who don't fill
-	// their buffers: when others wait, a buffer is held for one of them.
+	// holdings is into how many parts MemoryWait is divided: an upload that does not fill
+	// its buffer in one of these gives it back when somebody has waited for as long.
 	holdings = 4
 )
 
@@ -43,7 +44,7 @@ const (
 var ErrBusy = errors.New("too many uploads are under way")
 
 // buffer acquires a buffer of at least n bytes for what ctx is about. admitted tells
-// that it had one before.
+// that bytes of it are in the store already.
 func (s *Store) buffer(ctx context.Context, n int64, admitted bool) (*buffer, error) {
 	if hintFrom(ctx).http {
 		limit := s.options.MemoryWait
@@ -90,6 +91,18 @@ func (b *budget) waiting() int64 { return b.turns.waiting.Load() }
 
 // contended reports whether anybody does.
 func (b *budget) contended() bool { return b.waiting() > 0 }
+
+// leave tells whether one more is to give its buffer back, for one who has waited for
+// longer than d. Who does so calls left then: not all leave for one.
+func (b *budget) leave(d time.Duration) bool {
+	if b.leaving.Add(1) <= b.turns.overdue(d) {
+		return true
+	}
+	b.left()
+	return false
+}
+
+func (b *budget) left() { b.leaving.Add(-1) }
 
 func (b *budget) grant(c client, size int64) *buffer {
 	b.used.Add(size)
@@ -145,11 +158,6 @@ type buffer struct {
 func (b *buffer) size() int     { return len(*b.mem) }
 func (b *buffer) bytes() []byte { return (*b.mem)[:b.n] }
 func (b *buffer) room() []byte  { return (*b.mem)[b.n:] }
-
-// overdue tells that others wait for what has been held for long.
-func (b *buffer) overdue(wait time.Duration) bool {
-	return b.owner.contended() && time.Since(b.granted) > wait/holdings
-}
 
 func (b *buffer) use() { b.users.Add(1) }
 

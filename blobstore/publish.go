@@ -225,7 +225,7 @@ func (p *publication) refill(ctx context.Context, u driver.Upload, r io.Reader) 
 	if err != nil {
 		return nil, err
 	}
-	buf, err := p.store.buffer(ctx, plan.Size(1), false)
+	buf, err := p.store.buffer(ctx, plan.Size(1), true)
 	if err != nil {
 		return nil, err
 	}

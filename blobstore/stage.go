@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -26,7 +27,8 @@ type stage struct {
 	planned bool
 	hash    *hashes
 	pipe    hashPipe
-	buf     *buffer // bytes behind the parts; nil before the first
+	buf     *buffer // bytes behind the parts
+	parked  int64   // bytes behind the parts that are in the session and not in buf
 	hashed  int     // bytes of buf that are hashed or handed to the pipe
 
 	parts   []driver.Part
@@ -45,7 +47,7 @@ type stage struct {
 
 func (s *Store) newStage(sess *session, tail io.ReadCloser) (*stage, error) {
 	st := &stage{
-		store: s, sess: sess, tail: tail,
+		store: s, sess: sess, tail: tail, parked: sess.Tail,
 		parts: slices.Clone(sess.Parts), size: sess.Offset(),
 		next: sess.Next, claimed: sess.Next, batch: firstBatch,
 		upload: sess.Staged,
@@ -85,7 +87,7 @@ func (st *stage) append(ctx context.Context, r io.Reader, length int64, last boo
 				return n, st.broke(fmt.Errorf("body is longer than %d bytes: %w", length, ErrBodyLength))
 			}
 			if err := st.flush(ctx, remaining(length, n), last); err != nil {
-				return n, st.broke(err)
+				return n, err
 			}
 			st.take(copy(st.buf.room(), probe[:]))
 			n++
@@ -100,9 +102,9 @@ func (st *stage) append(ctx context.Context, r io.Reader, length int64, last boo
 		if err != nil {
 			return n, st.ended(err, n, length)
 		}
-		if m > 0 && st.buf.overdue(st.store.options.MemoryWait) {
-			if err := st.exchange(ctx, st.want(remaining(length, n))); err != nil {
-				return n, st.broke(err)
+		if m > 0 {
+			if err := st.makeWay(ctx, remaining(length, n)); err != nil {
+				return n, err
 			}
 		}
 	}
@@ -117,12 +119,15 @@ func (st *stage) begin(ctx context.Context, length int64, last bool) error {
 	}
 	want := st.want(length)
 	if st.buf == nil {
-		return st.load(ctx, max(want, st.sess.Tail), false)
+		return st.load(ctx, want)
 	}
 	if int64(st.buf.size()) >= want {
 		return nil
 	}
-	return st.exchange(ctx, want)
+	if err := st.park(ctx); err != nil {
+		return err
+	}
+	return st.load(ctx, want)
 }
 
 // want is the size of the buffer for the next part, when left more bytes are known to
@@ -141,7 +146,7 @@ func (st *stage) pending() int64 {
 	if st.buf != nil {
 		return int64(st.buf.n)
 	}
-	return st.sess.Tail
+	return st.parked
 }
 
 func (st *stage) makePlan(length int64, last bool) error {
@@ -166,45 +171,81 @@ func (st *stage) makePlan(length int64, last bool) error {
 	return err
 }
 
-// load gets a buffer and puts the session's tail into it. admitted tells that this
-// request had a buffer before.
-func (st *stage) load(ctx context.Context, want int64, admitted bool) error {
-	buf, err := st.store.buffer(ctx, want, admitted)
+// makeWay gives the buffer back when others have waited for one and it takes the client
+// long to fill it, and gets in line again. A part that is full, or all there is, is sent
+// anyway.
+func (st *stage) makeWay(ctx context.Context, left int64) error {
+	b, long := st.store.budget, st.store.options.MemoryWait/holdings
+	if !b.contended() || time.Since(st.buf.granted) <= long || left == 0 || int64(st.buf.n) >= st.plan.Size(st.next) || !b.leave(long) {
+		return nil
+	}
+	err := st.park(ctx)
+	b.left()
 	if err != nil {
 		return err
 	}
-	if st.tail != nil {
-		buf.n = int(st.sess.Tail)
-		err := st.sess.readTail(st.tail, buf.bytes())
-		_ = st.tail.Close()
-		st.tail = nil
-		if err != nil {
-			buf.done()
-			return st.broke(err)
-		}
-	}
-	st.buf, st.hashed = buf, buf.n
-	return nil
+	return st.load(ctx, st.want(left))
 }
 
-// exchange swaps the buffer for another, of at least want bytes, when others that wait have
-// had their turn. The bytes are in the session meanwhile: a writer that waits for the
-// budget holds none of it.
-func (st *stage) exchange(ctx context.Context, want int64) error {
+// park brings all bytes into the session and gives the buffer back: a writer that waits
+// for the budget holds none of it. That is done even if ctx ends, so that nothing is lost.
+func (st *stage) park(ctx context.Context) error {
+	ctx, stop := detach(ctx, st.store.grace(ctx))
+	defer stop()
 	if err := st.settle(ctx, true); err != nil {
 		return err
 	}
 	st.release(ctx)
-	sess, tail, err := loadSession(ctx, st.store.bucket, st.sess.key)
-	if err != nil {
+	st.parked = st.sess.Tail
+	return nil
+}
+
+// load gets a buffer, for want bytes and for those that are parked, which it puts there.
+func (st *stage) load(ctx context.Context, want int64) error {
+	want = max(want, st.parked)
+	buf := st.store.budget.try(ctx, want)
+	if buf == nil {
+		// Nor does it hold a connection, which others may need to get on.
+		st.closeTail()
+		var err error
+		if buf, err = st.store.buffer(ctx, want, st.size > 0); err != nil {
+			return err
+		}
+	}
+	buf.n = int(st.parked)
+	if err := st.unpark(ctx, buf.bytes()); err != nil {
+		buf.done()
 		return st.broke(err)
 	}
-	if sess.etag != st.sess.etag {
-		_ = tail.Close()
-		return st.broke(fmt.Errorf("session %q: %w", sess.key, ErrUploadConflict))
+	st.buf, st.hashed, st.parked = buf, buf.n, 0
+	return nil
+}
+
+// unpark reads the parked bytes, for which p has just the room.
+func (st *stage) unpark(ctx context.Context, p []byte) error {
+	defer st.closeTail()
+	sess := st.sess
+	if st.tail == nil && len(p) > 0 {
+		var err error
+		if sess, st.tail, err = loadSession(ctx, st.store.bucket, st.sess.key); err != nil {
+			return err
+		}
+		if sess.etag != st.sess.etag {
+			return fmt.Errorf("session %q: %w", sess.key, ErrUploadConflict)
+		}
 	}
-	st.sess, st.tail = sess, tail
-	return st.load(ctx, max(want, sess.Tail), true)
+	if st.tail == nil {
+		return nil
+	}
+	return sess.readTail(st.tail, p)
+}
+
+// closeTail ends the connection that the tail would come by.
+func (st *stage) closeTail() {
+	if st.tail != nil {
+		_ = st.tail.Close()
+		st.tail = nil
+	}
 }
 
 // room is where the next bytes go: never beyond the part's planned size.
@@ -250,12 +291,13 @@ func (st *stage) ended(err error, n, length int64) error {
 }
 
 // flush sends the full buffer as a part and makes room for the next. left is how
-// many more bytes are known to come, -1 when that is unknown.
+// many more bytes are known to come, -1 when that is unknown. When only the room can't
+// be had, the stage is none the worse for it.
 func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 	st.hashRest()
 	if st.next == st.claimed {
 		if err := st.claim(ctx, left, last, st.buf.bytes()[:st.sess.Tail]); err != nil {
-			return err
+			return st.broke(err)
 		}
 	}
 	if st.upload.ID == "" {
@@ -264,7 +306,7 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 			st.sess.strayAt(st.sess.Staged.Key)
 		}
 		if err != nil {
-			return err
+			return st.broke(err)
 		}
 		st.upload, st.created = u, true
 	}
@@ -284,15 +326,18 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 			return err
 		}
 		if err := st.capture(); err != nil {
-			return err
+			return st.broke(err)
 		}
 		if err := st.claim(ctx, left, last, nil); err != nil {
-			return err
+			return st.broke(err)
 		}
 		st.flight = st.store.newFlight(ctx)
 	}
 	var err error
 	st.buf, err = st.flight.buffer(ctx, st.plan.Size(st.next))
+	if err != nil && st.flight.ctx.Err() != nil {
+		return st.broke(err)
+	}
 	return err
 }
 
@@ -309,10 +354,10 @@ func (st *stage) broke(err error) error {
 
 // ensureTail makes the bytes behind the parts available in buf.
 func (st *stage) ensureTail(ctx context.Context) error {
-	if st.buf != nil || st.sess.Tail == 0 {
+	if st.parked == 0 {
 		return nil
 	}
-	return st.load(ctx, st.sess.Tail, false)
+	return st.load(ctx, st.parked)
 }
 
 // release gives back what the stage holds in this process. Parts under way are
@@ -327,10 +372,7 @@ func (st *stage) release(ctx context.Context) {
 		st.store.abortLost(ctx, st.sess, st.upload)
 		st.created = false
 	}
-	if st.tail != nil {
-		_ = st.tail.Close()
-		st.tail = nil
-	}
+	st.closeTail()
 	if st.buf != nil {
 		st.buf.done()
 		st.buf = nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/blobdock/blobdock/redirect"
 )
@@ -31,8 +32,9 @@ func clientOf(ctx context.Context) client {
 
 // turns hands out bytes. When there are not enough, those come first whose client
 // holds the fewest, and of these who has waited longest: one client's many uploads
-// keep no other client from its first. What is too large for what is free is not
-// overtaken, or it would wait for ever.
+// keep no other client from its first. Every fourth time it is who has waited longest of
+// all, so that nobody waits for ever, neither for a client that holds nothing nor for
+// bytes that smaller ones would take away.
 type turns struct {
 	waiting atomic.Int64 // turns in queue
 
@@ -40,11 +42,16 @@ type turns struct {
 	free  int64
 	held  map[client]int64
 	queue []*turn // in the order of asking
+	came  int     // turns of those who had to wait
 }
+
+// byAge is which of them is that of who has waited longest.
+const byAge = 4
 
 type turn struct {
 	client client
 	bytes  int64
+	since  time.Time
 	came   chan struct{} // closed when it has
 }
 
@@ -65,9 +72,10 @@ func (t *turns) try(c client, n int64) bool {
 
 // wait takes n bytes for c when its turn has come.
 func (t *turns) wait(ctx context.Context, c client, n int64) error {
-	mine := &turn{client: c, bytes: n, came: make(chan struct{})}
+	mine := &turn{client: c, bytes: n, since: time.Now(), came: make(chan struct{})}
 	t.mu.Lock()
-	t.enqueue(append(t.queue, mine))
+	t.queue = append(t.queue, mine)
+	t.admit()
 	t.mu.Unlock()
 	select {
 	case <-mine.came:
@@ -77,11 +85,25 @@ func (t *turns) wait(ctx context.Context, c client, n int64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if i := slices.Index(t.queue, mine); i >= 0 {
-		t.enqueue(slices.Delete(t.queue, i, i+1))
+		t.queue = slices.Delete(t.queue, i, i+1)
+		t.admit()
 	} else { // it came at the same moment
 		t.giveBack(c, n)
 	}
 	return ctx.Err()
+}
+
+// overdue is how many have waited for longer than d.
+func (t *turns) overdue(d time.Duration) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n, now := int64(0), time.Now()
+	for _, w := range t.queue {
+		if now.Sub(w.since) > d {
+			n++
+		}
+	}
+	return n
 }
 
 // release gives back n bytes of c.
@@ -96,7 +118,7 @@ func (t *turns) giveBack(c client, n int64) {
 	if t.held[c] -= n; t.held[c] == 0 {
 		delete(t.held, c)
 	}
-	t.enqueue(t.queue)
+	t.admit()
 }
 
 func (t *turns) take(c client, n int64) {
@@ -104,23 +126,32 @@ func (t *turns) take(c client, n int64) {
 	t.held[c] += n
 }
 
-// enqueue makes queue the one that waits, and lets those go ahead whose turn it is.
-func (t *turns) enqueue(queue []*turn) {
-	for len(queue) > 0 {
-		next := 0
-		for i, w := range queue {
-			if t.held[w.client] < t.held[queue[next].client] {
-				next = i
-			}
-		}
-		w := queue[next]
+// admit lets those go ahead whose turn it is.
+func (t *turns) admit() {
+	for len(t.queue) > 0 {
+		i := t.next()
+		w := t.queue[i]
 		if w.bytes > t.free {
 			break
 		}
 		t.take(w.client, w.bytes)
+		t.queue = slices.Delete(t.queue, i, i+1)
+		t.came++
 		close(w.came)
-		queue = slices.Delete(queue, next, next+1)
 	}
-	t.queue = queue
-	t.waiting.Store(int64(len(queue)))
+	t.waiting.Store(int64(len(t.queue)))
+}
+
+// next is the index of whose turn it is.
+func (t *turns) next() int {
+	best := 0
+	if t.came%byAge == byAge-1 {
+		return best
+	}
+	for i, w := range t.queue {
+		if t.held[w.client] < t.held[t.queue[best].client] {
+			best = i
+		}
+	}
+	return best
 }

@@ -57,6 +57,8 @@ func TestTurns(t *testing.T) {
 			[]ask{{"a1", "a", 1}, {"a2", "a", 1}, {"b1", "b", 1}}, []string{"b1", "a1", "a2"}},
 		{"in turn", []ask{{"", "c", 1}, {"", "c", 1}, {"", "c", 1}, {"", "c", 1}},
 			[]ask{{"a1", "a", 1}, {"a2", "a", 1}, {"a3", "a", 1}, {"b1", "b", 1}}, []string{"a1", "b1", "a2", "a3"}},
+		{"by age every fourth time", []ask{{"", "c", 1}, {"", "c", 1}, {"", "c", 1}, {"", "c", 1}, {"", "c", 1}},
+			[]ask{{"c1", "c", 1}, {"a1", "a", 1}, {"b1", "b", 1}, {"d1", "d", 1}, {"e1", "e", 1}}, []string{"a1", "b1", "d1", "c1", "e1"}},
 		{"by bytes", []ask{{"", "c", 1}, {"", "c", 1}, {"", "c", 1}, {"", "c", 1}, {"", "c", 1}},
 			[]ask{{"a1", "a", 3}, {"a2", "a", 1}, {"b1", "b", 1}}, []string{"a1", "b1", "a2"}},
 		{"the large one is not overtaken", []ask{{"", "c", 1}, {"", "c", 1}, {"", "c", 1}},
@@ -64,7 +66,7 @@ func TestTurns(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := func(a ask) client {
+				of := func(a ask) client {
 					return netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, a.client[0]}), 32)
 				}
 				var all int64
@@ -73,7 +75,7 @@ func TestTurns(t *testing.T) {
 				}
 				turns := newTurns(all)
 				for _, h := range tt.held {
-					if !turns.try(client(h), h.bytes) {
+					if !turns.try(of(h), h.bytes) {
 						t.Fatal("what is free can't be had")
 					}
 				}
@@ -81,14 +83,14 @@ func TestTurns(t *testing.T) {
 				came := make(chan string, len(tt.asks))
 				for _, a := range tt.asks {
 					go func() {
-						if err := turns.wait(t.Context(), client(a), a.bytes); err != nil {
+						if err := turns.wait(t.Context(), of(a), a.bytes); err != nil {
 							t.Error(err)
 						}
 						came <- a.name
 					}()
 					synctest.Wait()
 				}
-				if n := turns.waiting.Load(); n != int64(len(tt.asks)) || turns.try(client(tt.asks[0]), 1) {
+				if n := turns.waiting.Load(); n != int64(len(tt.asks)) || turns.try(of(tt.asks[0]), 1) {
 					t.Errorf("%d wait, and there was something left", n)
 				}
 				let := func() {
@@ -98,11 +100,11 @@ func TestTurns(t *testing.T) {
 					}
 				}
 				for _, h := range tt.held {
-					turns.release(client(h), h.bytes)
+					turns.release(of(h), h.bytes)
 					let()
 				}
 				for _, a := range tt.asks {
-					turns.release(client(a), a.bytes)
+					turns.release(of(a), a.bytes)
 					let()
 				}
 				if !slices.Equal(got, tt.want) {

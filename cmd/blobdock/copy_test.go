@@ -55,7 +55,7 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-func TestCopy(t *testing.T) {
+func TestCopyCommand(t *testing.T) {
 	src, d := pushed(t)
 	bad, _ := pushed(t)
 	if err := os.WriteFile(filepath.Join(bad, layout.Layout{Root: layout.DefaultRoot}.Blob(d)), []byte("CONTENT"), 0o600); err != nil {

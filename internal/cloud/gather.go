@@ -13,7 +13,9 @@ const (
 	longRead = 256 << 10
 	// mostGathered is what a long Read waits for at most.
 	mostGathered = 1 << 20
-	// patience is for how long a long Read waits for more than a byte.
+	// patience is for how long a long Read waits for more than a byte. (Of a reply that
+	// comes before its request is all sent it may be longer: what is written puts a
+	// Read's deadline off.)
 	patience = 100 * time.Millisecond
 )
 

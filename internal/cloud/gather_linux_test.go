@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,44 +109,96 @@ func TestGathersNothing(t *testing.T) {
 	}
 }
 
-// Bodies of all sizes arrive by long Reads, over one connection, as fast as by short
-// ones: no Read waits for more than there is of its body.
+// watched is a connection that knows how many bytes are still to come.
+type watched struct {
+	*net.TCPConn
+	t    *testing.T
+	left func() int
+	long *int // Reads that asked the kernel to gather
+}
+
+func (w watched) Read(p []byte) (int, error) {
+	if least := lowWater(w.t, w.TCPConn); least > 1 {
+		*w.long++
+		if left := w.left(); least > len(p) || least > left {
+			w.t.Errorf("waits for %d bytes: asked for %d, of %d", least, len(p), left)
+		}
+	}
+	return w.TCPConn.Read(p)
+}
+
+func lowWater(t *testing.T, c *net.TCPConn) (least int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(raw.Control(func(fd uintptr) {
+		least, err = syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT)
+	}), err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return least
+}
+
+// Bodies of all sizes arrive by long Reads, over one connection, and no Read waits for
+// more than there is still to come of its body. Under TLS none waits.
 func TestGathersBodies(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcde\n"), 3<<20>>4)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Query().Get("n"))
 		if err != nil {
 			t.Error(err)
 		}
-		if r.URL.Path == "/announced" {
+		switch r.URL.Path {
+		case "/announced":
 			w.Header().Set("Content-Length", strconv.Itoa(n))
+		case "/until-closed":
+			w.Header().Set("Transfer-Encoding", "identity")
+			w.Header().Set("Connection", "close")
 		}
 		_, _ = w.Write(content[:n])
-	}))
-	defer srv.Close()
-	transport, err := NewTransport(driver.Network{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport}
-	buf := make([]byte, 2<<20)
-	began, count := time.Now(), 0
-	for _, path := range []string{"/announced", "/chunked"} {
-		for _, n := range []int{0, 1, 4095, longRead - 1, longRead, longRead + 1, mostGathered, mostGathered + 1, 2*mostGathered + longRead, 3 << 20} {
-			res, err := client.Get(srv.URL + path + "?n=" + strconv.Itoa(n))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got bytes.Buffer
-			_, err = io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{res.Body}, buf)
-			if err := errors.Join(err, res.Body.Close()); err != nil || !bytes.Equal(got.Bytes(), content[:n]) {
-				t.Errorf("%s: got %d of %d bytes (%v)", path, got.Len(), n, err)
-			}
-			count++
+	})
+	for _, start := range []func(http.Handler) *httptest.Server{httptest.NewServer, httptest.NewTLSServer} {
+		srv := start(h)
+		defer srv.Close()
+		transport, err := NewTransport(driver.Network{SkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if d := time.Since(began); d > time.Duration(count)*patience/2 {
-		t.Errorf("%d bodies took %v", count, d)
+		defer transport.CloseIdleConnections()
+		var got bytes.Buffer
+		var size, long int
+		transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			left := func() int { return size - got.Len() }
+			return &stallConn{Conn: watched{c.(*net.TCPConn), t, left, &long}, limit: time.Minute}, nil
+		}
+		client := &http.Client{Transport: transport}
+		buf := make([]byte, 2<<20)
+		for _, path := range []string{"/announced", "/chunked", "/until-closed"} {
+			for _, n := range []int{0, 1, 4095, longRead - 1, longRead, longRead + 1, mostGathered, mostGathered + 1, 2*mostGathered + longRead, 3 << 20} {
+				got.Reset()
+				size = n
+				if path == "/until-closed" {
+					size = 1 << 30 // as far as the client knows; its end is seen all the same
+				}
+				res, err := client.Get(srv.URL + path + "?n=" + strconv.Itoa(n))
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{res.Body}, buf)
+				if err := errors.Join(err, res.Body.Close()); err != nil || !bytes.Equal(got.Bytes(), content[:n]) {
+					t.Errorf("%s: got %d of %d bytes (%v)", path, got.Len(), n, err)
+				}
+			}
+		}
+		if secure := srv.TLS != nil; (long == 0) != secure {
+			t.Errorf("TLS %v: %d long Reads", secure, long)
+		}
 	}
 }
