@@ -38,7 +38,8 @@ type Features struct {
 	Copy func(ctx context.Context, r CopyRequest) (Object, error)
 	// CopyMax is the largest object in bytes that Copy takes; 0 is no limit.
 	CopyMax int64
-	// CopyPart fills part n of u with bytes of another object, by the server.
+	// CopyPart fills part n of u with bytes of another object, by the server. A range
+	// that reaches beyond its end is Invalid, or OutOfRange where the store says so.
 	CopyPart func(ctx context.Context, u Upload, n int, src Source) (Part, error)
 	// Retarget completes u at another key than it was created for, without
 	// copying bytes (GCS compose).
@@ -78,7 +79,7 @@ func (s CondSet) Allows(c Cond) bool {
 type Source struct {
 	Key   string
 	ETag  string // when set, the version that must still be there, else Mismatch
-	Range Range  // for CopyPart; must be zero elsewhere
+	Range Range  // for CopyPart, with a length; must be zero elsewhere
 }
 
 // CopyRequest asks for a server-side copy.

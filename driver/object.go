@@ -41,6 +41,14 @@ func (r Range) Resolve(size int64) (Range, error) {
 	return r, nil
 }
 
+// Within is Invalid unless r has a length and lies within an object of the given size.
+func (r Range) Within(size int64) error {
+	if r.Off < 0 || r.Len < 1 || r.Off > size-r.Len {
+		return fmt.Errorf("range %d+%d: want bytes of the %d that there are: %w", r.Off, r.Len, size, Invalid)
+	}
+	return nil
+}
+
 // ReadOptions qualify Open. The zero value reads whatever is there.
 type ReadOptions struct {
 	// IfMatch, when not empty, is the ETag that the object must still have;

@@ -79,6 +79,10 @@ func copyPart(t *testing.T, s suite) {
 	wantKind(t, "CopyPart of another version", err, driver.Mismatch)
 	_, err = b.Features().CopyPart(t.Context(), u, 0, driver.Source{Key: src.Key, Range: driver.Range{Len: 5}})
 	wantKind(t, "CopyPart number 0", err, driver.Invalid)
+	if !s.excepted(t, "copy-part/beyond") {
+		_, err = b.Features().CopyPart(t.Context(), u, 4, driver.Source{Key: src.Key, Range: driver.Range{Off: src.Size - 2, Len: 5}})
+		wantBeyond(t, "CopyPart beyond the end", err)
+	}
 
 	complete(t, b, u, first, second, third)
 	wantContent(t, b, "key", slices.Concat(data[size+10:], data[5:5+size], []byte("own end")))
@@ -101,6 +105,14 @@ func copyPart(t *testing.T, s suite) {
 	for u, err := range driver.ListUploads(t.Context(), b, driver.ListRequest{Prefix: "never"}) {
 		noError(t, "ListUploads", err)
 		t.Errorf("a copy that failed left the upload %+v", u)
+	}
+}
+
+// wantBeyond is for a range of a source that is not all there.
+func wantBeyond(t testing.TB, what string, err error) {
+	t.Helper()
+	if kind := driver.KindOf(err); kind != driver.Invalid && kind != driver.OutOfRange {
+		t.Errorf("%s: %v, want %v or %v", what, err, driver.Invalid, driver.OutOfRange)
 	}
 }
 

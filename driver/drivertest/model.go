@@ -354,6 +354,9 @@ func (w *walk) copyPart(u *walkUpload, key string) {
 	var realErr, modelErr error
 	p.real, realErr = w.f.CopyPart(w.t.Context(), u.id.real, n, s.real)
 	p.model, modelErr = w.m.Features().CopyPart(w.t.Context(), u.id.model, n, s.model)
+	if realErr != nil && isRefusal(modelErr) && driver.KindOf(realErr) == driver.OutOfRange {
+		return
+	}
 	if w.same(fmt.Sprintf("CopyPart(%q, %d, %+v)", u.id.real.Key, n, s.real), realErr, modelErr) {
 		u.parts[n] = p
 		w.parts++

@@ -48,6 +48,7 @@ type Harness struct {
 	//
 	//	bucket-not-key/create-upload   a missing bucket shows at CreateUpload
 	//	complete-by-etag/replaced      a part that was put again can't be named any more
+	//	copy-part/beyond               a part that is not all in its source is refused
 	//	copy-part/completed            the upload is gone for part copies
 	//	key-bytes/backslash            a backslash in a key; the key is refused instead
 	//	key-bytes/utf-16               byte order of characters beyond U+FFFF

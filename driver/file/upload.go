@@ -146,11 +146,12 @@ func (b *Bucket) fillPart(ctx context.Context, u driver.Upload, n int, s driver.
 		return driver.Part{}, fmt.Errorf("source %q: %w", s.Key, err)
 	}
 	defer func() { _ = src.Close() }()
-	rng, err := s.Range.Resolve(info.Size())
-	if err != nil {
+	if err := s.Range.Within(info.Size()); err != nil {
 		return driver.Part{}, fmt.Errorf("source %q: %w", s.Key, err)
 	}
-	return b.putPart(ctx, u, n, rng.Len, func(w io.Writer, _ *root) error { return copyRange(ctx, w, src, rng.Off, rng.Len) })
+	return b.putPart(ctx, u, n, s.Range.Len, func(w io.Writer, _ *root) error {
+		return copyRange(ctx, w, src, s.Range.Off, s.Range.Len)
+	})
 }
 
 // CompleteUpload makes the named parts an object. When it fails, the upload stays.

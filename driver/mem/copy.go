@@ -66,11 +66,10 @@ func (b *Bucket) fillPart(ctx context.Context, u driver.Upload, n int, s driver.
 	if err != nil {
 		return driver.Part{}, err
 	}
-	r, err := s.Range.Resolve(src.Size)
-	if err = cmp.Or(err, b.limits.CheckPart(n, r.Len)); err != nil {
+	if err = cmp.Or(s.Range.Within(src.Size), b.limits.CheckPart(n, s.Range.Len)); err != nil {
 		return driver.Part{}, err
 	}
-	return b.store.setPart(to, u.ID, n, src.data.slice(r))
+	return b.store.setPart(to, u.ID, n, src.data.slice(s.Range))
 }
 
 func (b *Bucket) rename(ctx context.Context, src driver.Source, dst string, c driver.Cond) (driver.Object, error) {
