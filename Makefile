@@ -61,8 +61,8 @@ test-docker:
 .PHONY: test-in-docker
 test-in-docker: export BLOBDOCK_EMULATOR = docker
 test-in-docker: provision
-	$(GO) test $(TESTFLAGS) -count=1 ./integration/emulator
-	$(GO) test -tags docker $(TESTFLAGS) -count=1 -v -run '$(IN_DOCKER)' ./integration > $(IN_DOCKER_LOG) 2>&1 || { cat $(IN_DOCKER_LOG); exit 1; }
+	$(GO) test -timeout 15m -count=1 ./integration/emulator
+	$(GO) test -tags docker -timeout 15m -count=1 -v -run '$(IN_DOCKER)' ./integration > $(IN_DOCKER_LOG) 2>&1 || { cat $(IN_DOCKER_LOG); exit 1; }
 	@grep -A1 -- '--- SKIP' $(IN_DOCKER_LOG) || true
 	@tail -n 1 $(IN_DOCKER_LOG)
 	@for t in TestInterop TestDocker; do grep -q -- "--- PASS: $$t/azure" $(IN_DOCKER_LOG) || { echo "$$t did not run in Docker: does IN_DOCKER name it?"; exit 1; }; done
