@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/blobstore"
@@ -122,6 +123,23 @@ func (s *shared) create(t *testing.T) (id string) {
 		t.Fatal(err)
 	}
 	return w.ID()
+}
+
+// trickle sends a byte of p each second, in the background. What comes of it is told when
+// that is over.
+func (s *shared) trickle(t *testing.T, ctx context.Context, id string, p []byte) (distribution.BlobWriter, <-chan error) {
+	t.Helper()
+	w, err := s.Resume(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error)
+	go func() {
+		_, err := w.ReadFrom(paced{bytes.NewReader(p), 1})
+		read <- err
+	}()
+	synctest.Wait()
+	return w, read
 }
 
 // hold takes all memory there is for an upload that sends nothing, when its turn comes.
@@ -288,16 +306,7 @@ func TestGoneWhileMakingWay(t *testing.T) {
 		p, id := content(1, 1000), s.create(t)
 		ctx, cancel := context.WithCancel(request(http.MethodPatch, "/", -1))
 		defer cancel()
-		w, err := s.Resume(ctx, id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		read := make(chan error)
-		go func() {
-			_, err := w.ReadFrom(paced{bytes.NewReader(p), 1})
-			read <- err
-		}()
-		synctest.Wait()
+		w, read := s.trickle(t, ctx, id, p)
 		release := s.hold(t)
 		cut := func(op driver.Op) {
 			if op == driver.OpPut {
@@ -325,16 +334,7 @@ func TestConflictInMidUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := share(t, 1)
 		p, id := content(1, 1000), s.create(t)
-		w, err := s.Resume(request(http.MethodPatch, "/", -1), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		read := make(chan error)
-		go func() {
-			_, err := w.ReadFrom(paced{bytes.NewReader(p), 1})
-			read <- err
-		}()
-		synctest.Wait()
+		w, read := s.trickle(t, request(http.MethodPatch, "/", -1), id, p)
 		release := s.hold(t)
 		time.Sleep(time.Minute)
 		other, err := newRepository(t, s.replica(t, 1), "app").Resume(request(http.MethodPatch, "/", -1), id)
