@@ -16,18 +16,15 @@ const (
 
 // claim reserves part numbers for this writer alone, in the session, whose tail
 // it writes again.
-func (st *stage) claim(ctx context.Context, left int64, last bool, tail []byte) error {
+func (st *stage) claim(ctx context.Context, left int64, tail []byte) error {
 	count := st.batch
 	st.batch = min(2*st.batch, lastBatch)
 	if left >= 0 {
-		// Exactly the parts that will flow: the last bytes stay in the buffer
-		// unless they are a whole part and more.
-		count = 1
-		for rest := left - st.plan.Size(st.next+1); rest > 0; rest -= st.plan.Size(st.next + count) {
+		// The parts that will flow, and one for the last bytes: Commit sends them, or
+		// the end of the request does, if they are enough.
+		count = 2
+		for rest := left - st.plan.Size(st.next+1); rest > 0; rest -= st.plan.Size(st.next + count - 1) {
 			count++
-		}
-		if last {
-			count++ // the one that Commit sends
 		}
 	}
 	room := st.store.features.Parts.MaxParts - st.next + 1

@@ -9,6 +9,11 @@ import (
 // so that all bytes taken in are safe. Otherwise they are in the session after
 // the next claim, or published by Commit.
 func (st *stage) settle(ctx context.Context, persist bool) error {
+	if persist {
+		if err := st.cut(ctx); err != nil {
+			return err
+		}
+	}
 	if st.buf != nil {
 		st.hashRest()
 	}

@@ -37,6 +37,8 @@ type stage struct {
 	claimed int   // numbers from next up to here, exclusive, are ours
 	batch   int   // how many numbers the next claim takes when the length is unknown
 
+	chunked bool // it goes on with bytes of earlier requests
+
 	upload  driver.Upload // where parts go
 	created bool          // upload was created by this stage and is in no session yet
 	target  string        // key that the parts are sent to, once some are
@@ -50,7 +52,7 @@ func (s *Store) newStage(sess *session, tail io.ReadCloser) (*stage, error) {
 		store: s, sess: sess, tail: tail, parked: sess.Tail,
 		parts: slices.Clone(sess.Parts), size: sess.Offset(),
 		next: sess.Next, claimed: sess.Next, batch: firstBatch,
-		upload: sess.Staged,
+		upload: sess.Staged, chunked: sess.Offset() > 0,
 	}
 	sess.Writer = rand.Uint64()
 	var err error
@@ -86,7 +88,7 @@ func (st *stage) append(ctx context.Context, r io.Reader, length int64, last boo
 			if length >= 0 && n+1 > length {
 				return n, st.broke(fmt.Errorf("body is longer than %d bytes: %w", length, ErrBodyLength))
 			}
-			if err := st.flush(ctx, remaining(length, n), last); err != nil {
+			if err := st.flush(ctx, remaining(length, n)); err != nil {
 				return n, err
 			}
 			st.take(copy(st.buf.room(), probe[:]))
@@ -293,10 +295,37 @@ func (st *stage) ended(err error, n, length int64) error {
 // flush sends the full buffer as a part and makes room for the next. left is how
 // many more bytes are known to come, -1 when that is unknown. When only the room can't
 // be had, the stage is none the worse for it.
-func (st *stage) flush(ctx context.Context, left int64, last bool) error {
+func (st *stage) flush(ctx context.Context, left int64) error {
+	if err := st.send(ctx, left); err != nil {
+		return err
+	}
+	if st.next == st.claimed && left < 0 {
+		// The numbers of a body of unknown length are used up. With the buffer
+		// empty, claiming the next is a good moment to persist everything so far.
+		if err := st.settle(ctx, false); err != nil {
+			return err
+		}
+		if err := st.capture(); err != nil {
+			return st.broke(err)
+		}
+		if err := st.claim(ctx, left, nil); err != nil {
+			return st.broke(err)
+		}
+		st.flight = st.store.newFlight(ctx)
+	}
+	var err error
+	st.buf, err = st.flight.buffer(ctx, st.plan.Size(st.next))
+	if err != nil && st.flight.ctx.Err() != nil {
+		return st.broke(err)
+	}
+	return err
+}
+
+// send sends the buffer as a part, in the background. left is as for flush.
+func (st *stage) send(ctx context.Context, left int64) error {
 	st.hashRest()
 	if st.next == st.claimed {
-		if err := st.claim(ctx, left, last, st.buf.bytes()[:st.sess.Tail]); err != nil {
+		if err := st.claim(ctx, left, st.buf.bytes()[:st.sess.Tail]); err != nil {
 			return st.broke(err)
 		}
 	}
@@ -318,28 +347,33 @@ func (st *stage) flush(ctx context.Context, left int64, last bool) error {
 	st.flight.send(st.upload, st.next, slot, st.buf)
 	st.buf, st.hashed = nil, 0
 	st.next++
-
-	if st.next == st.claimed && left < 0 {
-		// The numbers of a body of unknown length are used up. With the buffer
-		// empty, claiming the next is a good moment to persist everything so far.
-		if err := st.settle(ctx, false); err != nil {
-			return err
-		}
-		if err := st.capture(); err != nil {
-			return st.broke(err)
-		}
-		if err := st.claim(ctx, left, last, nil); err != nil {
-			return st.broke(err)
-		}
-		st.flight = st.store.newFlight(ctx)
-	}
-	var err error
-	st.buf, err = st.flight.buffer(ctx, st.plan.Size(st.next))
-	if err != nil && st.flight.ctx.Err() != nil {
-		return st.broke(err)
-	}
-	return err
+	return nil
 }
+
+// cut sends what lies behind the parts as one of them, if it is enough. In the session
+// each further request would read it and write it again.
+func (st *stage) cut(ctx context.Context) error {
+	if st.broken != nil || st.buf == nil || !st.dirty() || !st.enough(int64(st.buf.n)) {
+		return nil
+	}
+	return st.send(ctx, 0)
+}
+
+// enough reports whether n bytes may be a part although more could follow.
+func (st *stage) enough(n int64) bool {
+	if len(st.parts) == 0 && (!st.chunked || n <= DefaultPartSize) {
+		return false // it may be all there is, which a single request stores
+	}
+	limits := st.store.features.Parts
+	if limits.Uniform || st.next > limits.MaxParts/2 {
+		return false // the numbers of the second half are for parts that are full
+	}
+	size := st.plan.Size(st.next)
+	return n >= max(limits.MinSize, size/4, min(size/2, shortPart))
+}
+
+// shortPart is 5 MiB, S3's minimum. Smaller ones cost more requests than they save bytes.
+const shortPart = 5 << 20
 
 // broke makes err the answer to everything that follows.
 func (st *stage) broke(err error) error {

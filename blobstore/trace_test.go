@@ -81,7 +81,7 @@ func TestTrace(t *testing.T) {
 		}))
 	check("PATCH", []string{
 		"blob append > store create-upload", "blob append > store put", "blob append > store put",
-		"blob append > store put-part", "blob append > store put-part",
+		"blob append > store put-part", "blob append > store put-part", "blob append > store put-part",
 		"blob resume > store open", "request > blob append", "request > blob resume",
 	}, tr.request(request(http.MethodPatch, "/", int64(len(p))), func(ctx context.Context) {
 		w, err := repo.Resume(ctx, id)

@@ -26,7 +26,7 @@ func TestUploadsOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.ReadFrom(bytes.NewReader(content(1, 5<<10))); err != nil {
+		if _, err := w.ReadFrom(bytes.NewReader(content(1, 4<<10+9))); err != nil {
 			t.Fatal(err)
 		}
 		return w
@@ -42,7 +42,7 @@ func TestUploadsOpen(t *testing.T) {
 		t.Error("committed under another digest")
 	}
 	want("one refused", 2)
-	if _, err := two.Commit(ctx, v1.Descriptor{Digest: digest.FromBytes(content(1, 5<<10))}); err != nil {
+	if _, err := two.Commit(ctx, v1.Descriptor{Digest: digest.FromBytes(content(1, 4<<10+9))}); err != nil {
 		t.Fatal(err)
 	}
 	_ = two.Close()
