@@ -176,7 +176,7 @@ func (b *bench) prepare(ctx context.Context, t task, bucket string) (err error) 
 		return err
 	}
 	defer p.stop()
-	v := newVisit(p.base)
+	v := newVisit(p.base, t.site.direct)
 	defer v.close()
 	if v.bucket, err = driver.Open(ctx, t.site.direct.url(bucket)); err != nil {
 		return err
@@ -241,7 +241,7 @@ func (b *bench) execute(ctx context.Context, t task, to store) (_ Sample, err er
 		return Sample{}, err
 	}
 	defer p.stop()
-	v := newVisit(p.base)
+	v := newVisit(p.base, to)
 	defer v.close()
 	if err := v.warm(ctx); err != nil {
 		return Sample{}, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -17,11 +18,15 @@ type store interface {
 	dropBucket(ctx context.Context, name string) error
 	// through is the store behind a proxy that counts.
 	through() (store, *wire.Proxy, error)
-	// url is how blobdock is told to use a bucket, credentials included.
+	// url is how a bucket is opened to prepare it, credentials included.
 	url(bucket string) string
+	// blobdock is how it is told to use a bucket, and its environment.
+	blobdock(bucket string) (string, []string)
 	// stock is the same for distribution's own driver: its section of the
 	// configuration and its environment.
 	stock(bucket string) (map[string]any, []string)
+	// lead has clients get to where signed URLs lead.
+	lead(*http.Transport)
 	// cannot is why distribution's driver can't do a piece of work on the
 	// emulator; "" when it can.
 	cannot(scenario) string
@@ -40,11 +45,14 @@ type site struct {
 
 // section is the storage section of a registry, and its environment.
 func section(s store, r registry, bucket string, redirect bool) (map[string]any, []string) {
-	storage, env := map[string]any{}, []string(nil)
+	var env []string
+	storage := map[string]any{}
 	if r == stock {
 		storage[s.name()], env = s.stock(bucket)
 	} else {
-		storage["blobdock"] = map[string]any{"url": s.url(bucket)}
+		var at string
+		at, env = s.blobdock(bucket)
+		storage["blobdock"] = map[string]any{"url": at}
 	}
 	storage["redirect"] = map[string]any{"disable": !redirect}
 	storage["cache"] = map[string]any{"blobdescriptor": "inmemory"} // as in distribution's example

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,6 +45,10 @@ func (a azureStore) url(container string) string {
 	q := url.Values{"endpoint": {a.Endpoint}, "key_file": {a.key}}
 	return "azblob://" + container + "?" + q.Encode()
 }
+
+func (a azureStore) blobdock(container string) (string, []string) { return a.url(container), nil }
+
+func (a azureStore) lead(*http.Transport) {} // URLs lead to this machine
 
 func (a azureStore) stock(container string) (map[string]any, []string) {
 	return map[string]any{

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,6 +45,10 @@ func (s s3Store) url(bucket string) string {
 	q := url.Values{"endpoint": {s.Endpoint}, "region": {s.Region}, "profile": {"minio"}, "credentials_file": {s.credentials}}
 	return "s3://" + bucket + "?" + q.Encode()
 }
+
+func (s s3Store) blobdock(bucket string) (string, []string) { return s.url(bucket), nil }
+
+func (s s3Store) lead(*http.Transport) {} // URLs lead to this machine
 
 func (s s3Store) stock(bucket string) (map[string]any, []string) {
 	return map[string]any{

@@ -21,13 +21,15 @@ type visit struct {
 	bucket driver.Bucket // only while a bucket is prepared
 }
 
-func newVisit(base string) *visit {
-	return &visit{base: base, client: &http.Client{Transport: &http.Transport{
+func newVisit(base string, s store) *visit {
+	t := &http.Transport{
 		MaxIdleConnsPerHost: clients,
 		DisableCompression:  true,
 		// Large, so that the client is not what is measured.
 		WriteBufferSize: 256 << 10, ReadBufferSize: 256 << 10,
-	}}}
+	}
+	s.lead(t)
+	return &visit{base: base, client: &http.Client{Transport: t}}
 }
 
 func (v *visit) close() { v.client.CloseIdleConnections() }

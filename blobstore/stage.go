@@ -329,15 +329,8 @@ func (st *stage) send(ctx context.Context, left int64) error {
 			return st.broke(err)
 		}
 	}
-	if st.upload.ID == "" {
-		u, err := st.store.bucket.CreateUpload(ctx, st.sess.Staged.Key, driver.WriteOptions{ContentType: contentType})
-		if st.store.strays.take(st.sess.Staged.Key) {
-			st.sess.strayAt(st.sess.Staged.Key)
-		}
-		if err != nil {
-			return st.broke(err)
-		}
-		st.upload, st.created = u, true
+	if err := st.create(ctx); err != nil {
+		return st.broke(err)
 	}
 	if st.flight == nil {
 		st.flight = st.store.newFlight(ctx)
@@ -350,13 +343,28 @@ func (st *stage) send(ctx context.Context, left int64) error {
 	return nil
 }
 
-// cut sends what lies behind the parts as one of them, if it is enough. In the session
-// each further request would read it and write it again.
-func (st *stage) cut(ctx context.Context) error {
-	if st.broken != nil || st.buf == nil || !st.dirty() || !st.enough(int64(st.buf.n)) {
+// create creates the upload that parts go to, once.
+func (st *stage) create(ctx context.Context) error {
+	if st.upload.ID != "" {
 		return nil
 	}
-	return st.send(ctx, 0)
+	u, err := st.store.bucket.CreateUpload(ctx, st.sess.Staged.Key, driver.WriteOptions{ContentType: contentType})
+	if st.store.strays.take(st.sess.Staged.Key) {
+		st.sess.strayAt(st.sess.Staged.Key)
+	}
+	if err != nil {
+		return err
+	}
+	st.upload, st.created = u, true
+	return nil
+}
+
+// cut sends what lies behind the parts as one of them, if it is enough: in the session
+// each further request would read it and write it again. An error is st.broken.
+func (st *stage) cut(ctx context.Context) {
+	if st.broken == nil && st.buf != nil && st.dirty() && st.enough(int64(st.buf.n)) {
+		_ = st.send(ctx, 0)
+	}
 }
 
 // enough reports whether n bytes may be a part although more could follow.

@@ -1,19 +1,13 @@
 package integration_test
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"sync"
+	"path/filepath"
 	"testing"
 
 	_ "github.com/blobdock/blobdock/gcs"
 	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/google"
 	"github.com/blobdock/blobdock/integration/wire"
 )
 
@@ -60,42 +54,21 @@ func (c gcsCloud) through(t testing.TB) (cloud, *wire.Proxy) {
 	return c, proxy
 }
 
-// signingKey is that of all service accounts: to make one takes long.
-var signingKey = sync.OnceValues(func() (string, error) {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return "", err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return "", err
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
-})
-
 // serviceAccount makes a key file, and a server that gives tokens for it.
 func (c gcsCloud) serviceAccount(t testing.TB) (file string) {
 	t.Helper()
-	key, err := signingKey()
+	open := google.NewAccount
+	if c.refused {
+		open = google.NewRefused
+	}
+	account, err := open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if c.refused {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = w.Write([]byte(`{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`))
-			return
-		}
-		_, _ = w.Write([]byte(`{"access_token":"token","token_type":"Bearer","expires_in":3600}`))
-	}))
-	t.Cleanup(srv.Close)
-	data, err := json.Marshal(map[string]string{
-		"type": "service_account", "project_id": "blobdock", "private_key_id": "1", "client_id": "1",
-		"client_email": "blobdock@blobdock.iam.gserviceaccount.com", "token_uri": srv.URL, "private_key": key,
-	})
-	if err != nil {
+	t.Cleanup(account.Close)
+	file = filepath.Join(t.TempDir(), "account.json")
+	if err := account.Write(file); err != nil {
 		t.Fatal(err)
 	}
-	return secretFile(t, string(data))
+	return file
 }

@@ -9,24 +9,17 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/google"
 )
 
 func main() {
@@ -60,16 +53,20 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	account, stopTokens, err := serviceAccount(ctx, dir)
+	account, err := google.NewAccount()
 	if err != nil {
 		return err
 	}
-	defer stopTokens()
+	defer account.Close()
+	accountFile := filepath.Join(dir, "service-account.json")
+	if err := account.Write(accountFile); err != nil {
+		return err
+	}
 
 	for _, v := range [][2]string{
 		{"AWS_ENDPOINT_URL_S3", s3.Endpoint}, {"AWS_REGION", s3.Region},
 		{"AWS_ACCESS_KEY_ID", s3.AccessKey}, {"AWS_SECRET_ACCESS_KEY", s3.SecretKey},
-		{"STORAGE_EMULATOR_HOST", strings.TrimPrefix(gcs.Endpoint, "http://")}, {"SERVICE_ACCOUNT", account},
+		{"STORAGE_EMULATOR_HOST", strings.TrimPrefix(gcs.Endpoint, "http://")}, {"SERVICE_ACCOUNT", accountFile},
 		{"AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol=http;AccountName=" + azure.Account +
 			";AccountKey=" + azure.Key + ";BlobEndpoint=" + azure.Endpoint},
 	} {
@@ -77,42 +74,4 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}
 	<-ctx.Done()
 	return nil
-}
-
-// serviceAccount makes up a Google service account, so that there is a key to sign URLs
-// with, and a server that gives tokens for it. fake-gcs-server takes any.
-func serviceAccount(ctx context.Context, dir string) (file string, stop func(), err error) {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return "", nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		return "", nil, err
-	}
-	var listen net.ListenConfig
-	ln, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	srv := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"access_token":"token","token_type":"Bearer","expires_in":3600}`)
-	})}
-	go func() { _ = srv.Serve(ln) }()
-	stop = func() { _ = srv.Close() }
-	text, err := json.Marshal(map[string]string{
-		"type": "service_account", "project_id": "blobdock", "private_key_id": "1", "client_id": "1",
-		"client_email": "blobdock@blobdock.iam.gserviceaccount.com", "token_uri": "http://" + ln.Addr().String(),
-		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-	})
-	if err == nil {
-		file = filepath.Join(dir, "service-account.json")
-		err = os.WriteFile(file, text, 0o600)
-	}
-	if err != nil {
-		stop()
-		return "", nil, err
-	}
-	return file, stop, nil
 }
