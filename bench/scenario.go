@@ -12,7 +12,6 @@ import (
 type scenario struct {
 	key      string
 	about    string
-	pushes   bool // whether blobs are uploaded
 	redirect bool // whether the registry is to send clients to signed URLs
 	shared   bool // reads alone, so that all samples can have one bucket
 
@@ -58,34 +57,34 @@ func scenarios(o options) []scenario {
 	piece := min(mib, max(o.size/ranges, 1))
 	return []scenario{
 		{
-			key: "push-stream", about: size(large.Size) + " by " + streamed, pushes: true,
+			key: "push-stream", about: size(large.Size) + " by " + streamed,
 			run: func(ctx context.Context, v *visit) error { return v.pushStream(ctx, "bench/push", large, large.Size) },
 		},
 		{
-			key: "push-mono", about: size(large.Size) + " by " + mono, pushes: true,
+			key: "push-mono", about: size(large.Size) + " by " + mono,
 			run: func(ctx context.Context, v *visit) error { return v.pushMono(ctx, "bench/push", large) },
 		},
 		{key: "limit-upload", about: size(large.Size) + " by the AWS SDK's transfer manager, and sha256 of them at once", reference: "upload"},
 		{key: "limit-sha256", about: "sha256 of " + size(large.Size), reference: "sha256"},
 		{
-			key: "push-again", about: size(large.Size) + " by " + mono + ", which are there already", pushes: true,
+			key: "push-again", about: size(large.Size) + " by " + mono + ", which are there already",
 			prepare: func(ctx context.Context, v *visit) error { return v.pushMono(ctx, "bench/push", large) },
 			run:     func(ctx context.Context, v *visit) error { return v.pushMono(ctx, "bench/push", large) },
 		},
 		{
-			key: "push-chunked", about: size(chunked.Size) + " in PATCHes of " + size(chunk), pushes: true,
+			key: "push-chunked", about: size(chunked.Size) + " in PATCHes of " + size(chunk),
 			run: func(ctx context.Context, v *visit) error { return v.pushStream(ctx, "bench/push", chunked, chunk) },
 		},
 		{
-			key: "push-stream-64KiB", about: size(tiny) + " by " + streamed, pushes: true,
+			key: "push-stream-64KiB", about: size(tiny) + " by " + streamed,
 			run: func(ctx context.Context, v *visit) error { return v.pushStream(ctx, "bench/push", little, tiny) },
 		},
 		{
-			key: "push-mono-64KiB", about: size(tiny) + " by " + mono, pushes: true,
+			key: "push-mono-64KiB", about: size(tiny) + " by " + mono,
 			run: func(ctx context.Context, v *visit) error { return v.pushMono(ctx, "bench/push", little) },
 		},
 		{
-			key: "push-small", about: fmt.Sprintf("%d blobs of %s by %s, %d clients", smalls, size(smallSize), streamed, clients), pushes: true,
+			key: "push-small", about: fmt.Sprintf("%d blobs of %s by %s, %d clients", smalls, size(smallSize), streamed, clients),
 			run: by((*visit).pushSmall),
 		},
 		{
@@ -96,7 +95,7 @@ func scenarios(o options) []scenario {
 			},
 		},
 		{
-			key: "image-push", about: fmt.Sprintf("config, %d layers of %s, manifest, as crane does", layers, size(tiny)), pushes: true,
+			key: "image-push", about: fmt.Sprintf("config, %d layers of %s, manifest, as crane does", layers, size(tiny)),
 			run: by((*visit).pushImage),
 		},
 		{

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestSmoke runs everything there is, with sizes that tell nothing, and looks for
@@ -17,7 +16,7 @@ func TestSmoke(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	var stdout, stderr strings.Builder
 	err := run(t.Context(), []string{
-		"-stores", "s3", "-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", "0,1ms", "-repositories", "10",
+		"-stores", "s3", "-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", "0", "-repositories", "10",
 		"-json", in("json"), "-markdown", in("markdown"), "-svg", in("svg"),
 	}, &stdout, &stderr)
 	if err != nil {
@@ -26,21 +25,14 @@ func TestSmoke(t *testing.T) {
 	if stderr.String() != "" {
 		t.Errorf("progress where there is no terminal:\n%s", stderr.String())
 	}
-	var r Report
-	b, err := os.ReadFile(in("json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatal(err)
-	}
+	r := readReport(t, in("json"))
 	o, err := parse([]string{"-stores", "s3"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range scenarios(o) {
 		for _, by := range s.registries() {
-			wantFilled(t, r.row("s3", s.key, by), s, by)
+			wantFilled(t, r, r.row("s3", s.key, by), s, by)
 		}
 	}
 	if !strings.HasPrefix(r.Stock, "v3.") {
@@ -57,7 +49,38 @@ func TestSmoke(t *testing.T) {
 	}
 }
 
-func wantFilled(t *testing.T, row *Row, s scenario, by registry) {
+// TestOtherStores runs a few rows on the other stores, of each way to talk to them one.
+func TestOtherStores(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "json")
+	args := []string{
+		"-stores", "gcs,azure", "-scenarios", "^(push-chunked|image-push|pull-redirect|pull-stream)$",
+		"-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", "0,1ms", "-json", path,
+	}
+	var stderr strings.Builder
+	if err := run(t.Context(), args, io.Discard, &stderr); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	r := readReport(t, path)
+	o, err := parse(args, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range o.stores {
+		for _, s := range scenarios(o) {
+			if !o.scenarios.MatchString(s.key) {
+				continue
+			}
+			wantFilled(t, r, r.row(name, s.key, blobdock), s, blobdock)
+			if stocks := r.row(name, s.key, stock); name != "azure" || !s.redirect {
+				wantFilled(t, r, stocks, s, stock)
+			} else if stocks == nil || !strings.Contains(stocks.NotRun, "https") {
+				t.Errorf("azure %s: %+v", s.key, stocks)
+			}
+		}
+	}
+}
+
+func wantFilled(t *testing.T, r Report, row *Row, s scenario, by registry) {
 	t.Helper()
 	switch {
 	case row == nil:
@@ -69,10 +92,23 @@ func wantFilled(t *testing.T, row *Row, s scenario, by registry) {
 	case s.key != "limit-sha256" && (row.Counts == nil || row.Counts.Requests == 0 || row.Counts.Up+row.Counts.Down == 0):
 		t.Errorf("%s %s: nothing went to the store: %+v", s.key, by, row.Counts)
 	}
-	for _, latency := range []time.Duration{0, time.Millisecond} {
+	for _, latency := range r.Latencies {
 		got, ok := row.at(latency)
 		if !ok || got.Wall <= 0 || got.CPU <= 0 || got.Peak < mib {
 			t.Errorf("%s %s at %v: %+v", s.key, by, latency, got)
 		}
 	}
+}
+
+func readReport(t *testing.T, path string) Report {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/distribution/distribution/v3/configuration"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/azure"
 
 	_ "github.com/blobdock/blobdock/azure"
@@ -48,9 +47,9 @@ func (c azureCloud) through(t testing.TB) (cloud, *wire.Proxy) {
 	return azureCloud{a}, proxy
 }
 
-// stock is the storage section of distribution's own driver. It streams pulls: distribution's driver signs URLs for https alone.
-func (c azureCloud) stock(container string) configuration.Storage {
-	return configuration.Storage{
+// stock is distribution's own driver. It streams pulls: it signs URLs for https alone.
+func (c azureCloud) stock(_ testing.TB, container string) side {
+	return section{
 		"azure": {
 			"accountname": c.Account, "accountkey": c.Key, "container": container, "serviceurl": c.Endpoint,
 			"credentials": map[string]any{"type": "shared_key"},

@@ -72,3 +72,23 @@ func (c gcsCloud) serviceAccount(t testing.TB) (file string) {
 	}
 	return file
 }
+
+// stock is distribution's own driver, in a process of its own: it is led to the emulator
+// by its environment, as it uploads to www.googleapis.com whatever it is told. It streams
+// pulls: clients here are not led there.
+func (c gcsCloud) stock(t testing.TB, bucket string) side {
+	t.Helper()
+	if !google.Trusted {
+		t.Skip("distribution's driver is led to the emulator by SSL_CERT_FILE, which programs don't heed on this system")
+	}
+	front, err := google.Start(t.Context(), c.Endpoint, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stockProcess{front.Environment(), map[string]any{
+		"gcs":         map[string]any{"bucket": bucket, "keyfile": c.serviceAccount(t)},
+		"delete":      map[string]any{"enabled": true},
+		"maintenance": map[string]any{"uploadpurging": map[string]any{"enabled": false}},
+		"redirect":    map[string]any{"disable": true},
+	}}
+}

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/distribution/distribution/v3/configuration"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
 
 	"github.com/blobdock/blobdock/integration/emulator"
@@ -62,8 +61,8 @@ func (c s3Cloud) through(t testing.TB) (cloud, *wire.Proxy) {
 }
 
 // stock is the storage section of distribution's own driver.
-func (c s3Cloud) stock(bucket string) configuration.Storage {
-	return configuration.Storage{"s3": {
+func (c s3Cloud) stock(_ testing.TB, bucket string) side {
+	return section{"s3": {
 		"region": c.Region, "regionendpoint": c.Endpoint, "forcepathstyle": true, "secure": false,
 		"chunksize": 5 << 20, "bucket": bucket, "accesskey": c.AccessKey, "secretkey": c.SecretKey,
 	}}

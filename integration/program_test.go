@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,29 +20,39 @@ import (
 // programDir is where the program under test is built to, once.
 var programDir string
 
-// program is the path of the built blobdock. It is built without the race
-// detector, whose memory is not the program's.
-var program = sync.OnceValues(func() (string, error) {
-	// The go command keeps the results of tests by the files that they open, and does
-	// not see what another go command reads.
-	sources, err := filepath.Glob("../cmd/blobdock/*")
-	for _, name := range sources {
-		if err == nil {
-			_, err = os.ReadFile(name)
-		}
-	}
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(programDir, "blobdock")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/blobdock/blobdock/cmd/blobdock").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return path, nil
-})
+// program and stockProgram are the paths of blobdock and of distribution's registry with
+// its own drivers. They are built without the race detector, whose memory is not theirs.
+var (
+	program      = built("..", "./cmd/blobdock")
+	stockProgram = built("../bench/stock", ".")
+)
 
-// process is a running blobdock.
+// built builds a package of the module in a folder, once.
+func built(module, pkg string) func() (path string, err error) {
+	return sync.OnceValues(func() (string, error) {
+		// The go command keeps the results of tests by the files that they open, and
+		// does not see what another go command reads.
+		dir := filepath.Join(module, pkg)
+		sources, err := filepath.Glob(filepath.Join(dir, "*"))
+		for _, name := range sources {
+			if err == nil {
+				_, err = os.ReadFile(name)
+			}
+		}
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(programDir, filepath.Base(dir))
+		cmd := exec.Command("go", "build", "-o", path, pkg)
+		cmd.Dir = module
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", dir, err, out)
+		}
+		return path, nil
+	})
+}
+
+// process is a running registry.
 type process struct {
 	url            string
 	cmd            *exec.Cmd
@@ -51,6 +62,12 @@ type process struct {
 
 // launch runs blobdock in a folder of its own, with no more environment than env.
 func launch(t testing.TB, env []string, args ...string) *process {
+	t.Helper()
+	return start(t, program, env, args...)
+}
+
+// start is launch for either program.
+func start(t testing.TB, program func() (string, error), env []string, args ...string) *process {
 	t.Helper()
 	path, err := program()
 	if err != nil {
@@ -106,33 +123,55 @@ func (p *process) code(t testing.TB, within time.Duration) int {
 // errAddressTaken is when another process was faster to listen on a port.
 var errAddressTaken = errors.New("address already in use")
 
-// listens waits until the process serves.
-func (p *process) listens(ctx context.Context, addr string) error {
+// listens waits until the process serves, which ready tells.
+func (p *process) listens(ctx context.Context, addr string, ready func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for !strings.Contains(p.stdout.String(), "docker push ") { // the banner's last line
+	p.url = "http://" + addr
+	for !ready() {
 		select {
 		case <-p.done:
 			if strings.Contains(p.stderr.String(), errAddressTaken.Error()) {
 				return errAddressTaken
 			}
-			return fmt.Errorf("blobdock ended: %s\n%s%s", p.cmd.ProcessState, p.stdout.String(), p.stderr.String())
+			return fmt.Errorf("%s ended: %s\n%s%s", p.cmd.Path, p.cmd.ProcessState, p.stdout.String(), p.stderr.String())
 		case <-ctx.Done():
-			return fmt.Errorf("blobdock prints no address\n%s%s", p.stdout.String(), p.stderr.String())
+			return fmt.Errorf("%s does not serve\n%s%s", p.cmd.Path, p.stdout.String(), p.stderr.String())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	p.url = "http://" + addr
 	return nil
+}
+
+// bannered tells that blobdock has printed the last line of its banner.
+func (p *process) bannered() bool { return strings.Contains(p.stdout.String(), "docker push ") }
+
+// answers tells that the process answers.
+func (p *process) answers() bool {
+	res, err := http.Get(p.url + "/v2/")
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 // serving starts "blobdock serve" on a free port. args gets the address.
 func serving(t testing.TB, env []string, args func(addr string) []string) *process {
 	t.Helper()
+	return onFreePort(t, (*process).bannered, func(addr string) *process {
+		return launch(t, env, append([]string{"serve"}, args(addr)...)...)
+	})
+}
+
+// onFreePort starts a process that listens, again when another was faster to take the
+// port.
+func onFreePort(t testing.TB, ready func(*process) bool, start func(addr string) *process) *process {
+	t.Helper()
 	for {
 		addr := freeAddr(t)
-		p := launch(t, env, append([]string{"serve"}, args(addr)...)...)
-		err := p.listens(t.Context(), addr)
+		p := start(addr)
+		err := p.listens(t.Context(), addr, func() bool { return ready(p) })
 		if err == nil {
 			return p
 		}

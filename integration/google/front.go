@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -65,9 +66,12 @@ func Start(ctx context.Context, endpoint, dir string) (*Front, error) {
 	return &Front{ln.Addr().String(), cert}, nil
 }
 
-// Environment leads a program written in Go to the front. On systems that keep
-// certificates elsewhere than in files it does not trust it.
+// Trusted tells whether programs written in Go trust a front by the [Front.Environment]:
+// not on systems that keep certificates elsewhere than in files.
 // https://pkg.go.dev/crypto/x509#SystemCertPool
+const Trusted = runtime.GOOS != "darwin" && runtime.GOOS != "windows"
+
+// Environment leads a program written in Go to the front.
 func (f *Front) Environment() []string {
 	return []string{"HTTPS_PROXY=http://" + f.addr, "SSL_CERT_FILE=" + f.certificate.file}
 }
