@@ -30,11 +30,11 @@ func TestChunked(t *testing.T) {
 		calls       int64 // of all kinds
 		sent, read  int64 // MiB
 	}{
-		{name: "S3", limits: s3, part: 8 * mib, size: 24, chunk: 1, parts: 5, calls: 63, sent: 111, read: 67},
-		{name: "equal parts", limits: r2, part: 8 * mib, size: 24, chunk: 1, parts: 3, calls: 59, sent: 148, read: 108},
-		{name: "few part numbers", limits: few, part: 8 * mib, size: 24, chunk: 1, parts: 2, calls: 57, sent: 204, read: 172},
-		{name: "large parts", limits: gcs, part: 16 * mib, size: 24, chunk: 1, parts: 4, calls: 62, sent: 110, read: 66},
-		{name: "larger parts", limits: gcs, part: 32 * mib, size: 24, chunk: 1, parts: 3, calls: 59, sent: 131, read: 92},
+		{name: "S3", limits: s3, part: 8 * mib, size: 16, chunk: 1, parts: 3, calls: 43, sent: 80, read: 52},
+		{name: "equal parts", limits: r2, part: 8 * mib, size: 16, chunk: 1, parts: 2, calls: 41, sent: 96, read: 72},
+		{name: "few part numbers", limits: few, part: 8 * mib, size: 16, chunk: 1, parts: 2, calls: 41, sent: 96, read: 72},
+		{name: "large parts", limits: gcs, part: 16 * mib, size: 16, chunk: 1, parts: 3, calls: 43, sent: 77, read: 49},
+		{name: "larger parts", limits: gcs, part: 32 * mib, size: 16, chunk: 1, parts: 2, calls: 41, sent: 88, read: 64},
 		{name: "one part", limits: s3, part: 8 * mib, size: 8, chunk: 1, parts: 0, calls: 21, sent: 44, read: 36},
 		{name: "chunks as large as parts", limits: s3, part: 8 * mib, size: 24, chunk: 8, parts: 3, calls: 17, sent: 40, read: 8},
 		{name: "one chunk", limits: s3, part: 8 * mib, size: 21, chunk: 21, parts: 3, calls: 12, sent: 21, read: 0},
