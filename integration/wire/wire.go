@@ -67,6 +67,9 @@ func start(endpoint string, protocol protocol) (*Proxy, error) {
 	p := &Proxy{protocol: protocol, counts: Counts{Ops: make(map[string]int)}}
 	transport := &http.Transport{
 		MaxIdleConnsPerHost: 64,
+		// Azurite, as all of Node.js, closes connections that are idle for 5 s. What has
+		// been sent on such a one is lost, and can't be sent again.
+		IdleConnTimeout: 2 * time.Second,
 		// It would add a header that the client has not signed.
 		DisableCompression: true,
 		// A body that the server refuses is not sent: the server would close the
