@@ -14,9 +14,25 @@ const (
 	lastBatch  = 128
 )
 
-// claim reserves part numbers for this writer alone, in the session, whose tail
-// it writes again.
-func (st *stage) claim(ctx context.Context, left int64, tail []byte) error {
+// claim reserves part numbers for this writer alone. It writes the session for that: as
+// it was, with its tail, which the buffer begins with; or, where parts have been sent
+// since, as it is now, with all of the buffer.
+func (st *stage) claim(ctx context.Context, left int64) error {
+	img, tail := *st.sess, []byte(nil)
+	if st.buf != nil {
+		tail = st.buf.bytes()
+	}
+	if len(st.parts) == len(st.sess.Parts) {
+		tail = tail[:st.sess.Tail]
+	} else {
+		if err := st.settle(ctx, false); err != nil {
+			return err
+		}
+		var err error
+		if img, err = st.image(); err != nil {
+			return err
+		}
+	}
 	count := st.batch
 	st.batch = min(2*st.batch, lastBatch)
 	if left >= 0 {
@@ -34,7 +50,6 @@ func (st *stage) claim(ctx context.Context, left int64, tail []byte) error {
 	}
 	count = min(count, room-1)
 
-	img := *st.sess
 	if img.Staged.Key != "" && img.Staged.ID == "" {
 		img.strayAt(img.Staged.Key)
 	}

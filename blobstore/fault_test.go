@@ -47,11 +47,15 @@ func TestFaults(t *testing.T) {
 						}
 						return s
 					}
+					var pushed *blobstore.Store
 					scenario := func(b driver.Bucket) error {
-						s := store(b)
-						return push(s, newRepository(t, s, "app"), p, chunk, d)
+						pushed = store(b)
+						return push(pushed, newRepository(t, pushed, "app"), p, chunk, d)
 					}
 					check := func(t *testing.T, b driver.Bucket, pt fault.Point, err error) {
+						if pushed.Usage().Memory != 0 {
+							t.Error("memory in use")
+						}
 						s := store(b)
 						repo := newRepository(t, s, "app")
 						if obj, serr := b.Stat(t.Context(), blobKey(d)); serr == nil && obj.Size != int64(len(p)) {
@@ -73,9 +77,6 @@ func TestFaults(t *testing.T) {
 						}
 						if got := keys(t, b); len(got) != 2 {
 							t.Errorf("after the sweep the bucket has %q, want a blob and a link", got)
-						}
-						if s.Usage().Memory != 0 {
-							t.Error("memory in use")
 						}
 					}
 					fault.EachPoint(t, func() driver.Bucket { return newBucket(t) }, scenario, check)

@@ -26,8 +26,13 @@ type flight struct {
 	err  error               // of the first part that failed
 }
 
+// newFlight is for parts that ctx's end does not stop at once.
 func (s *Store) newFlight(ctx context.Context) *flight {
-	detached, stop := detach(ctx, s.grace(ctx))
+	return s.newFlightIn(detach(ctx, s.grace(ctx)))
+}
+
+// newFlightIn is newFlight for a context that is detached already.
+func (s *Store) newFlightIn(detached context.Context, stop context.CancelFunc) *flight {
 	ctx, cancel := context.WithCancelCause(detached)
 	return &flight{
 		store: s, ctx: ctx, cancel: cancel, stop: stop,

@@ -83,7 +83,9 @@ func push(s *blobstore.Store, repo *blobstore.Repository, p []byte, chunk int, d
 		if w.Size() != int64(off) {
 			return fmt.Errorf("resumed at %d, want %d", w.Size(), off)
 		}
-		if n, err := io.Copy(w, bytes.NewReader(p[off:end])); err != nil || n != int64(end-off) {
+		// As a body does, the reader leaves it to the writer to read from it.
+		if n, err := io.Copy(w, struct{ io.Reader }{bytes.NewReader(p[off:end])}); err != nil || n != int64(end-off) {
+			_ = w.Close()
 			return fmt.Errorf("copy of %d bytes at %d: %d, %w", end-off, off, n, err)
 		}
 		if err := w.Close(); err != nil {

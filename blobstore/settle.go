@@ -9,24 +9,24 @@ import (
 // so that all bytes taken in are safe. Otherwise they are in the session after
 // the next claim, or published by Commit.
 func (st *stage) settle(ctx context.Context, persist bool) error {
-	if persist {
-		st.cut(ctx)
-	}
 	if st.buf != nil {
 		st.hashRest()
 	}
-	if f := st.flight; f != nil {
+	f := st.flight
+	var failed error
+	if f != nil {
 		st.flight = nil
-		err := f.wait(st.parts)
-		st.pipe.stop() // buffers go back only when hashed, too
-		f.freeAll()
-		if err != nil {
-			return st.broke(err)
-		}
+		failed = f.wait(st.parts)
 	}
-	st.pipe.stop()
+	st.pipe.stop() // buffers go back only when hashed, too
+	if f != nil {
+		f.freeAll()
+	}
 	if st.buf != nil {
 		st.buf.flight, st.buf.freed = nil, st.buf.owner.put
+	}
+	if failed != nil {
+		return st.broke(failed)
 	}
 	if st.broken != nil {
 		return st.broken
@@ -34,10 +34,10 @@ func (st *stage) settle(ctx context.Context, persist bool) error {
 	if !persist || !st.dirty() {
 		return nil
 	}
-	if err := st.capture(); err != nil {
+	img, err := st.image()
+	if err != nil {
 		return st.broke(err)
 	}
-	img := *st.sess
 	img.Next = st.next // gives back the numbers that were not needed
 	var tail []byte
 	if st.buf != nil {
@@ -51,18 +51,19 @@ func (st *stage) settle(ctx context.Context, persist bool) error {
 	return nil
 }
 
-// capture brings the session's image up to the parts and hashes.
-func (st *stage) capture() error {
+// image is the session with the parts and hashes that there are now. Nothing is under way.
+func (st *stage) image() (session, error) {
 	states, err := st.hash.states()
 	if err != nil {
-		return err
+		return session{}, err
 	}
-	st.sess.Hashes = states
-	st.sess.Parts = slices.Clone(st.parts)
+	img := *st.sess
+	img.Hashes = states
+	img.Parts = slices.Clone(st.parts)
 	if st.upload.ID != "" {
-		st.sess.Staged = st.upload
+		img.Staged = st.upload
 	}
-	return nil
+	return img, nil
 }
 
 // dirty reports whether bytes were taken in that the session does not have.

@@ -129,7 +129,7 @@ func (st *stage) begin(ctx context.Context, length int64, last bool) error {
 	if err := st.park(ctx); err != nil {
 		return err
 	}
-	return st.load(ctx, want)
+	return st.load(ctx, st.want(length))
 }
 
 // want is the size of the buffer for the next part, when left more bytes are known to
@@ -159,6 +159,14 @@ func (st *stage) makePlan(length int64, last bool) error {
 		first = st.parts[0].Size
 	case length >= 0 && last:
 		total = st.size + length
+		if err := limits.Fits(total); err != nil {
+			return err
+		}
+		// Short parts have used up numbers; what is left of them has to do.
+		sent := st.size - st.pending()
+		limits.MaxParts = max(limits.MaxParts-st.next+1, 1)
+		limits.MaxObject -= sent
+		total -= sent
 	case length >= 0:
 		// At least this much will come; there may be more in further requests.
 		p, err := limits.Plan(first, st.store.options.maxPart(), st.size+length)
@@ -302,13 +310,7 @@ func (st *stage) flush(ctx context.Context, left int64) error {
 	if st.next == st.claimed && left < 0 {
 		// The numbers of a body of unknown length are used up. With the buffer
 		// empty, claiming the next is a good moment to persist everything so far.
-		if err := st.settle(ctx, false); err != nil {
-			return err
-		}
-		if err := st.capture(); err != nil {
-			return st.broke(err)
-		}
-		if err := st.claim(ctx, left, nil); err != nil {
+		if err := st.claim(ctx, left); err != nil {
 			return st.broke(err)
 		}
 		st.flight = st.store.newFlight(ctx)
@@ -325,7 +327,7 @@ func (st *stage) flush(ctx context.Context, left int64) error {
 func (st *stage) send(ctx context.Context, left int64) error {
 	st.hashRest()
 	if st.next == st.claimed {
-		if err := st.claim(ctx, left, st.buf.bytes()[:st.sess.Tail]); err != nil {
+		if err := st.claim(ctx, left); err != nil {
 			return st.broke(err)
 		}
 	}
@@ -360,11 +362,16 @@ func (st *stage) create(ctx context.Context) error {
 }
 
 // cut sends what lies behind the parts as one of them, if it is enough: in the session
-// each further request would read it and write it again. An error is st.broken.
+// each further request would read it and write it again. ctx is detached from the
+// client's. An error is st.broken.
 func (st *stage) cut(ctx context.Context) {
-	if st.broken == nil && st.buf != nil && st.dirty() && st.enough(int64(st.buf.n)) {
-		_ = st.send(ctx, 0)
+	if st.broken != nil || st.buf == nil || !st.dirty() || !st.enough(int64(st.buf.n)) {
+		return
 	}
+	if st.flight == nil {
+		st.flight = st.store.newFlightIn(context.WithCancel(ctx))
+	}
+	_ = st.send(ctx, 0)
 }
 
 // enough reports whether n bytes may be a part although more could follow.

@@ -76,6 +76,9 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	n, err = w.stage.append(ctx, r, length, w.hint.final)
 	ctx, stop := detach(ctx, w.repo.store.grace(ctx))
 	defer stop()
+	if err == nil && !w.hint.final {
+		w.stage.cut(ctx)
+	}
 	if serr := w.stage.settle(ctx, err != nil || !w.hint.final); serr != nil && !errors.Is(err, serr) {
 		err = errors.Join(err, serr)
 	}

@@ -39,9 +39,10 @@ func (l PartLimits) Plan(first, ceil, total int64) (Plan, error) {
 		return Plan{}, fmt.Errorf("part size: the store wants parts of at least %d bytes, at most %d can be buffered: %w", l.MinSize, ceil, Invalid)
 	}
 	p := Plan{first: min(max(first, l.MinSize, 1), ceil), ceil: ceil, maxParts: l.MaxParts}
+	if err := l.Fits(total); err != nil {
+		return Plan{}, err
+	}
 	switch {
-	case total > l.MaxObject:
-		return Plan{}, fmt.Errorf("an object of %d bytes: the store takes at most %d: %w", total, l.MaxObject, Invalid)
 	case total >= 0:
 		need := ceilDiv(total, int64(l.MaxParts))
 		if need > p.first {
@@ -54,6 +55,14 @@ func (l PartLimits) Plan(first, ceil, total int64) (Plan, error) {
 		p.every = max(l.MaxParts/growSteps, 1)
 	}
 	return p, nil
+}
+
+// Fits is Invalid when objects of total bytes are more than the store takes.
+func (l PartLimits) Fits(total int64) error {
+	if total > l.MaxObject {
+		return fmt.Errorf("an object of %d bytes: the store takes at most %d: %w", total, l.MaxObject, Invalid)
+	}
+	return nil
 }
 
 // Size is how many bytes part n (from 1) is to have, when it is not the last.

@@ -57,7 +57,7 @@ type stockProcess struct {
 
 func (p stockProcess) serve(t testing.TB) string {
 	t.Helper()
-	return onFreePort(t, (*process).answers, func(addr string) *process {
+	return onFreePort(t, (*process).logged, func(addr string) *process {
 		return start(t, stockProgram, p.env, "serve", p.config(t, addr))
 	}).url
 }
@@ -74,7 +74,7 @@ func (p stockProcess) collect(t testing.TB) {
 func (p stockProcess) config(t testing.TB, addr string) (path string) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
-		"version": "0.1", "log": map[string]any{"level": "error"}, "storage": p.storage,
+		"version": "0.1", "log": map[string]any{"level": "info", "accesslog": map[string]any{"disabled": true}}, "storage": p.storage,
 		"http": map[string]any{"addr": addr, "secret": secret},
 	})
 	if err != nil {

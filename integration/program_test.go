@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,15 +145,8 @@ func (p *process) listens(ctx context.Context, addr string, ready func() bool) e
 // bannered tells that blobdock has printed the last line of its banner.
 func (p *process) bannered() bool { return strings.Contains(p.stdout.String(), "docker push ") }
 
-// answers tells that the process answers.
-func (p *process) answers() bool {
-	res, err := http.Get(p.url + "/v2/")
-	if err != nil {
-		return false
-	}
-	_ = res.Body.Close()
-	return res.StatusCode == http.StatusOK
-}
+// logged tells that distribution's registry has logged that it listens.
+func (p *process) logged() bool { return strings.Contains(p.stderr.String(), "listening on ") }
 
 // serving starts "blobdock serve" on a free port. args gets the address.
 func serving(t testing.TB, env []string, args func(addr string) []string) *process {

@@ -25,16 +25,20 @@ import (
 // suiteVar names the store that a process of its own runs the suite on.
 const suiteVar = "BLOBDOCK_TEST_SUITE"
 
-// TestDistributionSuite runs distribution's own suite for storage drivers, on
-// MinIO and a directory in full. The other emulators keep all data in memory, so
-// that they get the short form, which does without the stream of 5 GiB. In full runs
-// Azurite gets that as well, and so does a fake-gcs-server at BLOBDOCK_GCS_ENDPOINT:
+// TestDistributionSuite runs distribution's own suite for storage drivers, on MinIO
+// with its stream of 5 GiB. In full runs a directory and Azurite get that as well, and
+// so does a fake-gcs-server at BLOBDOCK_GCS_ENDPOINT: it keeps all data in memory, but
 // started with -backend filesystem it has room for it.
 //
 // The suite waits for much of its time, but its stores can't share a process.
 func TestDistributionSuite(t *testing.T) {
 	stores := map[string]func(*testing.T){
-		"file": func(t *testing.T) { storageDriver(t, open(t, "file://"+t.TempDir())) },
+		"file": func(t *testing.T) {
+			if !full() {
+				brief(t)
+			}
+			storageDriver(t, open(t, "file://"+t.TempDir()))
+		},
 	}
 	for _, tc := range clouds {
 		stores[tc.name] = func(t *testing.T) {
