@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -254,39 +255,33 @@ func TestMemoryAfterFailure(t *testing.T) {
 	s := newStore(t, b)
 	repo := newRepository(t, s, "app")
 	p := content(7, 2048+500)
-	for _, fails := range []bool{true, false} {
-		w, err := repo.Create(request(http.MethodPost, "/", 0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(p); err != nil {
-			t.Fatal(err)
-		}
-		<-begun
-		if fails {
-			go func() { down <- struct{}{} }()
-			if err := w.Close(); err == nil {
-				t.Error("closed although a part failed")
+	type writer interface {
+		io.WriteCloser
+		Cancel(context.Context) error
+	}
+	for what, open := range map[string]func() (writer, error){
+		"blob": func() (writer, error) { return repo.Create(request(http.MethodPost, "/", 0)) },
+		"file": func() (writer, error) { return s.Append(t.Context(), "some/file", false) },
+	} {
+		for _, fails := range []bool{true, false} {
+			w, err := open()
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		_ = w.Cancel(t.Context())
-		f, err := s.Append(t.Context(), "some/file", false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write(p); err != nil {
-			t.Fatal(err)
-		}
-		<-begun
-		if fails {
-			go func() { down <- struct{}{} }()
-			if err := f.Close(); err == nil {
-				t.Error("closed although a part failed")
+			if _, err := w.Write(p); err != nil {
+				t.Fatal(err)
 			}
-		}
-		_ = f.Cancel(t.Context())
-		if u := s.Usage(); u.Memory != 0 {
-			t.Errorf("part fails: %t: %+v", fails, u)
+			<-begun
+			if fails {
+				go func() { down <- struct{}{} }()
+				if err := w.Close(); err == nil {
+					t.Errorf("%s: closed although a part failed", what)
+				}
+			}
+			_ = w.Cancel(t.Context())
+			if u := s.Usage(); u.Memory != 0 {
+				t.Errorf("%s, part fails: %t: %+v", what, fails, u)
+			}
 		}
 	}
 }

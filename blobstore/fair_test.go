@@ -82,7 +82,7 @@ func (s *shared) replica(t *testing.T, parts int64) *blobstore.Store {
 // must take at most the time given, from the beginning on.
 func (s *shared) push(t *testing.T, client string, p []byte, step int, within time.Duration) {
 	t.Helper()
-	id := s.create(t)
+	id := begin(t, s.Repository)
 	s.left++
 	go func() {
 		defer func() { s.done <- struct{}{} }()
@@ -110,19 +110,6 @@ func (s *shared) push(t *testing.T, client string, p []byte, step int, within ti
 		}
 	}()
 	synctest.Wait() // each begins when the others stand still
-}
-
-// create begins an upload.
-func (s *shared) create(t *testing.T) (id string) {
-	t.Helper()
-	w, err := s.Create(request(http.MethodPost, "/", 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return w.ID()
 }
 
 // trickle sends a byte of p each second, in the background. What comes of it is told when
@@ -258,7 +245,7 @@ func TestWaitInMidUpload(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := share(t, 1)
-				p, id := content(1, 4*sharedPart), s.create(t)
+				p, id := content(1, 4*sharedPart), begin(t, s.Repository)
 				ctx := request(http.MethodPatch, "/", int64(len(p)))
 				if tt.gone {
 					var cancel context.CancelFunc
@@ -303,7 +290,7 @@ func TestWaitInMidUpload(t *testing.T) {
 func TestGoneWhileMakingWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := share(t, 1)
-		p, id := content(1, 1000), s.create(t)
+		p, id := content(1, 1000), begin(t, s.Repository)
 		ctx, cancel := context.WithCancel(request(http.MethodPatch, "/", -1))
 		defer cancel()
 		w, read := s.trickle(t, ctx, id, p)
@@ -333,7 +320,7 @@ func TestGoneWhileMakingWay(t *testing.T) {
 func TestConflictInMidUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := share(t, 1)
-		p, id := content(1, 1000), s.create(t)
+		p, id := content(1, 1000), begin(t, s.Repository)
 		w, read := s.trickle(t, request(http.MethodPatch, "/", -1), id, p)
 		release := s.hold(t)
 		time.Sleep(time.Minute)
