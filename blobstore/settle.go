@@ -12,16 +12,14 @@ func (st *stage) settle(ctx context.Context, persist bool) error {
 	if st.buf != nil {
 		st.hashRest()
 	}
-	f := st.flight
 	var failed error
-	if f != nil {
+	if f := st.flight; f != nil {
 		st.flight = nil
 		failed = f.wait(st.parts)
-	}
-	st.pipe.stop() // buffers go back only when hashed, too
-	if f != nil {
+		st.pipe.stop() // buffers go back only when hashed, too
 		f.freeAll()
 	}
+	st.pipe.stop()
 	if st.buf != nil {
 		st.buf.flight, st.buf.freed = nil, st.buf.owner.put
 	}

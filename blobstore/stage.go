@@ -163,10 +163,8 @@ func (st *stage) makePlan(length int64, last bool) error {
 			return err
 		}
 		// Short parts have used up numbers; what is left of them has to do.
-		sent := st.size - st.pending()
 		limits.MaxParts = max(limits.MaxParts-st.next+1, 1)
-		limits.MaxObject -= sent
-		total -= sent
+		total = st.pending() + length
 	case length >= 0:
 		// At least this much will come; there may be more in further requests.
 		p, err := limits.Plan(first, st.store.options.maxPart(), st.size+length)
