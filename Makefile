@@ -12,7 +12,8 @@ GOLANGCI_DIR := $(CACHE)/tools/golangci-lint-$(GOLANGCI_VERSION)-$(GOHOST)
 GOLANGCI     := $(GOLANGCI_DIR)/golangci-lint
 
 # What runs a second time, against emulators in containers.
-IN_DOCKER ?= ^(TestCrane|TestORAS|TestDocker|TestSkopeo)$$/^(s3|gcs|azure)$$/^redirect_on$$
+SKOPEO    := $(shell command -v skopeo)
+IN_DOCKER ?= ^(TestCrane|TestORAS|TestDocker$(if $(SKOPEO),|TestSkopeo))$$/^(s3|gcs|azure)$$/^redirect_on$$
 
 IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 
@@ -64,8 +65,7 @@ test-in-docker: export BLOBDOCK_EMULATOR = docker
 test-in-docker: provision
 	$(GO) test -timeout 15m -count=1 ./integration/emulator
 	$(GO) test -tags docker -timeout 15m -count=1 -v -run '$(IN_DOCKER)' ./integration > $(IN_DOCKER_LOG) 2>&1 || { cat $(IN_DOCKER_LOG); exit 1; }
-	@grep -A1 -- '--- SKIP' $(IN_DOCKER_LOG) || true
-	@tail -n 1 $(IN_DOCKER_LOG)
+	@$(if $(SKOPEO),,echo "NOT RUN: TestSkopeo, as skopeo is not here";) tail -n 1 $(IN_DOCKER_LOG)
 	@for t in TestCrane TestDocker; do grep -q -- "--- PASS: $$t/azure" $(IN_DOCKER_LOG) || { echo "$$t did not run in Docker: does IN_DOCKER name it?"; exit 1; }; done
 	$(GO) test -tags docker -timeout 10m -count=1 -run '^TestUp$$' ./integration/compose
 

@@ -80,7 +80,7 @@ fi
 
 if [[ ${BLOBDOCK_DOCKER:-} == install && $(id -u) -eq 0 ]]; then
 	has_compose || install docker-compose || say "docker-compose can't be installed; its test will say so"
-	command -v skopeo >/dev/null || install skopeo || say "skopeo can't be installed; its test is skipped"
+	command -v skopeo >/dev/null || install skopeo || say "skopeo can't be installed; its test is NOT run"
 fi
 
 "$@"
