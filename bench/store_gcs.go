@@ -68,22 +68,14 @@ func (g gcsStore) url(bucket string) string {
 }
 
 func (g gcsStore) blobdock(bucket string) (string, []string) {
-	if !google.Trusted {
-		return g.url(bucket), nil
-	}
-	q := url.Values{"credentials_file": {g.account}}
-	return "gs://" + bucket + "?" + q.Encode(), g.front.Environment()
+	q := url.Values{"credentials_file": {g.account}, "ca_file": {g.front.CAFile()}}
+	return "gs://" + bucket + "?" + q.Encode(), []string{"HTTPS_PROXY=" + g.front.Proxy()}
 }
 
 func (g gcsStore) stock(bucket string) (map[string]any, []string) {
-	return map[string]any{"bucket": bucket, "keyfile": g.account}, g.front.Environment()
+	return map[string]any{"bucket": bucket, "keyfile": g.account}, g.front.Stock()
 }
 
 func (g gcsStore) lead(t *http.Transport) { g.front.Lead(t) }
 
-func (g gcsStore) cannot(scenario) string {
-	if !google.Trusted {
-		return "it is led to the emulator by SSL_CERT_FILE, which programs don't heed on this system"
-	}
-	return ""
-}
+func (g gcsStore) cannot(scenario) string { return "" }

@@ -78,14 +78,11 @@ func (c gcsCloud) serviceAccount(t testing.TB) (file string) {
 // pulls: clients here are not led there.
 func (c gcsCloud) stock(t testing.TB, bucket string) side {
 	t.Helper()
-	if !google.Trusted {
-		t.Skip("distribution's driver is led to the emulator by SSL_CERT_FILE, which programs don't heed on this system")
-	}
 	front, err := google.Start(t.Context(), c.Endpoint, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stockProcess{front.Environment(), map[string]any{
+	return stockProcess{front.Stock(), map[string]any{
 		"gcs":         map[string]any{"bucket": bucket, "keyfile": c.serviceAccount(t)},
 		"delete":      map[string]any{"enabled": true},
 		"maintenance": map[string]any{"uploadpurging": map[string]any{"enabled": false}},

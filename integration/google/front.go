@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -66,14 +65,15 @@ func Start(ctx context.Context, endpoint, dir string) (*Front, error) {
 	return &Front{ln.Addr().String(), cert}, nil
 }
 
-// Trusted tells whether programs written in Go trust a front by the [Front.Environment]:
-// not on systems that keep certificates elsewhere than in files.
-// https://pkg.go.dev/crypto/x509#SystemCertPool
-const Trusted = runtime.GOOS != "darwin" && runtime.GOOS != "windows"
+// Proxy is what HTTPS_PROXY is to be for a program that is led to the front.
+func (f *Front) Proxy() string { return "http://" + f.addr }
 
-// Environment leads a program written in Go to the front.
-func (f *Front) Environment() []string {
-	return []string{"HTTPS_PROXY=http://" + f.addr, "SSL_CERT_FILE=" + f.certificate.file}
+// CAFile is the file of the certificate that the program is to trust.
+func (f *Front) CAFile() string { return f.certificate.file }
+
+// Stock leads distribution's registry, as bench/stock has it, to the front.
+func (f *Front) Stock() (env []string) {
+	return []string{"HTTPS_PROXY=" + f.Proxy(), "STOCK_CA_FILE=" + f.CAFile()}
 }
 
 // Lead leads a client to the front.
