@@ -46,7 +46,7 @@ test: provision
 		$(MAKE) --no-print-directory -j3 test-plain test-bench test-docker
 
 test-plain: provision
-	GOMEMLIMIT=8GiB $(GO) test -parallel 4 -timeout 20m -run '^($(PLAIN))$$' ./registry ./integration
+	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run '^($(PLAIN))$$' ./registry ./integration
 
 test-bench: provision
 	cd bench && $(GO) test -timeout 10m ./...
