@@ -9,6 +9,10 @@ type Options struct {
 	Faults map[string]Faults
 	// Seed makes random faults repeat.
 	Seed uint64
+
+	S3    S3Options
+	GCS   GCSOptions
+	Azure AzureOptions
 }
 
 // Faults selects requests.

@@ -1,0 +1,6 @@
+package laws
+
+// GCSOptions are what the documents of Google Cloud Storage leave open.
+type GCSOptions struct {
+	KeyRate KeyRate // changes of one object name
+}
