@@ -17,7 +17,7 @@ import (
 
 func azureBucket(t *testing.T) driver.Bucket {
 	t.Helper()
-	c := azureCloud{emulator.StartAzure(t)}
+	c := azureCloud{Azure: emulator.StartAzure(t)}
 	return look(t, c, c.newBucket(t))
 }
 
@@ -192,7 +192,7 @@ func TestAzureAbort(t *testing.T) {
 func TestAzureCredentials(t *testing.T) {
 	a := emulator.StartAzure(t)
 	container := a.NewContainer(t)
-	if _, err := look(t, azureCloud{a}, container).Put(t.Context(), "key", io.NewSectionReader(strings.NewReader("x"), 0, 1), driver.WriteOptions{}); err != nil {
+	if _, err := look(t, azureCloud{Azure: a}, container).Put(t.Context(), "key", io.NewSectionReader(strings.NewReader("x"), 0, 1), driver.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for name, env := range map[string]map[string]string{

@@ -30,9 +30,11 @@ const endTime = time.Second
 // turn, before the store gets it and after. The call returns soon, what it leaves
 // is what the sweeper finds, and nothing wrong is published.
 func TestCancel(t *testing.T) {
-	for _, tc := range clouds {
+	for _, s := range stores(t) {
 		for _, known := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/digest_known_%v", tc.name, known), func(t *testing.T) { cancels(t, tc.open(t), known) })
+			t.Run(fmt.Sprintf("%s/digest_known_%v", s.name, known), func(t *testing.T) {
+				s.run(t, func(t *testing.T) { cancels(t, s.open(t), known) })
+			})
 		}
 	}
 }

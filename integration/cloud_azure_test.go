@@ -13,7 +13,10 @@ import (
 )
 
 // azureCloud is a blob service that has the account in its path.
-type azureCloud struct{ emulator.Azure }
+type azureCloud struct {
+	emulator.Azure
+	lawful bool // it stands behind laws
+}
 
 func (c azureCloud) newBucket(t testing.TB) string { return c.NewContainer(t) }
 
@@ -44,7 +47,8 @@ func (c azureCloud) wrong() cloud {
 func (c azureCloud) through(t testing.TB) (cloud, *wire.Proxy) {
 	t.Helper()
 	a, proxy := wire.Azure(t, c.Azure)
-	return azureCloud{a}, proxy
+	c.Azure = a
+	return c, proxy
 }
 
 // stock is distribution's own driver. It streams pulls: it signs URLs for https alone.

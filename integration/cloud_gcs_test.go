@@ -17,6 +17,7 @@ import (
 type gcsCloud struct {
 	emulator.GCS
 	refused bool
+	lawful  bool // laws correct what the emulator gets wrong
 }
 
 func (c gcsCloud) newBucket(t testing.TB) string { return c.NewBucket(t) }

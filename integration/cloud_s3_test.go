@@ -18,9 +18,10 @@ type s3Cloud struct {
 	// profile of the S3 driver. By its address alone the store would be a generic
 	// one.
 	profile string
+	lawful  bool // it stands behind laws
 }
 
-func onMinIO(s emulator.S3) s3Cloud { return s3Cloud{s, "minio"} }
+func onMinIO(s emulator.S3) s3Cloud { return s3Cloud{S3: s, profile: "minio"} }
 
 func (c s3Cloud) newBucket(t testing.TB) string { return c.NewBucket(t) }
 

@@ -33,15 +33,24 @@ type cloud interface {
 	through(t testing.TB) (cloud, *wire.Proxy)
 }
 
-// clouds are the stores that the end-to-end tests run on.
-var clouds = []struct {
+// store is one that tests run on.
+type store struct {
 	name string
 	open func(testing.TB) cloud
-}{
-	{"s3", func(t testing.TB) cloud { return onMinIO(emulator.Start(t)) }},
-	{"gcs", func(t testing.TB) cloud { return gcsCloud{GCS: emulator.StartGCS(t)} }},
-	{"azure", func(t testing.TB) cloud { return azureCloud{emulator.StartAzure(t)} }},
+	// env leads another process to the emulator.
+	env func(testing.TB) []string
 }
+
+// clouds are the stores that the end-to-end tests run on.
+var clouds = []store{
+	{"s3", func(t testing.TB) cloud { return onMinIO(emulator.Start(t)) }, envS3},
+	{"gcs", func(t testing.TB) cloud { return gcsCloud{GCS: emulator.StartGCS(t)} }, envGCS},
+	{"azure", func(t testing.TB) cloud { return azureCloud{Azure: emulator.StartAzure(t)} }, envAzure},
+}
+
+func envS3(t testing.TB) []string    { return emulator.Start(t).Env() }
+func envGCS(t testing.TB) []string   { return emulator.StartGCS(t).Env() }
+func envAzure(t testing.TB) []string { return emulator.StartAzure(t).Env() }
 
 // onEach runs a test on every store, side by side, and beside other tests.
 func onEach(t *testing.T, test func(t *testing.T, c cloud)) {
@@ -53,10 +62,10 @@ func onEach(t *testing.T, test func(t *testing.T, c cloud)) {
 // sideBySide is onEach without other tests.
 func sideBySide(t *testing.T, test func(t *testing.T, c cloud)) {
 	t.Helper()
-	for _, tc := range clouds {
-		t.Run(tc.name, func(t *testing.T) {
+	for _, s := range stores(t) {
+		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			test(t, tc.open(t))
+			s.run(t, func(t *testing.T) { test(t, s.open(t)) })
 		})
 	}
 }
@@ -82,11 +91,17 @@ func look(t testing.TB, c cloud, bucket string) driver.Bucket {
 	return open(t, c.url(t, bucket))
 }
 
-// isGCS tells the store whose emulator ignores that a finished upload's parts are
-// to be deleted.
+// isGCS tells Google's store.
 func isGCS(c cloud) bool {
 	_, ok := c.(gcsCloud)
 	return ok
+}
+
+// keepsSources tells the store whose emulator ignores that a finished upload's parts are
+// to be deleted. Behind laws they are.
+func keepsSources(c cloud) bool {
+	g, ok := c.(gcsCloud)
+	return ok && !g.lawful
 }
 
 // isAzure tells the store whose parts belong to a key, and not to an upload.

@@ -23,6 +23,9 @@ func harness(t *testing.T, c cloud) drivertest.Harness {
 		h.Name, h.ListsUploadsByKey = "s3-"+c.profile, true
 	case gcsCloud:
 		h.Name, h.Costs, h.Exceptions = "gcs", gcsCosts, gcsExceptions
+		if c.lawful {
+			h.Exceptions = gcsLimits
+		}
 	case azureCloud:
 		h.Name, h.Costs, h.Exceptions = "azure", azureCosts, azureExceptions
 	}
@@ -39,7 +42,7 @@ func TestDriver(t *testing.T) {
 	})
 	t.Run("s3-generic", func(t *testing.T) {
 		t.Parallel()
-		h := harness(t, s3Cloud{emulator.Start(t), "generic"})
+		h := harness(t, s3Cloud{S3: emulator.Start(t), profile: "generic"})
 		h.Steps, h.Brief = 50, true
 		drivertest.Run(t, h)
 	})

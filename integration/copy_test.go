@@ -217,7 +217,7 @@ func TestCopy(t *testing.T) {
 		name string
 		to   cloud
 	}{
-		{"s3 to azure", azureCloud{emulator.StartAzure(t)}},
+		{"s3 to azure", azureCloud{Azure: emulator.StartAzure(t)}},
 		{"azure to gcs", gcsCloud{GCS: emulator.StartGCS(t)}},
 		{"gcs to s3", minio},
 	} {

@@ -111,7 +111,7 @@ func TestInterop(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) shared{
 		"s3":        func(t *testing.T) shared { return sharedBucket(t, onMinIO(emulator.Start(t))) },
 		"gcs":       func(t *testing.T) shared { return sharedBucket(t, gcsCloud{GCS: emulator.StartGCS(t)}) },
-		"azure":     func(t *testing.T) shared { return sharedBucket(t, azureCloud{emulator.StartAzure(t)}) },
+		"azure":     func(t *testing.T) shared { return sharedBucket(t, azureCloud{Azure: emulator.StartAzure(t)}) },
 		"directory": sharedDirectory,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,7 +53,7 @@ func TestLoserLeavesTheWinnersParts(t *testing.T) {
 		}
 		_ = last.Close()
 		wantNoUploads(t, store, inside)
-		if !isGCS(store) { // see wantNoUploads
+		if !keepsSources(store) { // see wantNoUploads
 			for _, u := range uploads(t, inside, "docker/registry/v2/repositories/cancelled/_uploads/"+w.ID()+"/data") {
 				t.Errorf("parts at %s are left", u.Key)
 			}

@@ -43,7 +43,7 @@ func TestFaultMatrix(t *testing.T) {
 			}
 			t.Run(l.name+"/"+s.name, func(t *testing.T) {
 				t.Parallel()
-				m.run(t, l, s)
+				l.store.run(t, func(t *testing.T) { m.run(t, l, s) })
 			})
 		}
 	}
@@ -52,6 +52,7 @@ func TestFaultMatrix(t *testing.T) {
 // lab is a store to try things on.
 type lab struct {
 	name     string
+	store    store                            // with nothing in it where the lab is in memory
 	bucket   func(t testing.TB) driver.Bucket // empty
 	failures []fault.Failure
 	patience time.Duration // a scenario's deadline
@@ -77,10 +78,10 @@ func labs(t *testing.T) []lab {
 			bucket: func(testing.TB) driver.Bucket { return driver.With(mem.NewWith(mem.Options{Parts: limits}), edit) },
 		})
 	}
-	for _, c := range clouds {
-		store := c.open(t)
-		bucket := store.newBucket(t)
-		l := lab{name: c.name, failures: fault.Failures[:3], patience: time.Minute, leaves: isAzure(store)}
+	for _, s := range stores(t) {
+		c := s.open(t)
+		bucket := c.newBucket(t)
+		l := lab{name: s.name, store: s, failures: fault.Failures[:3], patience: time.Minute, leaves: isAzure(c)}
 		if full() {
 			l.failures, l.patience = fault.Failures, 5*time.Second // what those that stand still take
 		}
@@ -91,7 +92,7 @@ func labs(t *testing.T) []lab {
 			n++
 			folder := fmt.Sprintf("%s/%d", bucket, n)
 			folders.Unlock()
-			return look(t, store, folder)
+			return look(t, c, folder)
 		}
 		l.part = max(64*kib, l.bucket(t).Features().Parts.MinSize)
 		all = append(all, l)

@@ -26,14 +26,14 @@ func TestProbe(t *testing.T) {
 		b := look(t, c, c.newBucket(t))
 		for name, r := range probed(t, b) {
 			// fake-gcs-server ignores conditions on a compose.
-			if r.Status == probe.Failed && (name != "conditional complete" || !isGCS(c)) {
+			if r.Status == probe.Failed && (name != "conditional complete" || !keepsSources(c)) {
 				t.Errorf("%s: %v", name, r.Err)
 			}
 		}
 		if left := keys(t, b); len(left) > 0 {
 			t.Errorf("left: %q", left)
 		}
-		if left := uploads(t, b, probe.Folder); len(left) > 0 && !isGCS(c) { // see wantNoUploads
+		if left := uploads(t, b, probe.Folder); len(left) > 0 && !keepsSources(c) { // see wantNoUploads
 			t.Errorf("left: %v", left)
 		}
 	})

@@ -1,0 +1,14 @@
+package laws
+
+// Violation is a test that breaks a law until an issue is resolved.
+type Violation struct {
+	Test  string // with the store that it runs on, "TestSameDigest/s3-aws"
+	Law   string
+	Issue int
+}
+
+// Violations lists what breaks laws today. The list can only shrink: a test on it that
+// passes is an error.
+func Violations() []Violation {
+	return []Violation{}
+}
