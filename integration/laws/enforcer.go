@@ -29,6 +29,8 @@ type Enforcer struct {
 	refusals []Refusal
 	bytes    map[string]int64 // by law
 	faults   map[string]*faultState
+
+	onGCS gcsState
 }
 
 // Refusal is a request that a law refused or let fail.
