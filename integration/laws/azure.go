@@ -42,6 +42,11 @@ func describeAzure(r *http.Request) call {
 // https://learn.microsoft.com/en-us/rest/api/storageservices/status-and-error-codes2
 func (e rule) refuseAzure(w http.ResponseWriter, c call, status int, code, message string) {
 	e.record(c, status, code)
+	answerAzure(w, c, status, code, message)
+}
+
+// answerAzure writes an error document.
+func answerAzure(w http.ResponseWriter, c call, status int, code, message string) {
 	h := w.Header()
 	h.Set("X-Ms-Error-Code", code)
 	h.Set("X-Ms-Request-Id", "00000000-0000-0000-0000-000000000000")
