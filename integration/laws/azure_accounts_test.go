@@ -15,16 +15,21 @@ import (
 	"github.com/blobdock/blobdock/integration/laws"
 )
 
-// deleteBatch deletes blobs in one request; those that are absent fail by themselves.
-func (c azureClient) deleteBatch(t *testing.T, keys ...string) {
+// deleteBatch deletes blobs in one request, and returns what became of each.
+func (c azureClient) deleteBatch(t *testing.T, keys ...string) []error {
 	t.Helper()
 	batch, err := c.NewBatchBuilder()
 	wantAzure(t, "batch", err, "")
 	for _, key := range keys {
 		wantAzure(t, "batch", batch.Delete(key, nil), "")
 	}
-	_, err = c.SubmitBatch(t.Context(), batch, nil)
+	out, err := c.SubmitBatch(t.Context(), batch, nil)
 	wantAzure(t, "batch", err, "")
+	results := make([]error, len(keys))
+	for _, r := range out.Responses {
+		results[*r.ContentID] = r.Error
+	}
+	return results
 }
 
 func azureSoftDelete(t *testing.T) {

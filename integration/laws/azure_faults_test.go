@@ -1,6 +1,7 @@
 package laws_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -50,4 +51,32 @@ func azureFault(t *testing.T, failed func(t *testing.T, what string, err error))
 	c := newAzureClient(t, laws.Options{}, law)
 	c.put(t, "put", "0123", nil)
 	c.refused(t, 0)
+}
+
+// azureBatchBusy lets one deletion of a batch fail, unexecuted and executed.
+func azureBatchBusy(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		c := newAzureClient(t, laws.Options{Faults: map[string]laws.Faults{"azure-batch-busy": {Total: 1, After: after}}}, "azure-batch-busy")
+		keys, want := []string{"a/0", "a/1", "b"}, []string{"a/0"}
+		for _, key := range keys {
+			c.put(t, key, "0", nil)
+		}
+		if after {
+			want = nil
+		}
+		results := c.deleteBatch(t, keys...)
+		wantAzure(t, "the first of a batch", results[0], bloberror.ServerBusy)
+		wantAzure(t, "the second of a batch", results[1], "")
+		wantAzure(t, "the third of a batch", results[2], "")
+		if got := c.names(t); !slices.Equal(got, want) {
+			t.Errorf("after the batch: %v, want %v", got, want)
+		}
+		results = c.deleteBatch(t, "a/0")
+		if after {
+			wantAzure(t, "a batch once more", results[0], bloberror.BlobNotFound)
+		} else {
+			wantAzure(t, "a batch once more", results[0], "")
+		}
+		c.refused(t, 1)
+	}
 }

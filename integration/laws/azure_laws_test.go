@@ -22,6 +22,7 @@ import (
 
 var azureProofs = map[string]func(*testing.T){
 	"api-version":          azureAPIVersion,
+	"azure-batch-busy":     azureBatchBusy,
 	"azure-busy":           azureFails(http.StatusServiceUnavailable, bloberror.ServerBusy),
 	"azure-early-deletion": azureEarlyDeletion,
 	"azure-internal-error": azureFails(http.StatusInternalServerError, bloberror.InternalError),
@@ -128,7 +129,7 @@ func (c azureClient) absent(t *testing.T, key string) {
 	wantAzure(t, "properties of "+key, err, bloberror.BlobNotFound)
 }
 
-// listed returns the names of the blobs that are listed, without the laws.
+// names lists the blobs in the store, without laws.
 func (c azureClient) names(t *testing.T) []string {
 	t.Helper()
 	var names []string
@@ -143,7 +144,7 @@ func (c azureClient) names(t *testing.T) []string {
 	return names
 }
 
-// url signs the URL of a blob as seen through the laws, or as start and end say.
+// url is the signed URL of a blob as seen through the laws. edit changes what is signed.
 func (c azureClient) url(t *testing.T, key string, edit func(*sas.BlobSignatureValues)) string {
 	t.Helper()
 	b := c.NewBlobClient(key)

@@ -64,11 +64,13 @@ func (e *Enforcer) nameIn(u *url.URL) (b blobName, ok bool) {
 	return blobName{names[1], names[2]}, true
 }
 
-// succeeds passes a call on and reports whether the answer is a success.
-func (e rule) succeeds(w http.ResponseWriter, c call, next handler) bool {
-	ok := false
-	next(&headerEditor{ResponseWriter: w, edit: func(status int, _ http.Header) { ok = status < http.StatusMultipleChoices }}, c)
-	return ok
+// onSuccess passes a call on, and calls then if it succeeds, before the client knows.
+func onSuccess(w http.ResponseWriter, c call, next handler, then func()) {
+	answer := ask(c, next)
+	if answer.Code < http.StatusMultipleChoices {
+		then()
+	}
+	reply(w, answer, nil)
 }
 
 // commitsBlob reports whether an operation, when it succeeds, replaces a blob.

@@ -35,6 +35,13 @@ func azureLaws() []Law {
 			enforce: resetAzure,
 		},
 		{
+			Store: StoreAzure, Name: "azure-batch-busy", Sets: []string{"azure", "azure-hns"}, Fault: true,
+			Rule:    "deletions of a batch succeed and fail one by one, the batch is 202 all the same",
+			Source:  "https://learn.microsoft.com/en-us/rest/api/storageservices/blob-batch",
+			Test:    "TestLaws/azure-batch-busy",
+			enforce: batchBusy,
+		},
+		{
 			Store: StoreAzure, Name: "api-version", Sets: []string{"azure", "azure-hns"},
 			Rule: "a version of the protocol that the service does not know is 400 InvalidHeaderValue, in a shared access signature 403 AuthenticationFailed",
 			Source: "https://learn.microsoft.com/en-us/rest/api/storageservices/versioning-for-the-azure-storage-services " +

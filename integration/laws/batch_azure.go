@@ -61,6 +61,13 @@ func batchResults(answer *httptest.ResponseRecorder) map[string]bool {
 
 // eachPart reads the parts of a multipart body until the first that is malformed.
 func eachPart(h http.Header, body []byte, part func(id string, content *bufio.Reader)) {
+	eachRawPart(h, body, func(p *multipart.Part) {
+		// The header of an answer without a body may end at the boundary.
+		part(p.Header.Get("Content-Id"), bufio.NewReader(io.MultiReader(p, strings.NewReader("\r\n\r\n"))))
+	})
+}
+
+func eachRawPart(h http.Header, body []byte, part func(*multipart.Part)) {
 	_, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
 		return
@@ -71,7 +78,6 @@ func eachPart(h http.Header, body []byte, part func(id string, content *bufio.Re
 		if err != nil {
 			return
 		}
-		// The header of an answer without a body may end at the boundary.
-		part(p.Header.Get("Content-Id"), bufio.NewReader(io.MultiReader(p, strings.NewReader("\r\n\r\n"))))
+		part(p)
 	}
 }

@@ -34,12 +34,10 @@ func folderPlaceholders(r rule) enforcement {
 	return func(w http.ResponseWriter, c call, next handler) {
 		switch {
 		case commitsBlob(c.op):
-			answer := ask(c, next)
-			if answer.Code < http.StatusMultipleChoices {
+			onSuccess(w, c, next, func() {
 				f.forget(c.blob()) // it is a file from now on
 				f.make(c)
-			}
-			reply(w, answer, nil)
+			})
 		case c.op == "Delete Blob":
 			if f.is(c.Context(), c.blob()) && f.full(c) {
 				r.refuseAzure(w, c, http.StatusConflict, "DirectoryIsNotEmpty", "the directory is not empty")
@@ -47,7 +45,7 @@ func folderPlaceholders(r rule) enforcement {
 			}
 			f.forget(c.blob())
 			next(w, c)
-		case c.op == "Blob Batch":
+		case c.op == "Blob Batch": // it deletes directories that are not empty, which the service doesn't
 			for _, b := range r.batched(c) {
 				f.forget(b)
 			}

@@ -53,9 +53,7 @@ func (e rule) countRemoved(bytes func(blob.GetPropertiesResponse) int64) enforce
 		switch q := c.URL.Query(); {
 		case commitsBlob(c.op), c.op == "Delete Blob" && !q.Has("snapshot") && !q.Has("versionid"):
 			n := before(c, c.blob())
-			if e.succeeds(w, c, next) {
-				e.account(n)
-			}
+			onSuccess(w, c, next, func() { e.account(n) })
 		case c.op == "Blob Batch":
 			sizes := make(map[string]int64)
 			for id, b := range e.batched(c) {

@@ -29,34 +29,30 @@ func uncommittedBlocks(r rule) enforcement {
 		}
 		delete(blocks, b)
 	}
+	emptied := func(container string) {
+		mu.Lock()
+		var gone []blobName
+		for b := range blocks {
+			if b.container == container {
+				gone = append(gone, b)
+			}
+		}
+		mu.Unlock()
+		for _, b := range gone {
+			dropped(b)
+		}
+	}
 	return func(w http.ResponseWriter, c call, next handler) {
+		id := c.URL.Query().Get("blockid")
 		switch {
-		case c.op == "Put Block" || c.op == "Put Block From URL":
-			id, n := c.URL.Query().Get("blockid"), c.ContentLength
-			if r.succeeds(w, c, next) {
-				if c.op == "Put Block From URL" {
-					n = r.blockSize(c, id)
-				}
-				staged(c.blob(), id, n)
-			}
-		case commitsBlob(c.op): // what a commit doesn't name is gone, too
-			if r.succeeds(w, c, next) {
-				dropped(c.blob())
-			}
+		case c.op == "Put Block":
+			onSuccess(w, c, next, func() { staged(c.blob(), id, c.ContentLength) })
+		case c.op == "Put Block From URL":
+			onSuccess(w, c, next, func() { staged(c.blob(), id, r.blockSize(c, id)) })
+		case commitsBlob(c.op): // blocks that a commit doesn't name are gone, too
+			onSuccess(w, c, next, func() { dropped(c.blob()) })
 		case c.op == "Delete Container":
-			if r.succeeds(w, c, next) {
-				mu.Lock()
-				var gone []blobName
-				for b := range blocks {
-					if b.container == c.bucket {
-						gone = append(gone, b)
-					}
-				}
-				mu.Unlock()
-				for _, b := range gone {
-					dropped(b)
-				}
-			}
+			onSuccess(w, c, next, func() { emptied(c.bucket) })
 		default:
 			next(w, c)
 		}
