@@ -2,6 +2,7 @@ package laws
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"strings"
 	"testing"
@@ -42,6 +43,11 @@ func describeAzure(r *http.Request) call {
 // https://learn.microsoft.com/en-us/rest/api/storageservices/status-and-error-codes2
 func (e rule) refuseAzure(w http.ResponseWriter, c call, status int, code, message string) {
 	e.record(c, status, code)
+	answerAzure(w, c, status, code, message)
+}
+
+// answerAzure writes an error document.
+func answerAzure(w http.ResponseWriter, c call, status int, code, message string) {
 	h := w.Header()
 	h.Set("X-Ms-Error-Code", code)
 	h.Set("X-Ms-Request-Id", "00000000-0000-0000-0000-000000000000")
@@ -51,5 +57,5 @@ func (e rule) refuseAzure(w http.ResponseWriter, c call, status int, code, messa
 	}
 	h.Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
+	_, _ = fmt.Fprintf(w, "\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s</Message></Error>", code, html.EscapeString(message))
 }
