@@ -7,8 +7,10 @@
 package wire
 
 import (
+	"bufio"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -117,8 +119,9 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, store http.Handler
 	if around == nil {
 		around = pass
 	}
-	around(&answer{w, p, body}, r, store)
-	if !body.whole.Load() {
+	a := &answer{ResponseWriter: w, proxy: p, body: body}
+	around(a, r, store)
+	if !body.whole.Load() && !a.hijacked {
 		body.drain(http.NewResponseController(w))
 	}
 }
@@ -198,8 +201,9 @@ func (c *counted) drain(w *http.ResponseController) {
 // answer counts a response as it is written.
 type answer struct {
 	http.ResponseWriter
-	proxy *Proxy
-	body  *counted
+	proxy    *Proxy
+	body     *counted
+	hijacked bool
 }
 
 // WriteHeader ends the connection where the request's body may not be through yet:
@@ -216,6 +220,13 @@ func (a *answer) Write(b []byte) (int, error) {
 	n, err := a.ResponseWriter.Write(b)
 	a.proxy.add(n, func(c *Counts) *int64 { return &c.Received })
 	return n, err
+}
+
+// Hijack is for what stands around a request: it answers by the connection itself.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buf, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	a.hijacked = err == nil
+	return conn, buf, err
 }
 
 // Unwrap is for http.ResponseController, which the reverse proxy flushes with.
