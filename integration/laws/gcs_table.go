@@ -10,7 +10,7 @@ func gcsLaws() []Law {
 			Name: "gcs-reset", Fault: true,
 			Rule:    "a connection may break at any time, before the store executed the request or after",
 			Source:  "https://cloud.google.com/storage/docs/retry-strategy",
-			enforce: resetGCS(),
+			enforce: reset,
 		},
 		{
 			Name: "gcs-backend-error", Fault: true,
