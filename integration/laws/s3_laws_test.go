@@ -43,6 +43,7 @@ var s3Proofs = map[string]func(*testing.T){
 	"if-match-quoted":            ifMatchQuoted,
 	"copy-etag-refused":          copyETagRefused,
 	"part-order":                 partOrder,
+	"full-object-sum":            fullObjectSum,
 	"parts-all-named":            partsAllNamed,
 	"equal-parts":                equalParts,
 	"archived":                   archived,

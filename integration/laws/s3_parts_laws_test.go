@@ -1,7 +1,12 @@
 package laws_test
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/integration/laws"
 )
@@ -15,6 +20,28 @@ func partOrder(t *testing.T) {
 	second := c.part(t, "gap", id, 2, 5<<20)
 	wantCode(t, "without a gap", c.complete(t, "gap", id, first, second, third), "")
 	c.refused(t, "part-order", 1)
+}
+
+func fullObjectSum(t *testing.T) {
+	complete := func(c s3Client) error {
+		up, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			Bucket: c.bucket, Key: aws.String("key"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ChecksumType: types.ChecksumTypeFullObject,
+		})
+		wantCode(t, "create", err, "")
+		part := c.part(t, "key", up.UploadId, 1, 5)
+		part.ChecksumCRC32 = nil
+		return c.complete(t, "key", up.UploadId, part)
+	}
+	wantCode(t, "on MinIO itself", complete(newS3Client(t, laws.Options{}, "part-order")), "InvalidPart")
+	c := newS3Client(t, laws.Options{}, "full-object-sum")
+	wantCode(t, "under the law", complete(c), "")
+	c.holds(t, "key", string(make([]byte, 5)))
+	// Damaged parts are refused all the same.
+	_, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket: c.bucket, Key: aws.String("key"), UploadId: c.create(t, "key"), PartNumber: aws.Int32(1),
+		Body: strings.NewReader("content"), ChecksumCRC32: aws.String("AAAAAA=="),
+	})
+	wantCode(t, "damaged part", err, "XAmzContentChecksumMismatch")
 }
 
 func partsAllNamed(t *testing.T) {

@@ -162,6 +162,12 @@ func s3Laws() []Law {
 			enforce: partOrder,
 		},
 		{
+			Name: "full-object-sum", Sets: []string{"aws"},
+			Rule:     "an upload announced with a full-object checksum is completed without the sums of its parts",
+			Source:   "https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html",
+			rewrites: true, enforce: fullObjectSum,
+		},
+		{
 			Name: "parts-all-named", Sets: []string{"ceph"},
 			Rule:    "completion names every part that was uploaded",
 			Source:  "https://github.com/ceph/ceph/blob/main/src/rgw/driver/rados/rgw_sal_rados.cc",
