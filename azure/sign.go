@@ -19,6 +19,10 @@ import (
 // https://learn.microsoft.com/en-us/rest/api/storageservices/create-user-delegation-sas
 const maxExpires = 7 * 24 * time.Hour
 
+// clockSkew is by how much signatures and keys begin before this machine's clock says so:
+// a start that the store takes for the future signs nothing.
+const clockSkew = 5 * time.Minute
+
 // sign makes a URL with a shared access signature. With the account's key that
 // takes no request; else a key of the user's is fetched now and then.
 //
@@ -59,8 +63,14 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 // and finds them there only where the account is in the host name or the host is
 // an IP address.
 func (b *Bucket) sas(key string, expires time.Time, r driver.SignRequest) sas.BlobSignatureValues {
+	// Accounts may have a policy that wants every signature to tell its start.
+	// https://learn.microsoft.com/en-us/azure/storage/common/sas-expiration-policy
+	start := time.Now().Add(-clockSkew)
+	if first := expires.Add(-maxExpires); start.Before(first) {
+		start = first
+	}
 	v := sas.BlobSignatureValues{
-		Protocol: sas.ProtocolHTTPS, ExpiryTime: expires.UTC(), Permissions: to.Ptr(sas.BlobPermissions{Read: true}).String(),
+		Protocol: sas.ProtocolHTTPS, StartTime: start.UTC(), ExpiryTime: expires.UTC(), Permissions: to.Ptr(sas.BlobPermissions{Read: true}).String(),
 		ContainerName: b.container, BlobName: b.full(key),
 		ContentType: r.ContentType, CacheControl: r.CacheControl, ContentDisposition: r.ContentDisposition,
 	}
@@ -143,8 +153,7 @@ func (b *Bucket) fetchKey(ctx context.Context) (*service.UserDelegationCredentia
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	// The clocks may differ: a key that begins in the future signs nothing.
-	start := time.Now().Add(-5 * time.Minute).UTC().Truncate(time.Second)
+	start := time.Now().Add(-clockSkew).UTC().Truncate(time.Second)
 	end := start.Add(maxExpires)
 	key, err := client.GetUserDelegationCredential(ctx, service.KeyInfo{
 		Start: to.Ptr(start.Format(sas.TimeFormat)), Expiry: to.Ptr(end.Format(sas.TimeFormat)),

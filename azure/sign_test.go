@@ -190,3 +190,26 @@ func TestSignOffered(t *testing.T) {
 		}
 	}
 }
+
+// TestSignedStart signs for an account with a policy that wants the start, and a span of
+// at most 7 days.
+func TestSignedStart(t *testing.T) {
+	b := openTest(t, Config{Container: "container", Account: "account", Key: testKey})
+	for _, life := range []time.Duration{time.Minute, maxExpires} {
+		u, err := b.sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: life})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := url.Parse(u.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start, err := time.Parse(time.RFC3339, signed.Query().Get("st"))
+		if err != nil {
+			t.Fatalf("st of %s: %v", u, err)
+		}
+		if span := u.Expires.Sub(start); start.After(time.Now()) || span < life || span > maxExpires {
+			t.Errorf("life %v: from %v to %v", life, start, u.Expires)
+		}
+	}
+}

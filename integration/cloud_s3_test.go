@@ -26,7 +26,7 @@ func onMinIO(s emulator.S3) s3Cloud { return s3Cloud{S3: s, profile: "minio"} }
 func (c s3Cloud) newBucket(t testing.TB) string { return c.NewBucket(t) }
 
 func (c s3Cloud) bare(bucket string) string {
-	q := url.Values{"endpoint": {c.Endpoint}, "region": {c.Region}, "profile": {c.profile}}
+	q := url.Values{"endpoint": {c.Endpoint}, "region": {c.Region}, "profile": {c.profile}, "path_style": {"true"}}
 	return "s3://" + bucket + "?" + q.Encode()
 }
 
