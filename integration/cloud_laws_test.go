@@ -4,50 +4,76 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/blobdock/blobdock/integration/emulator"
 	"github.com/blobdock/blobdock/integration/laws"
 )
 
-// underLaws are the emulators behind all laws of a store, with the profile that a driver
-// has for that store.
-var underLaws = []store{
-	s3UnderLaws("aws", "aws"),
-	s3UnderLaws("ceph", "ceph"),
-	s3UnderLaws("r2", "r2"),
-	{"gcs-laws", func(t testing.TB) cloud {
-		g, _ := laws.GCS(t, emulator.StartGCS(t), laws.Options{}, "gcs")
-		return gcsCloud{GCS: g, lawful: true}
-	}, envGCS},
-	{"azure-laws", func(t testing.TB) cloud {
-		a, _ := laws.Azure(t, emulator.StartAzure(t), laws.Options{}, "azure")
-		return azureCloud{a, true}
-	}, envAzure},
+// jurisdiction is a set of laws, and the profile that a driver has for the store which
+// makes them.
+type jurisdiction struct {
+	name    string // of the store in tests
+	maker   laws.Store
+	set     string
+	profile string // S3's
 }
 
-func s3UnderLaws(set, profile string) store {
-	return store{"s3-" + set, func(t testing.TB) cloud {
-		s, _ := laws.S3(t, emulator.Start(t), laws.Options{}, set)
-		return s3Cloud{s, profile, true}
-	}, envS3}
+var jurisdictions = []jurisdiction{
+	{"s3-aws", laws.StoreS3, "aws", "aws"},
+	{"s3-ceph", laws.StoreS3, "ceph", "ceph"},
+	{"s3-r2", laws.StoreS3, "r2", "r2"},
+	{"s3-b2", laws.StoreS3, "b2", "b2"},
+	{"gcs-laws", laws.StoreGCS, "gcs", ""},
+	{"azure-laws", laws.StoreAzure, "azure", ""},
 }
 
-// sampled are the tests that run under laws in each run, and not in full runs alone: a
-// push and a pull of each kind, resumption by another replica, and what is written first.
-var sampled = []string{
-	"TestDriver",
-	"TestUploadMovesBetweenReplicas",
-	"TestSameDigest",
-	"TestProbe",
+// open is the emulator behind the laws.
+func (j jurisdiction) open(t testing.TB, o laws.Options) (cloud, *laws.Enforcer) {
+	t.Helper()
+	switch j.maker {
+	case laws.StoreGCS:
+		g, e := laws.GCS(t, emulator.StartGCS(t), o, j.set)
+		return gcsCloud{GCS: g, lawful: true}, e
+	case laws.StoreAzure:
+		a, e := laws.Azure(t, emulator.StartAzure(t), o, j.set)
+		return azureCloud{a, true}, e
+	default:
+		s, e := laws.S3(t, emulator.Start(t), o, j.set)
+		return s3Cloud{s, j.profile, true}, e
+	}
 }
+
+// store is the emulator behind the laws, as a store that tests run on.
+func (j jurisdiction) store(o laws.Options) store {
+	env := map[laws.Store]func(testing.TB) []string{laws.StoreS3: envS3, laws.StoreGCS: envGCS, laws.StoreAzure: envAzure}
+	return store{j.name, func(t testing.TB) cloud { c, _ := j.open(t, o); return c }, env[j.maker]}
+}
+
+// sampled are the tests that run under laws in each run, and not in full runs alone.
+var sampled = []string{"TestDriver", "TestUploadMovesBetweenReplicas", "TestAppendBlobs"}
 
 // stores are those that a test runs on: the emulators as they are, and the emulators
 // behind the laws of the stores that they stand for.
 func stores(t *testing.T) []store {
 	t.Helper()
-	name, _, _ := strings.Cut(t.Name(), "/")
-	if full() || slices.Contains(sampled, name) {
-		return slices.Concat(clouds, underLaws)
+	return storesWith(t, laws.Options{})
+}
+
+func storesWith(t *testing.T, o laws.Options) []store {
+	t.Helper()
+	all := slices.Clone(clouds)
+	if name, _, _ := strings.Cut(t.Name(), "/"); full() || slices.Contains(sampled, name) {
+		for _, j := range jurisdictions {
+			all = append(all, j.store(o))
+		}
 	}
-	return clouds
+	return all
+}
+
+// unhurried lets one key be written to as often as a test does that is about a driver
+// rather than about a registry.
+func unhurried() laws.Options {
+	rate := laws.KeyRate{Interval: time.Millisecond, Burst: 1000}
+	return laws.Options{S3: laws.S3Options{KeyRate: rate}, GCS: laws.GCSOptions{KeyRate: rate}}
 }

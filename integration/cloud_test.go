@@ -62,10 +62,15 @@ func onEach(t *testing.T, test func(t *testing.T, c cloud)) {
 // sideBySide is onEach without other tests.
 func sideBySide(t *testing.T, test func(t *testing.T, c cloud)) {
 	t.Helper()
-	for _, s := range stores(t) {
+	onAll(t, stores(t), func(t *testing.T, _ store, c cloud) { test(t, c) })
+}
+
+func onAll(t *testing.T, stores []store, test func(t *testing.T, s store, c cloud)) {
+	t.Helper()
+	for _, s := range stores {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
-			s.run(t, func(t *testing.T) { test(t, s.open(t)) })
+			s.run(t, func(t *testing.T) { test(t, s, s.open(t)) })
 		})
 	}
 }
@@ -108,6 +113,20 @@ func keepsSources(c cloud) bool {
 func isAzure(c cloud) bool {
 	_, ok := c.(azureCloud)
 	return ok
+}
+
+// underLaws tells a store that stands behind laws.
+func underLaws(c cloud) bool {
+	switch c := c.(type) {
+	case s3Cloud:
+		return c.lawful
+	case gcsCloud:
+		return c.lawful
+	case azureCloud:
+		return c.lawful
+	default:
+		return false
+	}
 }
 
 // secretFile is a file of the test's own.

@@ -35,9 +35,14 @@ func harness(t *testing.T, c cloud) drivertest.Harness {
 // TestDriver runs the conformance suite of blobdock's own contract: with what is
 // known of each store, and on MinIO also as one that nothing is known of.
 func TestDriver(t *testing.T) {
-	onEach(t, func(t *testing.T, c cloud) {
+	t.Parallel()
+	onAll(t, storesWith(t, unhurried()), func(t *testing.T, s store, c cloud) {
 		h := harness(t, c)
 		h.Steps = 150 // the walk is longer on buckets in memory
+		if underLaws(c) && !full() {
+			h.Steps, h.Brief = 30, true
+		}
+		h.Around = s.run
 		drivertest.Run(t, h)
 	})
 	t.Run("s3-generic", func(t *testing.T) {
@@ -51,9 +56,11 @@ func TestDriver(t *testing.T) {
 // TestDriverWrapped runs it through every wrapper, all of them at once. Through
 // each by itself it runs on buckets in memory.
 func TestDriverWrapped(t *testing.T) {
-	onEach(t, func(t *testing.T, c cloud) {
+	t.Parallel()
+	onAll(t, storesWith(t, unhurried()), func(t *testing.T, s store, c cloud) {
 		h := harness(t, c)
 		h.Steps, h.Brief = 50, true // TestDriver has the rest
+		h.Around = s.run
 		drivertest.RunStacked(t, h)
 	})
 }

@@ -4,7 +4,8 @@ import "github.com/blobdock/blobdock/driver"
 
 // gcsLimits are what Google's store can't do.
 var gcsLimits = map[string]string{
-	"sign/part": "GCS: the reply to a PUT does not tell what names the part",
+	"sign/cache-control": "GCS documents overrides of a content's type and disposition alone",
+	"sign/part":          "GCS: the reply to a PUT does not tell what names the part",
 }
 
 // gcsExceptions are what fake-gcs-server gets wrong, and what GCS can't do. Behind laws,

@@ -63,8 +63,8 @@ func TestViolations(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, v := range laws.Violations() {
 		name, rest, _ := strings.Cut(v.Test, "/")
-		on := func(s store) bool { return rest == s.name || strings.HasPrefix(rest, s.name+"/") }
-		if !tests[name] || !slices.ContainsFunc(underLaws, on) {
+		on := func(j jurisdiction) bool { return rest == j.name || strings.HasPrefix(rest, j.name+"/") }
+		if !tests[name] || !slices.ContainsFunc(jurisdictions, on) {
 			t.Errorf("%s: there is no such test under laws", v.Test)
 		}
 		if !known[v.Law] {

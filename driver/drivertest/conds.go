@@ -145,12 +145,12 @@ func race(t *testing.T, b driver.Bucket, key string, c driver.Cond, lost driver.
 	return int(winnerIs.Load())
 }
 
-// putPatiently repeats a Put that the store throttles: some do that to
-// conditional writes that meet at one key.
+// putPatiently repeats a Put that the store throttles or refuses in passing: some do that
+// to conditional writes that meet at one key.
 func putPatiently(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
-	for try := 0; ; try++ {
+	for end := time.Now().Add(10 * time.Second); ; {
 		_, err := b.Put(t.Context(), key, section(data), under(c))
-		if try == 20 || !errors.Is(err, driver.Throttled) {
+		if time.Now().After(end) || driver.MayHave(err) || !driver.KindOf(err).Temporary() {
 			return err
 		}
 		time.Sleep(rand.N(20 * time.Millisecond))
