@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"time"
 )
 
 // ask passes a call on and returns the whole answer. It is for answers without an
@@ -67,6 +68,9 @@ func withReason(w http.ResponseWriter, status int, reason string, h http.Header)
 		return
 	}
 	defer conn.Close()
+	if h.Get("Date") == "" {
+		h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "HTTP/1.1 %d %s\r\n", status, reason)
 	_ = h.Write(&out)

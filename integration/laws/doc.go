@@ -6,7 +6,7 @@
 //	t.Log(enforcer.Refusals())
 //
 // The rules are the rows of one table, [All]. A test switches rows on by their names, or
-// by the name of a set: "aws", "ceph", "r2", "b2", "wasabi", "oss", "gcs", "azure". A rule
+// by the name of a set: "aws", "ceph", "r2", "b2", "wasabi", "oss", "swift", "gcs", "azure". A rule
 // that a document leaves open (bursts, the order of checks) is a field of [Options],
 // whose default is the strict reading.
 //
