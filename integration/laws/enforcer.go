@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/blobdock/blobdock/integration/emulator"
 	"github.com/blobdock/blobdock/integration/wire"
 )
@@ -21,9 +23,12 @@ type Enforcer struct {
 	logf    func(format string, args ...any)
 
 	// The store itself, for requests of the laws' own: the one that the proxy is for.
-	s3    emulator.S3
-	gcs   emulator.GCS
-	azure emulator.Azure
+	s3       emulator.S3
+	s3Client *s3.Client
+	gcs      emulator.GCS
+	azure    emulator.Azure
+
+	classes *classBook // of S3's objects
 
 	mu       sync.Mutex
 	refusals []Refusal

@@ -1,0 +1,38 @@
+package laws
+
+import (
+	"cmp"
+	"net/http"
+	"time"
+)
+
+// requestRate slows requests down above a rate for each partition of a bucket.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
+func requestRate(r rule) enforcement {
+	rate := r.options.S3.RequestRate
+	reads, writes := perSecond(cmp.Or(rate.Reads, 5500)), perSecond(cmp.Or(rate.Writes, 3500))
+	return func(w http.ResponseWriter, c call, next handler) {
+		limiter := writes
+		if c.Method == http.MethodGet || c.Method == http.MethodHead {
+			limiter = reads
+		}
+		partition := c.bucket + "/"
+		if rate.Partition != nil {
+			partition += rate.Partition(c.key)
+		}
+		if !limiter.allow(partition) {
+			r.slowDown(w, c)
+			return
+		}
+		next(w, c)
+	}
+}
+
+// perSecond lets n requests pass in a second, at once or spread.
+func perSecond(n int) *keyLimiter {
+	return newKeyLimiter(KeyRate{Interval: time.Second / time.Duration(n), Burst: n})
+}
+
+func (e rule) slowDown(w http.ResponseWriter, c call) {
+	e.refuseS3(w, c, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+}
