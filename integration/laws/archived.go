@@ -43,7 +43,7 @@ type classified struct {
 	archived bool
 }
 
-// classBook remembers the classes of objects and of uploads, which MinIO is not told.
+// classBook keeps the classes of objects and of uploads. MinIO is not told of them.
 type classBook struct {
 	mu      sync.Mutex
 	objects map[string]classified // by object, and by object and version
@@ -141,9 +141,8 @@ func (e rule) classify(w http.ResponseWriter, c call, class string, next handler
 		class = e.classes.uploads[c.URL.Query().Get("uploadId")]
 		e.classes.mu.Unlock()
 	}
-	removed, err := removalsOf(c)
-	if err != nil {
-		next(w, c)
+	removed, ok := e.removals(w, c)
+	if !ok {
 		return
 	}
 	rec := ask(c, next)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// clockSkew gives the store another clock: what it judges the age of signatures by, and
-// what it dates its answers by.
+// clockSkew gives the store another clock, for the age of signatures and for the dates in
+// answers.
 func clockSkew(r rule) enforcement {
 	skew := r.options.S3.ClockSkew
 	return func(w http.ResponseWriter, c call, next handler) {

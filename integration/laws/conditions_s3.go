@@ -36,9 +36,8 @@ func deleteIfMatch(r rule) enforcement {
 		return c.Header.Get("If-Match"), ""
 	})
 	return func(w http.ResponseWriter, c call, next handler) {
-		removed, err := removalsOf(c)
-		if err != nil {
-			r.refuseS3(w, c, http.StatusBadRequest, "MalformedXML", "the list of objects can't be read")
+		removed, ok := r.removals(w, c)
+		if !ok {
 			return
 		}
 		for _, o := range removed {
@@ -96,6 +95,7 @@ func (e rule) judge(c call, ifMatch, ifNoneMatch string) (verdict, error) {
 	case ifNoneMatch != "" && current != nil:
 		return unmet, nil
 	case ifMatch == "":
+	case current == nil && !e.bucketS3(c.Context(), c.bucket): // the store's to refuse
 	case current == nil && c.op == "DeleteObject" && e.options.S3.DeleteAbsentUnmet:
 		return unmet, nil
 	case current == nil:

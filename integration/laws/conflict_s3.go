@@ -7,9 +7,8 @@ import "net/http"
 func conditionalConflict(r rule) enforcement {
 	underWay := newWritesUnderWay()
 	return func(w http.ResponseWriter, c call, next handler) {
-		removed, err := removalsOf(c)
-		if err != nil {
-			r.refuseS3(w, c, http.StatusBadRequest, "MalformedXML", "the list of objects can't be read")
+		removed, ok := r.removals(w, c)
+		if !ok {
 			return
 		}
 		for _, o := range removed {

@@ -6,9 +6,9 @@
 //	t.Log(enforcer.Refusals())
 //
 // The rules are the rows of one table, [All]. A test switches rows on by their names, or
-// by the name of a set: "aws", "ceph", "r2", "b2", "wasabi", "oss", "gcs", "azure",
-// "azure-hns". A rule that a document leaves open (bursts, the order of checks) is a field
-// of [Options], whose default is the strict reading.
+// by the name of a set: "aws", "ceph", "r2", "b2", "wasabi", "oss", "swift", "gcs",
+// "azure", "azure-hns". A rule that a document leaves open (bursts, the order of checks)
+// is a field of [Options], whose default is the strict reading.
 //
 // Faults are rows, too: they refuse what [Options.Faults] says, and nothing by default.
 package laws

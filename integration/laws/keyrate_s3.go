@@ -12,9 +12,8 @@ func keyRateS3(r rule) enforcement {
 			keys = []string{c.object()}
 		case r.options.S3.DeletesFree:
 		default:
-			removed, err := removalsOf(c)
-			if err != nil {
-				r.refuseS3(w, c, http.StatusBadRequest, "MalformedXML", "the list of objects can't be read")
+			removed, ok := r.removals(w, c)
+			if !ok {
 				return
 			}
 			for _, o := range removed {

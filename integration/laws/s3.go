@@ -25,9 +25,13 @@ func S3(tb testing.TB, s emulator.S3, o Options, names ...string) (emulator.S3, 
 	}
 	e := newEnforcer(o, laws, logTo(tb))
 	e.s3, e.s3Client, e.classes = s, clientS3(s), newClassBook()
+	if e.enforces("etag-opaque") && s.KMSKey == "" {
+		tb.Fatal("law etag-opaque: no key of the server's is known: set BLOBDOCK_S3_KMS_KEY")
+	}
 	through, proxy := wire.S3(tb, s)
 	if e.enforces("virtual-host") {
-		// A bucket's name can stand before a name, not before an address.
+		// A bucket's name can stand before a name, not before an address. A client that
+		// can't resolve such names takes the address for its HTTP proxy.
 		through.Endpoint = "http://localhost:" + port(tb, through.Endpoint)
 	}
 	var outer, inner func(handler) handler
@@ -58,7 +62,7 @@ func describeS3(r *http.Request) call {
 	return call{Request: r, op: wire.OperationS3(r), bucket: bucket, key: key}
 }
 
-// object is the bucket's and key's name together: what state by object goes by.
+// object is the bucket's and key's name together, under which laws keep state.
 func (c call) object() string { return c.bucket + "/" + c.key }
 
 // writesS3 reports whether c replaces or removes the object at its key. Parts of uploads
@@ -97,8 +101,8 @@ func writeErrorS3(w http.ResponseWriter, c call, status int, code, message strin
 	_, _ = w.Write(errorS3(c, code, message))
 }
 
-// drain reads what a client sends of a body that nobody wants. A client that is answered
-// while it sends may take the answer for a broken connection.
+// drain reads the rest of a request's body. A client that is answered while it sends may
+// take the answer for a broken connection.
 func drain(w http.ResponseWriter, c call) {
 	if c.Body == nil {
 		return
@@ -124,7 +128,7 @@ func errorS3(c call, code, message string) []byte {
 	return append([]byte(xml.Header), body...)
 }
 
-// reasonS3 is all that tells a failed HEAD's code: "503 Slow Down".
+// reasonS3 is the reason phrase, which alone tells a failed HEAD's code: "503 Slow Down".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func reasonS3(code string, status int) string {
 	if code == "SlowDown" {

@@ -21,7 +21,7 @@ var s3Proofs = map[string]func(*testing.T){
 	"virtual-host":               virtualHost,
 	"clock-skew":                 clockSkew,
 	"token-expiry":               tokenExpiry,
-	"reset":                      reset,
+	"reset":                      resetS3,
 	"internal-error":             internalErrorS3,
 	"unavailable":                unavailableS3,
 	"slow-down":                  slowDownS3,

@@ -5,7 +5,8 @@ import "time"
 // S3Options are what the documents of S3 and its compatible stores leave open, and the
 // states that a store may be in.
 type S3Options struct {
-	// KeyRate is how often one key may be written to, on R2.
+	// KeyRate is how often one key may be written to, on R2. Writes that the store then
+	// refuses, for a condition or a missing part, count too.
 	KeyRate KeyRate
 	// DeletesFree lets deletes pass that KeyRate would count. R2's documents speak of
 	// writes; the strict reading is that a delete is one.

@@ -22,28 +22,6 @@ func partOrder(t *testing.T) {
 	c.refused(t, "part-order", 1)
 }
 
-func fullObjectSum(t *testing.T) {
-	complete := func(c s3Client) error {
-		up, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-			Bucket: c.bucket, Key: aws.String("key"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ChecksumType: types.ChecksumTypeFullObject,
-		})
-		wantCode(t, "create", err, "")
-		part := c.part(t, "key", up.UploadId, 1, 5)
-		part.ChecksumCRC32 = nil
-		return c.complete(t, "key", up.UploadId, part)
-	}
-	wantCode(t, "on MinIO itself", complete(newS3Client(t, laws.Options{}, "part-order")), "InvalidPart")
-	c := newS3Client(t, laws.Options{}, "full-object-sum")
-	wantCode(t, "under the law", complete(c), "")
-	c.holds(t, "key", string(make([]byte, 5)))
-	// Damaged parts are refused all the same.
-	_, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
-		Bucket: c.bucket, Key: aws.String("key"), UploadId: c.create(t, "key"), PartNumber: aws.Int32(1),
-		Body: strings.NewReader("content"), ChecksumCRC32: aws.String("AAAAAA=="),
-	})
-	wantCode(t, "damaged part", err, "XAmzContentChecksumMismatch")
-}
-
 func partsAllNamed(t *testing.T) {
 	c := newS3Client(t, laws.Options{}, "ceph")
 	id := c.create(t, "key")
@@ -66,4 +44,25 @@ func equalParts(t *testing.T) {
 	id = c.create(t, "equal")
 	wantCode(t, "equal parts", c.complete(t, "equal", id, c.part(t, "equal", id, 2, 5<<20), c.part(t, "equal", id, 4, 5<<20)), "")
 	c.refused(t, "equal-parts", 2)
+}
+func fullObjectSum(t *testing.T) {
+	complete := func(c s3Client) error {
+		up, err := c.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			Bucket: c.bucket, Key: aws.String("key"), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ChecksumType: types.ChecksumTypeFullObject,
+		})
+		wantCode(t, "create", err, "")
+		part := c.part(t, "key", up.UploadId, 1, 5)
+		part.ChecksumCRC32 = nil
+		return c.complete(t, "key", up.UploadId, part)
+	}
+	wantCode(t, "on MinIO itself", complete(newS3Client(t, laws.Options{}, "part-order")), "InvalidPart")
+	c := newS3Client(t, laws.Options{}, "full-object-sum")
+	wantCode(t, "under the law", complete(c), "")
+	c.holds(t, "key", string(make([]byte, 5)))
+	// Damaged parts are refused all the same.
+	_, err := c.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket: c.bucket, Key: aws.String("key"), UploadId: c.create(t, "key"), PartNumber: aws.Int32(1),
+		Body: strings.NewReader("content"), ChecksumCRC32: aws.String("AAAAAA=="),
+	})
+	wantCode(t, "damaged part", err, "XAmzContentChecksumMismatch")
 }

@@ -1,13 +1,11 @@
 package laws_test
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,15 +29,14 @@ func virtualHost(t *testing.T) {
 	c.holds(t, "key", "")
 	c.refused(t, "virtual-host", 1)
 
-	at, err := url.Parse(c.through.Endpoint)
+	// No resolver need know buckets by name: the client takes the store for its proxy.
+	proxy, err := url.Parse(c.through.Endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Client = s3.New(c.Options(), func(o *s3.Options) {
 		o.UsePathStyle = false
-		o.HTTPClient = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, "127.0.0.1:"+at.Port())
-		}}}
+		o.HTTPClient = &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}}
 	})
 	c.mustPut(t, "a key/+ü", "content")
 	c.holds(t, "a key/+ü", "content")
@@ -115,7 +112,7 @@ func fetch(t *testing.T, target string) (*http.Response, string) {
 }
 
 func tokenExpiry(t *testing.T) {
-	const life = 300 * time.Millisecond
+	const life = 500 * time.Millisecond
 	c, last := newS3Client(t, laws.Options{S3: laws.S3Options{TokenLife: life}}, "token-expiry").seen()
 	with := func(token string) s3Client {
 		c.Client = s3.New(c.Options(), func(o *s3.Options) {

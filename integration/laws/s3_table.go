@@ -5,7 +5,7 @@ package laws
 func s3Laws() []Law {
 	every := []string{"aws", "b2", "ceph", "oss", "r2", "r2-old", "swift", "wasabi"}
 	laws := []Law{
-		// What holds for a request before it is looked at closely.
+		// Checks before a request is looked at closely.
 		{
 			Name: "virtual-host", Sets: []string{"oss"},
 			Rule:     "buckets are addressed by the host's name, not in the path",
@@ -49,7 +49,7 @@ func s3Laws() []Law {
 			Source:  "https://docs.aws.amazon.com/AmazonS3/latest/userguide/ErrorBestPractices.html https://repost.aws/knowledge-center/http-5xx-errors-s3",
 			enforce: slowDown,
 		},
-		// How often.
+		// Rates.
 		{
 			Name: "request-rate", Sets: []string{"aws"},
 			Rule:    "a prefix takes 3,500 writes and 5,500 reads in a second, and answers 503 SlowDown above that",
@@ -62,7 +62,7 @@ func s3Laws() []Law {
 			Source:  "https://developers.cloudflare.com/r2/platform/limits/ https://developers.cloudflare.com/r2/api/error-codes/",
 			enforce: keyRateS3,
 		},
-		// How answers look.
+		// Forms of answers.
 		{
 			Name: "head-silent", Sets: []string{"aws"},
 			Rule:    "a failed HEAD has no body: its code is told by status and reason phrase alone",
@@ -127,28 +127,34 @@ func s3Laws() []Law {
 		{
 			Name: "conditions-refused", Sets: []string{"b2", "oss", "swift"},
 			Rule:    "conditional writes are refused with 501 NotImplemented",
-			Source:  "https://github.com/sathinduga/obsidian-s3-sync-and-backup/pull/84 https://github.com/tobi/walgit/issues/67 https://github.com/openstack/swift/blob/2.30.1/swift/common/middleware/s3api/s3request.py",
+			Source:  "https://www.backblaze.com/docs/cloud-storage-s3-compatible-api https://github.com/sathinduga/obsidian-s3-sync-and-backup/pull/84 https://github.com/tobi/walgit/issues/67 https://github.com/openstack/swift/blob/2.30.1/swift/common/middleware/s3api/s3request.py",
 			enforce: conditionsRefused,
 		},
 		{
+			// Wasabi's pages name no conditions on writes. To ignore them is the worst that a
+			// store without them can do.
 			Name: "conditions-ignored", Sets: []string{"wasabi"},
 			Rule:     "conditions on writes are ignored",
 			Source:   "https://docs.wasabi.com/docs/rest-api-introduction",
 			rewrites: true, enforce: conditionsIgnored,
 		},
 		{
+			// Until 2026. R2 knows them now.
+			// https://developers.cloudflare.com/r2/api/s3/conditional-operations/
 			Name: "complete-unconditional", Sets: []string{"r2-old"},
 			Rule:     "completion knows no conditions",
 			Source:   "https://developers.cloudflare.com/r2/api/s3/api/",
 			rewrites: true, enforce: completeUnconditional,
 		},
 		{
+			// Seen on 16.2.15, too.
 			Name: "if-match-quoted", Sets: []string{"ceph"},
 			Rule:    "a write with a quoted ETag in If-Match is refused with 412 though the ETag is right",
 			Source:  "https://github.com/block/buzz/issues/3002",
 			enforce: ifMatchQuoted,
 		},
 		{
+			// Seen on 2.30.1.
 			Name: "copy-etag-refused", Sets: []string{"swift"},
 			Rule:    "a copy whose source is pinned by the ETag of an object in parts is refused with 412",
 			Source:  "https://github.com/openstack/swift/blob/2.30.1/swift/common/middleware/s3api/controllers/multi_upload.py",
@@ -179,7 +185,7 @@ func s3Laws() []Law {
 			Source:  "https://developers.cloudflare.com/r2/objects/upload-objects/ https://github.com/cloudflare/cloudflare-docs/pull/9549",
 			enforce: equalParts,
 		},
-		// What a bucket is set to.
+		// States of buckets and objects.
 		{
 			Name: "archived", Sets: []string{"aws"},
 			Rule:     "objects in an archive can be looked at, but not read or copied",

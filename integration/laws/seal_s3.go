@@ -22,7 +22,7 @@ func (e *Enforcer) openS3(next handler) handler {
 			next(w, c)
 			return
 		}
-		v := verdict{}
+		var v verdict
 		switch {
 		case !ok && s.presigned:
 			v = verdict{http.StatusBadRequest, "AuthorizationQueryParametersError", "the signature's parameters can't be read"}
@@ -40,6 +40,7 @@ func (e *Enforcer) openS3(next handler) handler {
 			v = s.stale(time.Now())
 		}
 		if v.code != "" {
+			w.Header().Set("X-Amz-Bucket-Region", e.s3.Region)
 			writeErrorS3(w, c, v.status, v.code, v.message)
 			return
 		}

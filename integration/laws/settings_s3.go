@@ -54,7 +54,14 @@ func versioned(r rule) enforcement {
 			next(w, c)
 			return
 		}
-		kept, err := r.keeps(c)
+		removed, ok := r.removals(w, c)
+		if !ok {
+			return
+		}
+		if c.op != "DeleteObject" && c.op != "DeleteObjects" {
+			removed = []removal{{Key: c.key}}
+		}
+		kept, err := r.keeps(c, removed)
 		if err != nil {
 			brokenS3(w, c, err)
 			return
@@ -67,17 +74,11 @@ func versioned(r rule) enforcement {
 	}
 }
 
-// keeps is how many bytes more will lie in versions that are not current when c is done.
-func (e rule) keeps(c call) (int64, error) {
-	named, err := removalsOf(c)
-	if err != nil {
-		return 0, nil // the store refuses it
-	}
-	if c.op != "DeleteObject" && c.op != "DeleteObjects" {
-		named = []removal{{Key: c.key}}
-	}
+// keeps is how many bytes more will lie in versions that are not current when c has
+// replaced or removed these objects.
+func (e rule) keeps(c call, objects []removal) (int64, error) {
 	var kept int64
-	for _, o := range named {
+	for _, o := range objects {
 		if o.VersionID != "" {
 			n, err := e.noncurrent(c, o)
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/blobdock/blobdock/integration/emulator"
 )
 
-// signature is what a request says about its own, of version 4.
+// signature is a request's signature of version 4, as the request states it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 type signature struct {
 	access, region string
@@ -150,7 +150,7 @@ type verdict struct {
 	code, message string
 }
 
-// stale is what a store says whose clock shows now.
+// stale is the answer of a store whose clock shows now.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func (s signature) stale(now time.Time) verdict {
 	switch {

@@ -39,6 +39,12 @@ func (e *Enforcer) headS3(ctx context.Context, bucket, key string) (*s3.HeadObje
 	return out, err
 }
 
+// bucketS3 reports whether there is such a bucket.
+func (e *Enforcer) bucketS3(ctx context.Context, bucket string) bool {
+	_, err := e.s3Client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket})
+	return err == nil
+}
+
 // partsS3 lists the parts of an upload.
 func (e *Enforcer) partsS3(c call) ([]types.Part, error) {
 	var parts []types.Part
@@ -55,7 +61,7 @@ func (e *Enforcer) partsS3(c call) ([]types.Part, error) {
 	return parts, nil
 }
 
-// brokenS3 answers a call that a law can't judge, as its own request to the store failed.
+// brokenS3 answers a call that a law can't judge because its own request to the store failed.
 func brokenS3(w http.ResponseWriter, c call, err error) {
 	writeErrorS3(w, c, http.StatusInternalServerError, "InternalError", "the law's own request: "+err.Error())
 }
@@ -67,7 +73,17 @@ type removal struct {
 	ETag      string
 }
 
-// removalsOf lists what c is to delete, and leaves its body to be read.
+// removals lists the objects that c is to delete, and leaves its body to be read. It
+// refuses a list that can't be read, and reports false then.
+func (e rule) removals(w http.ResponseWriter, c call) (named []removal, ok bool) {
+	named, err := removalsOf(c)
+	if err != nil {
+		e.refuseS3(w, c, http.StatusBadRequest, "MalformedXML", "the list of objects can't be read")
+	}
+	return named, err == nil
+}
+
+// removalsOf reads the list.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 func removalsOf(c call) ([]removal, error) {
 	switch c.op {
