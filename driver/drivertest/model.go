@@ -331,7 +331,10 @@ func (w *walk) create(key string) {
 
 func (w *walk) putPart(u *walkUpload) {
 	w.t.Helper()
-	n := w.rand.IntN(6) // 0 is refused
+	n := u.number(w)
+	if w.rand.IntN(6) == 0 {
+		n = 0 // is refused
+	}
 	data := w.fresh(max(w.f.Parts.MinSize, 30))
 	if w.rand.IntN(4) == 0 {
 		data = data[:20]
@@ -348,7 +351,7 @@ func (w *walk) putPart(u *walkUpload) {
 
 func (w *walk) copyPart(u *walkUpload, key string) {
 	w.t.Helper()
-	n := 1 + w.rand.IntN(5)
+	n := u.number(w)
 	s := w.source(key, driver.Range{Off: w.rand.Int64N(10), Len: 1 + w.rand.Int64N(10)})
 	var p pair[driver.Part]
 	var realErr, modelErr error
@@ -363,12 +366,17 @@ func (w *walk) copyPart(u *walkUpload, key string) {
 	}
 }
 
-// complete names all parts, or sometimes a wrong choice of them.
+// number is that of a part to put: the next one, or one that is there. Some stores want
+// numbers without a gap; the clause part-order tries gaps.
+func (u *walkUpload) number(w *walk) int { return 1 + w.rand.IntN(min(len(u.parts)+1, 5)) }
+
+// complete names all parts, or sometimes none, or one by a wrong ETag.
 func (w *walk) complete(u *walkUpload, target string) {
 	w.t.Helper()
 	var parts pair[[]driver.Part]
+	none := w.rand.IntN(8) == 0
 	for n := range 6 {
-		if p, ok := u.parts[n]; ok && w.rand.IntN(8) > 0 {
+		if p, ok := u.parts[n]; ok && !none {
 			parts.real = append(parts.real, p.real)
 			parts.model = append(parts.model, p.model)
 		}
