@@ -15,7 +15,7 @@ import (
 type jurisdiction struct {
 	name    string // of the store in tests
 	maker   laws.Store
-	set     string
+	set     string // or a law by itself
 	profile string // S3's
 }
 
@@ -24,6 +24,7 @@ var jurisdictions = []jurisdiction{
 	{"s3-ceph", laws.StoreS3, "ceph", "ceph"},
 	{"s3-r2", laws.StoreS3, "r2", "r2"},
 	{"s3-b2", laws.StoreS3, "b2", "b2"},
+	{"s3-unknown", laws.StoreS3, "conditions-refused", "generic"},
 	{"gcs-laws", laws.StoreGCS, "gcs", ""},
 	{"azure-laws", laws.StoreAzure, "azure", ""},
 }
@@ -48,6 +49,19 @@ func (j jurisdiction) open(t testing.TB, o laws.Options) (cloud, *laws.Enforcer)
 func (j jurisdiction) store(o laws.Options) store {
 	env := map[laws.Store]func(testing.TB) []string{laws.StoreS3: envS3, laws.StoreGCS: envGCS, laws.StoreAzure: envAzure}
 	return store{j.name, func(t testing.TB) cloud { c, _ := j.open(t, o); return c }, env[j.maker]}
+}
+
+// plainly is the emulator that c stands before.
+func plainly(t testing.TB, c cloud) cloud {
+	t.Helper()
+	switch c.(type) {
+	case gcsCloud:
+		return gcsCloud{GCS: emulator.StartGCS(t)}
+	case azureCloud:
+		return azureCloud{Azure: emulator.StartAzure(t)}
+	default:
+		return onMinIO(emulator.Start(t))
+	}
 }
 
 // sampled are the tests that run under laws in each run, and not in full runs alone.

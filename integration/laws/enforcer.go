@@ -133,7 +133,7 @@ func (e rule) record(c call, status int, code string) {
 func (e rule) strikes(c call) bool {
 	law, key := e.law, c.key
 	f, ok := e.options.Faults[law]
-	if !ok {
+	if !ok || len(f.Ops) > 0 && !slices.Contains(f.Ops, c.op) {
 		return false
 	}
 	e.mu.Lock()

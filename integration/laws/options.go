@@ -17,6 +17,7 @@ type Options struct {
 
 // Faults selects requests.
 type Faults struct {
+	Ops   []string      // the operations that may fail, as package wire names them; all by default
 	Total int           // the first so many requests of all that the law looks at
 	First int           // the first so many requests to each key
 	For   time.Duration // all requests to a key until so long after the key's first one
