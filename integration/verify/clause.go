@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,6 +17,7 @@ import (
 // Clause is a test of the conformance suite that was run.
 type Clause struct {
 	Name   string
+	Ended  bool // false for a test that was under way when the suite broke off
 	Passed bool
 	Took   time.Duration
 	Said   []string // what the test said, one line each
@@ -27,7 +29,7 @@ type Clause struct {
 func runSuite(ctx context.Context, command []string, at string) (clauses []Clause, said []string, err error) {
 	cmd := exec.CommandContext(ctx, command[0], append(append([]string{}, command[1:]...), at)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
+	cmd.WaitDelay = time.Minute // for the suite to abort its uploads
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, nil, err
@@ -42,8 +44,8 @@ func runSuite(ctx context.Context, command []string, at string) (clauses []Claus
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	switch {
-	case ctx.Err() != nil:
-		err = ctx.Err()
+	case ctx.Err() != nil: // what was under way has not failed
+		return slices.DeleteFunc(s.clauses(), func(c Clause) bool { return !c.Ended }), s.outside, ctx.Err()
 	case errors.As(err, &exit) && s.ended: // tests failed, which the clauses tell
 		err = scanErr
 	case err != nil:
@@ -107,7 +109,7 @@ func (s *scanner) framed(line string) bool {
 	if c := s.clause(m[2]); c != nil {
 		took, _ := time.ParseDuration(m[3] + "s")
 		if !strings.Contains(inside(m[2]), "/") {
-			c.Passed, c.Took = m[1] != "FAIL", took
+			c.Ended, c.Passed, c.Took = true, m[1] != "FAIL", took
 		}
 	} else {
 		s.ended = true

@@ -9,12 +9,12 @@ import (
 // Exceptions are the tests of the conformance suite, or parts of them, that a store can't
 // pass whatever its driver does, with the reasons. name is the driver's Features.Name.
 func Exceptions(name string) map[string]string {
-	switch {
-	case name == "gcs":
+	switch name {
+	case "gcs":
 		return map[string]string{
 			"sign/part": "GCS: the reply to a PUT does not tell what names the part",
 		}
-	case name == "azure":
+	case "azure":
 		// Azure's blocks belong to a blob's name and not to an upload: nothing has to
 		// begin before they are sent, any commit at the name drops all that it doesn't
 		// name, and nobody can ask for that without a commit.

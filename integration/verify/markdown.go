@@ -160,7 +160,7 @@ func (r *Report) clauses(w *page) {
 	for _, c := range r.Clauses {
 		result := "ok"
 		if !c.Passed {
-			result = "**failed**: " + strings.Join(c.Said[:min(len(c.Said), saidLines)], "; ")
+			result = "**failed**: " + strings.Join(append([]string{c.why()}, c.Said[min(len(c.Said), 1):min(len(c.Said), saidLines)]...), "; ")
 		}
 		w.row("`"+c.Name+"`", oneLine(result), round(c.Took).String())
 	}

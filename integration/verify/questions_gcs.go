@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
 
 	"google.golang.org/api/storage/v1"
@@ -88,8 +89,8 @@ func (a gcsAsker) deleteSources(ctx context.Context, key string) (finding, error
 	return f, err
 }
 
-// softDelete looks for what it has deleted.
-// https://cloud.google.com/storage/docs/soft-delete
+// softDelete looks for what it has deleted, which takes storage.objects.restore.
+// https://cloud.google.com/storage/docs/use-soft-deleted-objects
 func (a gcsAsker) softDelete(ctx context.Context, key string) (finding, error) {
 	key += "/object"
 	if _, err := a.put(ctx, key, "text"); err != nil {
@@ -106,5 +107,8 @@ func (a gcsAsker) softDelete(ctx context.Context, key string) (finding, error) {
 		}
 		return err
 	})
+	if r.status == http.StatusForbidden {
+		found, r.err = "not to be seen with these permissions", nil
+	}
 	return r.finding(found)
 }

@@ -56,7 +56,7 @@ func (r *Report) Failures() []string {
 	}
 	for _, c := range r.Clauses {
 		if !c.Passed {
-			add("conformance: %s", c.Name)
+			add("conformance: %s: %s", c.Name, c.why())
 		}
 	}
 	for _, a := range r.Answers {
@@ -81,6 +81,17 @@ func (r *Report) Answer(name string) (Answer, bool) {
 		}
 	}
 	return Answer{}, false
+}
+
+// why is how a clause that has not passed begins to tell what is wrong.
+func (c Clause) why() string {
+	switch {
+	case !c.Ended:
+		return "it did not end"
+	case len(c.Said) == 0:
+		return "it does not say why"
+	}
+	return c.Said[0]
 }
 
 // said is the answer in one line.

@@ -32,8 +32,8 @@ FAIL
 		t.Fatalf("scan: %v, ended %t", err, s.ended)
 	}
 	want := []Clause{
-		{Name: "delete-absent", Passed: true, Took: 120 * time.Millisecond},
-		{Name: "cond-honoured", Took: 30 * time.Millisecond, Said: []string{"IfAbsent at a present key: got no error", "and a second line", "this, too"}},
+		{Name: "delete-absent", Ended: true, Passed: true, Took: 120 * time.Millisecond},
+		{Name: "cond-honoured", Ended: true, Took: 30 * time.Millisecond, Said: []string{"IfAbsent at a present key: got no error", "and a second line", "this, too"}},
 		{Name: "killed", Said: []string{"no newline"}}, // what never ended has not passed
 	}
 	if diff := cmp.Diff(want, s.clauses()); diff != "" {

@@ -32,6 +32,8 @@ func Suite(t *testing.T, rawURL string, brief bool) {
 		t.Cleanup(func() { _ = b.Close() })
 		return counter.patient(b)
 	}
+	atInterrupt := new(cleanups)
+	defer atInterrupt.watch()()
 	made := 0
 	newBucket := func(t testing.TB) driver.Bucket {
 		t.Helper()
@@ -40,10 +42,15 @@ func Suite(t *testing.T, rawURL string, brief bool) {
 		own.Path += fmt.Sprintf("/%03d", made)
 		begun := new(keys)
 		b := begun.watch(open(t, &own), "")
-		t.Cleanup(func() {
+		tidy := func() {
 			ctx, cancel := context.WithTimeout(context.Background(), removeTime)
 			defer cancel()
 			remove(ctx, b, begun.list()) // what stays, the run's end finds
+		}
+		done := atInterrupt.add(tidy)
+		t.Cleanup(func() {
+			tidy()
+			done()
 		})
 		return b
 	}
