@@ -27,6 +27,8 @@ type emulated struct {
 	fails []string
 	// full are further failures, of what is run with BLOBDOCK_TEST_FULL alone.
 	full []string
+	// sometimes are failures that depend on chance: the random walk meets what fails, or not.
+	sometimes []string
 	// answers are some of the answers.
 	answers map[string]string
 }
@@ -52,6 +54,7 @@ var emulators = []emulated{
 		fails: []string{
 			"registry: push on another replica after a kill: ", "conformance: complete-by-etag", "conformance: part-order",
 		},
+		sometimes: []string{"conformance: model"},
 		answers: map[string]string{
 			"part-gaps": "refused", "part-gaps-no-checksum": "accepted", "part-gaps-composite": "refused", "part-gaps-full-object": "refused",
 		},
@@ -64,8 +67,9 @@ var emulators = []emulated{
 			"conformance: complete-consumes", "conformance: sign",
 		},
 		full: []string{
-			"conformance: etag-pins", "conformance: list-pages", "conformance: upload-list", "conformance: copy", "conformance: retarget", "conformance: model",
+			"conformance: etag-pins", "conformance: list-pages", "conformance: upload-list", "conformance: copy", "conformance: retarget",
 		},
+		sometimes: []string{"conformance: model"},
 		answers: map[string]string{
 			"part-gaps": "accepted", "put-rate": "not throttled", "if-match-put": "honoured", "if-match-complete": "ignored",
 			"delete-if-match": "ignored", "compose-delete-sources": "ignored", "etag-of-equal-bytes": "different", "soft-delete": "no",
@@ -148,7 +152,7 @@ func (e emulated) verify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantFailures(t, r.Failures(), expected)
+	wantFailures(t, r.Failures(), expected, e.sometimes)
 	for name, want := range e.answers {
 		if got, _ := r.Answer(name); got.Found != want {
 			t.Errorf("%s: %q, want %q", name, got.Found, want)
@@ -168,11 +172,12 @@ func (e emulated) verify(t *testing.T) {
 	}
 }
 
-// wantFailures compares failures with how those that are expected begin.
-func wantFailures(t *testing.T, got, want []string) {
+// wantFailures compares failures with how those begin that must be there, and those that
+// may.
+func wantFailures(t *testing.T, got, want, sometimes []string) {
 	t.Helper()
 	for _, f := range got {
-		if !slices.ContainsFunc(want, func(begins string) bool { return strings.HasPrefix(f, begins) }) {
+		if !slices.ContainsFunc(slices.Concat(want, sometimes), func(begins string) bool { return strings.HasPrefix(f, begins) }) {
 			t.Errorf("failure: %s", f)
 		}
 	}
@@ -219,7 +224,7 @@ func wantEmpty(t *testing.T, at string) {
 	}
 }
 
-// TestInterrupted ends a run in its midst. What it wrote is removed all the same.
+// TestInterrupted ends a run in its midst. The run removes its objects all the same.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	at, _ := onS3(t, emulator.Start(t))
@@ -236,7 +241,7 @@ func TestInterrupted(t *testing.T) {
 	if !r.Interrupted || len(r.Answers) == 0 || len(r.Steps) != 3 || r.Removal.Objects == 0 {
 		t.Errorf("interrupted %t, %d answers, %d steps, %d objects removed", r.Interrupted, len(r.Answers), len(r.Steps), r.Removal.Objects)
 	}
-	wantFailures(t, r.Failures(), []string{"interrupted"})
+	wantFailures(t, r.Failures(), []string{"interrupted"}, nil)
 	wantEmpty(t, at)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // s3Asker puts questions to a store that speaks S3, by the SDK's own client where the
@@ -84,7 +85,7 @@ func (a s3Asker) writes() []write {
 			if _, err := a.put(ctx, source, text); err != nil {
 				return replyOf(err)
 			}
-			in := &s3.CopyObjectInput{Bucket: &a.bucket, Key: aws.String(a.full(key)), CopySource: aws.String(a.bucket + "/" + a.full(source))}
+			in := &s3.CopyObjectInput{Bucket: &a.bucket, Key: aws.String(a.full(key)), CopySource: aws.String(cloud.EscapePath(a.bucket + "/" + a.full(source)))}
 			in.IfMatch, in.IfNoneMatch = conditionS3(c)
 			return a.call(ctx, func(ctx context.Context) error { _, err := a.client.CopyObject(ctx, in); return err })
 		}},

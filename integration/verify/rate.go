@@ -9,44 +9,49 @@ import (
 )
 
 const (
-	// rateWrites are sent to one key at first.
+	// rateWrites are sent to one key at first, as fast as the store answers.
 	rateWrites = 40
-	// rateTime and rateMost bound what is sent to a store that throttles, so that its
-	// steady rate shows.
-	rateTime = 6 * time.Second
-	rateMost = 400
+	// A store that throttles is sent a write every ratePause from then on, for rateTime, so
+	// that its steady rate shows.
+	ratePause = 50 * time.Millisecond
+	rateTime  = 6 * time.Second
 
 	notThrottled = "not throttled"
 )
 
-// putRate writes to one key as fast as the store answers.
+// putRate writes to one key in a row.
 func (a *asker) putRate(ctx context.Context, key string) (finding, error) {
-	var sent, throttled, burst int
-	var last reply
+	var sent, burst, passed int // burst before the first throttled write, passed after it
+	var last reply              // to a throttled write
+	var since time.Time         // the first of them
 	began := time.Now()
-	for sent < rateWrites || throttled > 0 && sent < rateMost && time.Since(began) < rateTime {
+	for sent < rateWrites && since.IsZero() || !since.IsZero() && time.Since(since) < rateTime {
 		_, err := a.Put(ctx, key+"/object", section(fmt.Appendf(nil, "%d", sent)), driver.WriteOptions{})
 		sent++
 		switch r := replyOf(err); {
-		case err == nil:
-			if throttled == 0 {
-				burst++
-			}
 		case r.throttled():
-			throttled++
-			last = r
-		default:
+			if last = r; since.IsZero() {
+				since = time.Now()
+			}
+			if err := wait(ctx, ratePause); err != nil {
+				return finding{}, err
+			}
+		case err != nil:
 			return finding{}, err
+		case since.IsZero():
+			burst++
+		default:
+			passed++
 		}
 	}
-	took := time.Since(began)
-	f := finding{found: notThrottled, detail: fmt.Sprintf("%d writes in %s, %s", sent, round(took), perSecond(sent, took))}
-	if throttled > 0 {
-		f = finding{found: "throttled", status: last.status, code: last.code}
-		f.detail = fmt.Sprintf("%d of %d writes in %s were throttled; the first %d passed; %s passed on the whole",
-			throttled, sent, round(took), burst, perSecond(sent-throttled, took))
+	if since.IsZero() {
+		took := time.Since(began)
+		return finding{found: notThrottled, detail: fmt.Sprintf("%d writes in %s, %s", sent, round(took), perSecond(sent, took))}, nil
 	}
-	return f, nil
+	return finding{
+		found: "throttled", status: last.status, code: last.code,
+		detail: fmt.Sprintf("the first %d of %d writes passed, in %s; then %s", burst, sent, round(since.Sub(began)), perSecond(passed, time.Since(since))),
+	}, nil
 }
 
 func perSecond(n int, d time.Duration) string {

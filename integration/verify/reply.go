@@ -79,8 +79,8 @@ func (r reply) failure() error {
 	return fmt.Errorf("the store answers %v", r)
 }
 
-// call makes one request with the SDK's client, and reads from the transport what the
-// store answered. What the store throttles is sent again.
+// call makes one request with the SDK's client, and reads the answer from the transport.
+// It sends throttled requests again.
 func (a *asker) call(ctx context.Context, do func(ctx context.Context) error) reply {
 	for try := 1; ; try++ {
 		var seen cloud.Call
@@ -108,7 +108,7 @@ func codeOf(c *cloud.Call) string {
 	return cmp.Or(c.Header.Get("X-Ms-Error-Code"), c.Header.Get("X-Minio-Error-Code"), doc.Code)
 }
 
-// ask makes one call of the driver's, and repeats what the store throttles.
+// ask makes one call of the driver's, and repeats throttled calls.
 func (a *asker) ask(ctx context.Context, do func(ctx context.Context) error) reply {
 	for try := 1; ; try++ {
 		r := replyOf(do(ctx))

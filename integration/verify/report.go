@@ -68,7 +68,7 @@ func (r *Report) Failures() []string {
 		add("not removed: %s", left)
 	}
 	if r.Interrupted {
-		add("interrupted")
+		add("interrupted, or out of time")
 	}
 	return all
 }

@@ -31,7 +31,7 @@ const (
 	throttledWait = 1100 * time.Millisecond
 )
 
-// patient counts the requests of every call to b, and repeats what the store throttles.
+// patient counts the requests of every call to b, and repeats throttled calls.
 // The throttled requests are counted apart: a clause on the cost of a call holds for the
 // request that was served.
 func (r *requests) patient(b driver.Bucket) driver.Bucket {

@@ -77,10 +77,11 @@ func rehearse(ctx context.Context, c *cluster, f driver.Features, counter *reque
 	}
 	defer w.two.stop()
 	for _, s := range steps {
+		made := w.make(ctx, s)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		done(w.make(ctx, s))
+		done(made)
 	}
 	return nil
 }

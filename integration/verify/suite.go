@@ -14,8 +14,8 @@ import (
 	"github.com/blobdock/blobdock/driver/drivertest"
 )
 
-// Suite runs the conformance suite of package driver below the place that rawURL names.
-// What the store throttles is sent again. brief leaves out what takes a thousand requests.
+// Suite runs the conformance suite of package driver below the place that rawURL names. It
+// sends throttled requests again. brief leaves out the clause that takes a thousand requests.
 func Suite(t *testing.T, rawURL string, brief bool) {
 	t.Helper()
 	at, err := url.Parse(rawURL)

@@ -103,6 +103,9 @@ func (r *run) probe(ctx context.Context) error {
 	}
 	defer b.Close()
 	for res := range probe.Run(ctx, r.uploads.watch(r.requests.patient(b), "probe/")) {
+		if ctx.Err() != nil {
+			break
+		}
 		r.report.Checks = append(r.report.Checks, res)
 	}
 	return nil
@@ -130,6 +133,9 @@ func (r *run) questions(ctx context.Context) error {
 			break
 		}
 		got := a.answer(ctx, q)
+		if ctx.Err() != nil {
+			break // the store has not answered
+		}
 		r.Log("%-28s %s", got.Name, got.said())
 		r.report.Answers = append(r.report.Answers, got)
 	}
