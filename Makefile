@@ -20,14 +20,15 @@ IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 # What runs without the race detector: distribution's own suite, for which it has no
 # memory; tests of the program, which is built without it in any case, that move
 # gigabytes in and out of it; and what has no goroutines that others don't race: our
-# registry beside distribution's, and the conformance suite through the wrappers.
-PLAIN := TestDistributionSuite|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped
+# registry beside distribution's, the conformance suite through the wrappers, and the
+# verification of emulators.
+PLAIN := TestDistributionSuite|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud
 
 # Much of what the tests do is waiting for a store.
 TESTFLAGS ?= -race -parallel 4 -timeout 25m
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-plain test-bench test-full test-docker provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test test-plain test-bench test-full test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -39,14 +40,14 @@ build:
 # container, if a Docker engine can be had. One that is started for these is none of the
 # others' business.
 test: provision
-	@elsewhere=$$(grep -rlE '^func ($(PLAIN))\(' --include='*_test.go' . | grep -vE '^\./(registry|integration)/[^/]*$$'); \
+	@elsewhere=$$(grep -rlE '^func ($(PLAIN))\(' --include='*_test.go' . | grep -vE '^\./(registry|integration|integration/verify)/[^/]*$$'); \
 		[ -z "$$elsewhere" ] || { echo "a name in PLAIN, which test-plain does not run there: $$elsewhere"; exit 1; }
 	$(GO) test $(TESTFLAGS) -skip '^($(PLAIN))$$' ./...
 	BLOBDOCK_EMULATOR=$${BLOBDOCK_EMULATOR:-$$(docker info >/dev/null 2>&1 || echo native)} \
 		$(MAKE) --no-print-directory -j3 test-plain test-bench test-docker
 
 test-plain: provision
-	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run '^($(PLAIN))$$' ./registry ./integration
+	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run '^($(PLAIN))$$' ./registry ./integration ./integration/verify
 
 test-bench: provision
 	cd bench && $(GO) test -timeout 10m ./...
@@ -56,6 +57,7 @@ test-full: export BLOBDOCK_TEST_FULL = 1
 test-full: provision
 	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload|TestCopy' -v ./integration
 	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
+	$(GO) test -timeout 20m -count=1 -run TestVerifyCloud -v ./integration/verify
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker
@@ -68,6 +70,16 @@ test-in-docker: provision
 	@$(if $(SKOPEO),,echo "NOT RUN: TestSkopeo, as skopeo is not here";) tail -n 1 $(IN_DOCKER_LOG)
 	@for t in TestCrane TestDocker; do grep -q -- "--- PASS: $$t/azure" $(IN_DOCKER_LOG) || { echo "$$t did not run in Docker: does IN_DOCKER name it?"; exit 1; }; done
 	$(GO) test -tags docker -timeout 10m -count=1 -run '^TestUp$$' ./integration/compose
+
+# Tries blobdock out on a bucket of yours, below a prefix that it removes again, and writes
+# a report for an issue: docs/verify-cloud.md. BRIEF=1 leaves out what takes a thousand
+# requests. Credentials come from the environment, as for blobdock itself.
+REPORT ?= verify-cloud.md
+
+verify-cloud:
+	@[ -n '$(URL)' ] || { echo "URL is missing, want a bucket: make verify-cloud URL='s3://my-bucket?region=eu-west-1' (or gs://, azblob://)" >&2; exit 2; }
+	$(GO) test -count=1 -timeout 60m -v -run '^TestVerifyCloud$$' ./integration/verify \
+		-url '$(URL)' -report '$(abspath $(REPORT))' -version "$$(git describe --tags --always --dirty 2>/dev/null)" $(if $(BRIEF),-brief)
 
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 

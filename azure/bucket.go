@@ -13,10 +13,12 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
+	"github.com/blobdock/blobdock/internal/lend"
 )
 
 // Bucket is a container of an Azure storage account. It implements driver.Bucket.
 type Bucket struct {
+	lent
 	credential Credential // never CredentialAuto
 	client     *container.Client
 	transport  *http.Transport
@@ -31,6 +33,9 @@ type Bucket struct {
 	delegated  delegation
 	features   driver.Features
 }
+
+// lent is the SDK's client for this module's tests.
+type lent = lend.Client
 
 var _ driver.Bucket = (*Bucket)(nil)
 
@@ -75,6 +80,7 @@ func open(c Config) (*Bucket, error) {
 	if b.client, err = b.auth.container(b.containerURL()); err != nil {
 		return nil, fmt.Errorf("client: %w: %w", errText(err), driver.Invalid)
 	}
+	b.lent = lend.New(b.client)
 	b.features = b.offer(c)
 	return b, nil
 }

@@ -13,10 +13,12 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
+	"github.com/blobdock/blobdock/internal/lend"
 )
 
 // Bucket is a bucket of Google Cloud Storage. It implements driver.Bucket.
 type Bucket struct {
+	lent
 	config    Config // with its defaults
 	client    *http.Client
 	service   *storage.ObjectsService
@@ -29,6 +31,9 @@ type Bucket struct {
 	// seen is set once the store has shown that the bucket exists.
 	seen atomic.Bool
 }
+
+// lent is the JSON API's client for this module's tests.
+type lent = lend.Client
 
 var _ driver.Bucket = (*Bucket)(nil)
 
@@ -76,6 +81,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	}
 	service.UserAgent = userAgent
 	b.service = service.Objects
+	b.lent = lend.New(b.service)
 	b.features = b.offer()
 	return b, nil
 }

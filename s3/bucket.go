@@ -16,10 +16,12 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
+	"github.com/blobdock/blobdock/internal/lend"
 )
 
 // Bucket is a bucket of an S3-compatible store. It implements driver.Bucket.
 type Bucket struct {
+	lent
 	client    *s3.Client
 	presign   *s3.PresignClient
 	transport *http.Transport
@@ -34,6 +36,9 @@ type Bucket struct {
 	// seen is set once the store has shown that the bucket exists.
 	seen atomic.Bool
 }
+
+// lent is the SDK's client for this module's tests.
+type lent = lend.Client
 
 var _ driver.Bucket = (*Bucket)(nil)
 
@@ -77,6 +82,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	if optErr != nil {
 		return nil, optErr
 	}
+	b.lent = lend.New(b.client)
 	b.presign = s3.NewPresignClient(s3.New(b.client.Options(), func(o *s3.Options) {
 		if c.RedirectEndpoint != "" {
 			o.BaseEndpoint = aws.String(strings.TrimSuffix(c.RedirectEndpoint, "/"))

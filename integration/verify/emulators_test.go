@@ -1,0 +1,255 @@
+package verify_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/google"
+	"github.com/blobdock/blobdock/integration/laws"
+	"github.com/blobdock/blobdock/integration/verify"
+)
+
+// emulated is an emulator, plain or behind laws.
+type emulated struct {
+	name string
+	// open makes a bucket, and returns its URL and the secrets that open it.
+	open func(t *testing.T) (url string, secrets []string)
+	// fails are the failures that the report has, by how each begins. A failure that is
+	// gone is to be taken off this list.
+	fails []string
+	// full are further failures, of what is run with BLOBDOCK_TEST_FULL alone.
+	full []string
+	// sometimes are failures that depend on chance: the random walk meets what fails, or not.
+	sometimes []string
+	// answers are some of the answers.
+	answers map[string]string
+}
+
+// emulators are those that TestVerifyCloud verifies. The answers of an emulator are what
+// the emulator does, which is not what the cloud does.
+var emulators = []emulated{
+	{
+		name: "s3",
+		open: func(t *testing.T) (string, []string) { return onS3(t, emulator.Start(t)) },
+		answers: map[string]string{
+			"part-gaps": "accepted", "unnamed-part": "accepted", "put-rate": "not throttled", "if-match-put": "honoured",
+			"if-match-copy": "ignored", "delete-if-match": "ignored", "list-uploads": "by the exact key", "smallest-part": "5MiB",
+			"checksum-crc32c": "compared", "put-race-absent": "1 wins", "suffix-range": "honoured",
+		},
+	},
+	{
+		name: "s3-laws-aws",
+		open: func(t *testing.T) (string, []string) {
+			through, _ := laws.S3(t, emulator.Start(t), laws.Options{}, "aws")
+			return onS3(t, through)
+		},
+		fails: []string{
+			"registry: push on another replica after a kill: ", "conformance: complete-by-etag", "conformance: part-order",
+		},
+		sometimes: []string{"conformance: model"},
+		answers: map[string]string{
+			"part-gaps": "refused", "part-gaps-no-checksum": "accepted", "part-gaps-composite": "refused", "part-gaps-full-object": "refused",
+		},
+	},
+	{
+		name: "gcs",
+		open: onGCS,
+		fails: []string{
+			"probe: conditional complete: ", "conformance: cond-honoured", "conformance: complete-by-etag",
+			"conformance: complete-consumes", "conformance: sign",
+		},
+		full: []string{
+			"conformance: etag-pins", "conformance: list-pages", "conformance: upload-list", "conformance: copy", "conformance: retarget",
+		},
+		sometimes: []string{"conformance: model"},
+		answers: map[string]string{
+			"part-gaps": "accepted", "put-rate": "not throttled", "if-match-put": "honoured", "if-match-complete": "ignored",
+			"delete-if-match": "ignored", "compose-delete-sources": "ignored", "etag-of-equal-bytes": "different", "soft-delete": "no",
+		},
+	},
+	{
+		name: "azure",
+		open: onAzure,
+		full: []string{"conformance: key-bytes", "conformance: copy-part"},
+		answers: map[string]string{
+			"part-gaps": "accepted", "put-rate": "not throttled", "delete-if-match": "honoured", "append-put-blob": "accepted",
+			"append-put-block": "refused", "append-copy": "accepted", "suffix-range": "no valid reply", "folder-placeholders": "no",
+		},
+	},
+}
+
+// sample are the clauses of the conformance suite that make test runs here. TestDriver
+// runs all of them on the same emulators.
+const sample = "delete-absent|cond-honoured|part-replace|complete-by-etag|complete-consumes|bucket-not-key|part-order|sign|wire-cost|features"
+
+// full tells that tests take what the emulators are slow with, too.
+func full() bool { return os.Getenv("BLOBDOCK_TEST_FULL") != "" }
+
+func onS3(t *testing.T, s emulator.S3) (string, []string) {
+	t.Helper()
+	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", s.AccessKey, s.SecretKey)
+	q := url.Values{"endpoint": {s.Endpoint}, "region": {s.Region}, "profile": {"minio"}, "credentials_file": {secretFile(t, text)}}
+	return "s3://" + s.NewBucket(t) + "/some/prefix?" + q.Encode(), []string{s.SecretKey}
+}
+
+func onGCS(t *testing.T) (string, []string) {
+	t.Helper()
+	g := emulator.StartGCS(t)
+	account, err := google.NewAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(account.Close)
+	file := filepath.Join(t.TempDir(), "account.json")
+	if err := account.Write(file); err != nil {
+		t.Fatal(err)
+	}
+	q := url.Values{"endpoint": {g.Endpoint}, "credentials_file": {file}}
+	return "gs://" + g.NewBucket(t) + "/some/prefix?" + q.Encode(), nil
+}
+
+func onAzure(t *testing.T) (string, []string) {
+	t.Helper()
+	a := emulator.StartAzure(t)
+	q := url.Values{"endpoint": {a.Endpoint}, "key_file": {secretFile(t, a.Key+"\n")}}
+	return "azblob://" + a.NewContainer(t) + "/some/prefix?" + q.Encode(), []string{a.Key}
+}
+
+func secretFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func verifyEmulators(t *testing.T) {
+	t.Helper()
+	for _, e := range emulators {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			e.verify(t)
+		})
+	}
+}
+
+func (e emulated) verify(t *testing.T) {
+	at, secrets := e.open(t)
+	command, expected := suiteCommand(t, "^TestVerifyCloud$/^("+sample+")$", true), e.fails
+	if full() {
+		command, expected = suiteCommand(t, "^TestVerifyCloud$", false), append(slices.Clip(e.fails), e.full...)
+	}
+	r, err := verify.Run(t.Context(), verify.Options{URL: at, Suite: command, Version: "of this test", Log: t.Logf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFailures(t, r.Failures(), expected, e.sometimes)
+	for name, want := range e.answers {
+		if got, _ := r.Answer(name); got.Found != want {
+			t.Errorf("%s: %q, want %q", name, got.Found, want)
+		}
+	}
+	if len(r.Checks) < 16 || len(r.Steps) < 10 || len(r.Clauses) < strings.Count(sample, "|") {
+		t.Errorf("%d checks, %d steps, %d clauses: some are missing", len(r.Checks), len(r.Steps), len(r.Clauses))
+	}
+	wantEmpty(t, at)
+
+	text := r.Markdown()
+	wantNoSecret(t, text, at, secrets)
+	if dir := os.Getenv("BLOBDOCK_VERIFY_REPORTS"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, e.name+".md"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantFailures compares failures with how those begin that must be there, and those that
+// may.
+func wantFailures(t *testing.T, got, want, sometimes []string) {
+	t.Helper()
+	for _, f := range got {
+		if !slices.ContainsFunc(slices.Concat(want, sometimes), func(begins string) bool { return strings.HasPrefix(f, begins) }) {
+			t.Errorf("failure: %s", f)
+		}
+	}
+	for _, begins := range want {
+		if !slices.ContainsFunc(got, func(f string) bool { return strings.HasPrefix(f, begins) }) {
+			t.Errorf("%q does not fail any more: take it off the list", begins)
+		}
+	}
+}
+
+// wantNoSecret looks for what a report that anybody may read must not have.
+func wantNoSecret(t *testing.T, text, at string, secrets []string) {
+	t.Helper()
+	u, err := url.Parse(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets = append(secrets, u.Host) // the bucket's name
+	for _, file := range []string{u.Query().Get("credentials_file"), u.Query().Get("key_file")} {
+		if file != "" {
+			secrets = append(secrets, file)
+		}
+	}
+	for _, secret := range append(secrets, "X-Amz-Signature", "X-Amz-Credential", "X-Goog-Signature", "sig=", "Bearer ", "AWS4-HMAC", "SharedKey", "PRIVATE KEY") {
+		if i := strings.Index(text, secret); i >= 0 {
+			t.Errorf("%q in the report: ...%s...", secret, text[max(0, i-200):min(len(text), i+200)])
+		}
+	}
+}
+
+// wantEmpty fails the test when anything is left in the bucket.
+func wantEmpty(t *testing.T, at string) {
+	t.Helper()
+	b, err := driver.Open(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for e, err := range driver.List(t.Context(), b, driver.ListRequest{}) {
+		t.Errorf("left: %s, %v", e.Key, err)
+	}
+	for u, err := range driver.ListUploads(t.Context(), b, driver.ListRequest{}) {
+		t.Errorf("left: an upload to %s, %v", u.Key, err)
+	}
+}
+
+// TestInterrupted ends a run in its midst. The run removes its objects all the same.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	at, _ := onS3(t, emulator.Start(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, err := verify.Run(ctx, verify.Options{URL: at, Log: func(format string, args ...any) {
+		if strings.Contains(fmt.Sprintf(format, args...), "push on another replica") {
+			cancel()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || len(r.Answers) == 0 || len(r.Steps) != 3 || r.Removal.Objects == 0 {
+		t.Errorf("interrupted %t, %d answers, %d steps, %d objects removed", r.Interrupted, len(r.Answers), len(r.Steps), r.Removal.Objects)
+	}
+	wantFailures(t, r.Failures(), []string{"interrupted"}, nil)
+	wantEmpty(t, at)
+}
+
+func TestRefusedURLs(t *testing.T) {
+	for _, at := range []string{"", "bucket", "s3://", "file:///tmp/x", "s3://b?region=r&secret_key=s3cr3t", "s3://user:s3cr3t@b"} {
+		r, err := verify.Run(t.Context(), verify.Options{URL: at})
+		if err == nil || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%q: %v, %v", at, r, err)
+		}
+	}
+}
