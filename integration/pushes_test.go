@@ -69,7 +69,7 @@ var weathers = map[laws.Store][]weather{
 // pushWays are the ways of the clients that there are, and of what becomes of them.
 var pushWays = []struct {
 	name string
-	push func(t *testing.T, c cloud, bucket string) (base string, pushed content)
+	push func(*pusher)
 }{
 	{"put-small", pushedBy(content{64 * kib, 1}, 0)},
 	{"put", pushedBy(content{12 * mib, 2}, 0)},
@@ -96,13 +96,13 @@ func TestPushes(t *testing.T) {
 					t.Parallel()
 					s.run(t, func(t *testing.T) {
 						c := s.open(t)
-						bucket := c.newBucket(t)
-						base, pushed := way.push(t, c, bucket)
-						patiently(t, func() (reply, error) {
-							res, err := send(t, http.MethodHead, base+"/v2/pushes/blobs/"+pushed.digest().String(), nil, nil, 0)
-							return res, err
+						bucket := plainly(t, c).newBucket(t)
+						p := &pusher{t: t, store: c, bucket: bucket, patient: w.faults != nil}
+						way.push(p)
+						p.again(func() (reply, error) {
+							return send(t, http.MethodHead, p.base+"/v2/pushes/blobs/"+p.content.digest().String(), nil, nil, 0)
 						}).want(t, http.StatusOK)
-						wantBlob(t, look(t, plainly(t, c), bucket), blobKey(pushed.digest()), pushed.digest())
+						wantBlob(t, look(t, plainly(t, c), bucket), blobKey(p.content.digest()), p.content.digest())
 					})
 				})
 			}
@@ -117,121 +117,114 @@ var sampledPushes = []string{
 	"gcs-laws/fair/patch-small", "gcs-laws/short-outages/put-small", "azure-laws/fair/patch", "azure-laws/short-outages/put",
 }
 
-// patiently sends a request, again for as long as the answer asks for that.
-func patiently(t *testing.T, request func() (reply, error)) reply {
-	t.Helper()
+// pusher is a client that pushes content, and the registry that it pushes to.
+type pusher struct {
+	t       *testing.T
+	store   cloud
+	bucket  string
+	patient bool // it repeats requests when the answer asks for that
+
+	base    string
+	at      string // where the upload goes on
+	content content
+}
+
+// again sends a request, again for as long as the answer asks for that.
+func (p *pusher) again(request func() (reply, error)) reply {
+	p.t.Helper()
 	const tries, longest = 5, 10 * time.Second
 	for try := 1; ; try++ {
 		res, err := request()
 		if err != nil {
-			t.Fatal(err)
+			p.t.Fatal(err)
 		}
 		wait, werr := strconv.Atoi(res.Header.Get("Retry-After"))
-		if res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusServiceUnavailable || werr != nil || try == tries {
+		if res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusServiceUnavailable || werr != nil || try == tries || !p.patient {
 			return res
 		}
-		t.Logf("%s: %s, again in %d s", res.Request.Method, res.Status, wait)
+		p.t.Logf("%s: %s, again in %d s", res.Request.Method, res.Status, wait)
 		time.Sleep(min(time.Duration(wait)*time.Second, longest))
 	}
 }
 
-// upload is a client's view of an upload.
-type upload struct {
-	t  *testing.T
-	at string // where it goes on
-	c  content
-}
-
-func newUpload(t *testing.T, base string, c content) *upload {
-	t.Helper()
-	u := &upload{t: t, c: c}
-	u.at = patiently(t, func() (reply, error) {
-		return send(t, http.MethodPost, base+"/v2/pushes/blobs/uploads/", nil, nil, 0)
-	}).want(t, http.StatusAccepted).location()
-	return u
+func (p *pusher) begin(base string, c content) {
+	p.t.Helper()
+	p.base, p.content = base, c
+	p.at = p.again(func() (reply, error) {
+		return send(p.t, http.MethodPost, base+"/v2/pushes/blobs/uploads/", nil, nil, 0)
+	}).want(p.t, http.StatusAccepted).location()
 }
 
 // patch sends the bytes from off to end.
-func (u *upload) patch(off, end int64) {
-	u.t.Helper()
-	u.at = patiently(u.t, func() (reply, error) {
-		return send(u.t, http.MethodPatch, u.at, nil, u.c.section(off, end-off), end-off)
-	}).want(u.t, http.StatusAccepted).location()
+func (p *pusher) patch(off, end int64) {
+	p.t.Helper()
+	p.at = p.again(func() (reply, error) {
+		return send(p.t, http.MethodPatch, p.at, nil, p.content.section(off, end-off), end-off)
+	}).want(p.t, http.StatusAccepted).location()
 }
 
 // put sends the bytes from off on, and ends the upload.
-func (u *upload) put(off int64) {
-	u.t.Helper()
-	patiently(u.t, func() (reply, error) {
-		return send(u.t, http.MethodPut, withDigest(u.at, u.c.digest()), nil, u.c.section(off, u.c.size-off), u.c.size-off)
-	}).want(u.t, http.StatusCreated)
+func (p *pusher) put(off int64) {
+	p.t.Helper()
+	p.again(func() (reply, error) {
+		return send(p.t, http.MethodPut, withDigest(p.at, p.content.digest()), nil, p.content.section(off, p.content.size-off), p.content.size-off)
+	}).want(p.t, http.StatusCreated)
 }
 
-// status asks how far the upload has got, and goes on from there.
-func (u *upload) status() int64 {
-	u.t.Helper()
-	res := patiently(u.t, func() (reply, error) { return send(u.t, http.MethodGet, u.at, nil, nil, 0) }).want(u.t, http.StatusNoContent)
-	u.at = res.location()
-	var last int64
-	if _, err := fmt.Sscanf(res.Header.Get("Range"), "0-%d", &last); err != nil || last == 0 {
-		return 0
+// finish asks how far the upload has got, and sends the rest.
+func (p *pusher) finish() {
+	p.t.Helper()
+	res := p.again(func() (reply, error) { return send(p.t, http.MethodGet, p.at, nil, nil, 0) }).want(p.t, http.StatusNoContent)
+	p.at = res.location()
+	var off int64
+	if _, err := fmt.Sscanf(res.Header.Get("Range"), "0-%d", &off); err == nil && off > 0 {
+		off++
 	}
-	return last + 1
+	if off < p.content.size {
+		p.patch(off, p.content.size)
+	}
+	p.put(p.content.size)
 }
 
 // pushedBy pushes c in PATCHes of chunk bytes; with chunk 0 all comes with the PUT.
-func pushedBy(c content, chunk int64) func(*testing.T, cloud, string) (string, content) {
-	return func(t *testing.T, store cloud, bucket string) (string, content) {
-		t.Helper()
-		base := serve(t, inParts(t, store, bucket)).URL
-		u := newUpload(t, base, c)
+func pushedBy(c content, chunk int64) func(*pusher) {
+	return func(p *pusher) {
+		p.t.Helper()
+		p.begin(serve(p.t, inParts(p.t, p.store, p.bucket)).URL, c)
 		off := int64(0)
 		for ; chunk > 0 && off < c.size; off += chunk {
-			u.patch(off, min(off+chunk, c.size))
+			p.patch(off, min(off+chunk, c.size))
 		}
-		u.put(min(off, c.size))
-		return base, c
+		p.put(min(off, c.size))
 	}
 }
 
 // pushedAcrossACut has the client disconnect in the midst of a PATCH, and go on.
-func pushedAcrossACut(t *testing.T, store cloud, bucket string) (string, content) {
-	t.Helper()
+func pushedAcrossACut(p *pusher) {
+	p.t.Helper()
 	c := content{20 * mib, 7}
-	base := serve(t, inParts(t, store, bucket)).URL
-	u := newUpload(t, base, c)
-	u.patch(0, 2*mib)
+	p.begin(serve(p.t, inParts(p.t, p.store, p.bucket)).URL, c)
+	p.patch(0, 2*mib)
 	body := io.MultiReader(c.section(2*mib, 11*mib), failingReader{})
-	_, _ = send(t, http.MethodPatch, u.at, nil, body, c.size-2*mib) // is cut
-	u.finish()
-	return base, c
+	_, _ = send(p.t, http.MethodPatch, p.at, nil, body, c.size-2*mib) // is cut
+	p.finish()
 }
 
 type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// finish asks how far the upload has got, and sends the rest.
-func (u *upload) finish() {
-	u.t.Helper()
-	if off := u.status(); off < u.c.size {
-		u.patch(off, u.c.size)
-	}
-	u.put(u.c.size)
-}
-
 // pushedAcrossAKill has the registry die in the midst of a PATCH, and another go on.
-func pushedAcrossAKill(t *testing.T, store cloud, bucket string) (string, content) {
-	t.Helper()
+func pushedAcrossAKill(p *pusher) {
+	p.t.Helper()
 	c := content{30 * mib, 8}
-	env, config := store.env(t), byFile(t, store.bare(bucket)+smallParts)
-	one, two := serving(t, env, config), serving(t, env, config)
-	u := newUpload(t, one.url, c)
-	u.patch(0, 6*mib)
-	unfinished(t, u.at, c, 6*mib, 25*mib)
+	env, config := p.store.env(p.t), byFile(p.t, p.store.bare(p.bucket)+smallParts)
+	one, two := serving(p.t, env, config), serving(p.t, env, config)
+	p.begin(one.url, c)
+	p.patch(0, 6*mib)
+	unfinished(p.t, p.at, c, 6*mib, 25*mib)
 	time.Sleep(300 * time.Millisecond) // some of it reaches the store
 	one.kill()
-	u.at = onReplica(t, two.url, u.at)
-	u.finish()
-	return two.url, c
+	p.base, p.at = two.url, onReplica(p.t, two.url, p.at)
+	p.finish()
 }
