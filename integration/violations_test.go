@@ -34,6 +34,8 @@ func (s store) run(t *testing.T, test func(t *testing.T)) {
 	cmd.Env = slices.Concat(os.Environ(), s.env(t), []string{violationVar + "=" + t.Name()})
 	out, err := cmd.CombinedOutput()
 	switch {
+	case err == nil && bytes.Contains(out, []byte("--- PASS: "+t.Name()+" ")) && v.Chance:
+		t.Logf("did not meet %s this time, see issue %d", v.Law, v.Issue)
 	case err == nil && bytes.Contains(out, []byte("--- PASS: "+t.Name()+" ")):
 		t.Errorf("%s breaks the law %s no longer: take it off the list in integration/laws/violations.go", t.Name(), v.Law)
 	case !bytes.Contains(out, []byte("--- FAIL: "+t.Name()+" ")):
