@@ -16,24 +16,23 @@ import (
 
 // deleteBatch deletes keys in one request. The error names the first key that
 // could not be deleted; the others are deleted all the same.
-func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
+func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error {
+	if len(refs) == 0 {
 		return nil
 	}
-	if len(keys) > maxBatch {
-		err := fmt.Errorf("%d keys, one request takes at most %d: %w", len(keys), maxBatch, driver.Invalid)
-		return driver.Fail(driver.OpDeleteBatch, keys[0], err)
+	if err := b.features.CheckBatch(refs); err != nil {
+		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
 	}
-	ctx, c := begin(ctx, driver.OpDeleteBatch, keys[0])
+	ctx, c := begin(ctx, driver.OpDeleteBatch, refs[0].Key)
 	batch, err := b.client.NewBatchBuilder()
 	if err != nil {
 		return c.fail(ctx, err)
 	}
-	for _, key := range keys {
-		if err := b.checkKey(key); err != nil {
-			return driver.Fail(driver.OpDeleteBatch, key, err)
+	for _, r := range refs {
+		if err := b.checkKey(r.Key); err != nil {
+			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
 		}
-		err := batch.Delete(b.full(key), &container.BatchDeleteOptions{
+		err := batch.Delete(b.full(r.Key), &container.BatchDeleteOptions{
 			DeleteOptions: blob.DeleteOptions{DeleteSnapshots: to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)},
 		})
 		if err != nil {
@@ -41,7 +40,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return driver.Fail(driver.OpDeleteBatch, keys[0], err)
+		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
 	}
 	out, err := b.client.SubmitBatch(ctx, batch, nil)
 	if err != nil {
@@ -57,8 +56,8 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 		if e.Kind == driver.NotFound {
 			continue
 		}
-		if e.Key = keys[min(i, len(keys)-1)]; r.ContentID != nil && *r.ContentID < len(keys) {
-			e.Key = keys[*r.ContentID]
+		if e.Key = refs[min(i, len(refs)-1)].Key; r.ContentID != nil && *r.ContentID < len(refs) {
+			e.Key = refs[*r.ContentID].Key
 		}
 		if left++; first == nil {
 			first = e
@@ -67,7 +66,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 	if first == nil {
 		return nil
 	}
-	first.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(keys), first.Err)
+	first.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(refs), first.Err)
 	return first
 }
 

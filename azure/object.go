@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -71,12 +72,16 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 
 // Delete removes the object at key, if there is one, together with its
 // snapshots, which would keep it from going.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := b.checkKey(key); err != nil {
+func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	err := b.checkKey(key)
+	if err == nil {
+		err = b.features.Conds.CheckDelete(o, time.Now())
+	}
+	if err != nil {
 		return driver.Fail(driver.OpDelete, key, err)
 	}
 	ctx, c := begin(ctx, driver.OpDelete, key)
-	_, err := b.blob(key).Delete(ctx, &blob.DeleteOptions{DeleteSnapshots: to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)})
+	_, err = b.blob(key).Delete(ctx, &blob.DeleteOptions{DeleteSnapshots: to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)})
 	if err != nil {
 		if err = c.fail(ctx, err); errors.Is(err, driver.NotFound) {
 			return nil

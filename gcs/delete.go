@@ -27,25 +27,24 @@ const maxBatch = 100
 
 // deleteBatch deletes keys in one request. The error names the first key that
 // could not be deleted; the others are deleted all the same.
-func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
+func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error {
+	if len(refs) == 0 {
 		return nil
 	}
-	if len(keys) > maxBatch {
-		err := fmt.Errorf("%d keys, one request takes at most %d: %w", len(keys), maxBatch, driver.Invalid)
-		return driver.Fail(driver.OpDeleteBatch, keys[0], err)
+	if err := b.features.CheckBatch(refs); err != nil {
+		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
 	}
-	names := make([]string, len(keys))
-	for i, key := range keys {
-		if err := b.checkKey(key); err != nil {
-			return driver.Fail(driver.OpDeleteBatch, key, err)
+	names := make([]string, len(refs))
+	for i, r := range refs {
+		if err := b.checkKey(r.Key); err != nil {
+			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
 		}
-		names[i] = b.full(key)
+		names[i] = b.full(r.Key)
 	}
-	i, err := b.batch(ctx, driver.OpDeleteBatch, keys[0], names)
+	i, err := b.batch(ctx, driver.OpDeleteBatch, refs[0].Key, names)
 	var e *driver.Error
 	if i >= 0 && errors.As(err, &e) {
-		e.Key = keys[i]
+		e.Key = refs[i].Key
 	}
 	return err
 }

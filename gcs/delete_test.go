@@ -26,7 +26,7 @@ func TestDeleteBatchPartly(t *testing.T) {
 		keys = append(keys, key)
 	}
 	f.held = map[string]bool{"p/" + keys[3]: true, "p/" + keys[7]: true}
-	err := b.Features().DeleteBatch(t.Context(), append(keys, "absent"))
+	err := b.Features().DeleteBatch(t.Context(), driver.Refs(append(keys, "absent")...))
 	var e *driver.Error
 	if !errors.As(err, &e) || e.Kind != driver.Denied || e.Key != keys[3] || !strings.Contains(err.Error(), "2 of 11") || e.MayHave {
 		t.Errorf("got %v, want %v of 2 keys, the first %q", err, driver.Denied, keys[3])
@@ -64,7 +64,7 @@ func TestBatchReplies(t *testing.T) {
 			return true
 		}
 		b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
-		err := b.Features().DeleteBatch(t.Context(), []string{"a", "b"})
+		err := b.Features().DeleteBatch(t.Context(), driver.Refs("a", "b"))
 		if driver.KindOf(err) != tt.kind || (err == nil) != (tt.kind == driver.Unknown) || driver.MayHave(err) != (tt.kind == driver.Unavailable) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.kind)
 		}

@@ -175,11 +175,15 @@ func (b *Bucket) object(key string, o *storage.Object) driver.Object {
 }
 
 // Delete removes the object at key, if there is one.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := b.checkKey(key); err != nil {
+func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	err := b.checkKey(key)
+	if err == nil {
+		err = b.features.Conds.CheckDelete(o, time.Now())
+	}
+	if err != nil {
 		return driver.Fail(driver.OpDelete, key, err)
 	}
-	err := b.remove(ctx, driver.OpDelete, key, b.full(key), 0)
+	err = b.remove(ctx, driver.OpDelete, key, b.full(key), 0)
 	if err = b.absent(ctx, err); errors.Is(err, driver.NotFound) {
 		return nil
 	}

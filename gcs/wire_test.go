@@ -144,7 +144,7 @@ func TestAttributes(t *testing.T) {
 	}
 	_ = content(t, b, "parts")
 	_, _ = b.ListPage(t.Context(), driver.ListRequest{})
-	_ = b.Delete(t.Context(), "parts")
+	_ = b.Delete(t.Context(), "parts", driver.DeleteOptions{})
 	if len(without) > 0 {
 		t.Errorf("without key or project:\n%s", strings.Join(without, "\n"))
 	}

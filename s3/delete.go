@@ -17,22 +17,21 @@ import (
 
 // deleteBatch deletes keys in one request. The error names the first key that
 // could not be deleted; the others are deleted all the same.
-func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
+func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error {
+	if len(refs) == 0 {
 		return nil
 	}
-	if len(keys) > b.profile.batchMax {
-		err := fmt.Errorf("%d keys, one request takes at most %d: %w", len(keys), b.profile.batchMax, driver.Invalid)
-		return driver.Fail(driver.OpDeleteBatch, keys[0], err)
+	if err := b.features.CheckBatch(refs); err != nil {
+		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
 	}
-	ids := make([]types.ObjectIdentifier, len(keys))
-	for i, key := range keys {
-		if err := b.checkKey(key); err != nil {
-			return driver.Fail(driver.OpDeleteBatch, key, err)
+	ids := make([]types.ObjectIdentifier, len(refs))
+	for i, r := range refs {
+		if err := b.checkKey(r.Key); err != nil {
+			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
 		}
-		ids[i].Key = b.full(key)
+		ids[i].Key = b.full(r.Key)
 	}
-	ctx, c := b.begin(ctx, driver.OpDeleteBatch, keys[0])
+	ctx, c := b.begin(ctx, driver.OpDeleteBatch, refs[0].Key)
 	out, err := b.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{
 		Bucket: b.bucket(), Delete: &types.Delete{Objects: ids, Quiet: aws.Bool(true)},
 	}, b.batchSum)
@@ -45,12 +44,12 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 		return nil
 	}
 	first := left[0]
-	c.Key = keys[max(slices.IndexFunc(ids, func(id types.ObjectIdentifier) bool { return *id.Key == aws.ToString(first.Key) }), 0)]
+	c.Key = refs[max(slices.IndexFunc(ids, func(id types.ObjectIdentifier) bool { return *id.Key == aws.ToString(first.Key) }), 0)].Key
 	c.Status = 0 // the reply's 200 is not this key's
 	failed := &driver.Error{Op: c.Op, Key: c.Key, RequestID: c.Header.Get("X-Amz-Request-Id")}
 	c.refused(failed, &smithy.GenericAPIError{
 		Code:    aws.ToString(first.Code),
-		Message: fmt.Sprintf("%s (%d of %d keys were not deleted)", aws.ToString(first.Message), len(left), len(keys)),
+		Message: fmt.Sprintf("%s (%d of %d keys were not deleted)", aws.ToString(first.Message), len(left), len(refs)),
 	})
 	failed.MayHave = failed.Kind == driver.Unavailable
 	return failed

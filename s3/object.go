@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -126,12 +127,16 @@ func (b *Bucket) checkCond(set driver.CondSet, c driver.Cond) error {
 }
 
 // Delete removes the object at key, if there is one.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := b.checkKey(key); err != nil {
+func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	err := b.checkKey(key)
+	if err == nil {
+		err = b.features.Conds.CheckDelete(o, time.Now())
+	}
+	if err != nil {
 		return driver.Fail(driver.OpDelete, key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpDelete, key)
-	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b.bucket(), Key: b.full(key)})
+	_, err = b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b.bucket(), Key: b.full(key)})
 	if err != nil {
 		// S3 answers 204 for what is absent; GCS and others 404.
 		if err = c.fail(ctx, err); errors.Is(err, driver.NotFound) {

@@ -176,7 +176,7 @@ X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 		},
 		{
 			name: "delete",
-			do:   func(b *Bucket) error { return b.Delete(ctx, "key") },
+			do:   func(b *Bucket) error { return b.Delete(ctx, "key", driver.DeleteOptions{}) },
 			want: `DELETE /bucket/p/key?x-id=DeleteObject
 X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 `,
@@ -320,7 +320,7 @@ X-Amz-Copy-Source-Range: bytes=10-14
 		},
 		{
 			name: "delete batch",
-			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, []string{"a", "b"}) },
+			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, driver.Refs("a", "b")) },
 			want: `POST /bucket?delete=
 Content-Type: application/xml
 X-Amz-Checksum-Crc32: O3ZRew==
@@ -332,7 +332,7 @@ X-Amz-Content-Sha256: 42ae343090786e8ba93f299166c3868b3fb485a9d332499df9d4635481
 		{
 			name: "delete batch, md5",
 			edit: func(c *Config) { c.Profile = "ceph" },
-			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, []string{"a", "b"}) },
+			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, driver.Refs("a", "b")) },
 			want: `POST /bucket?delete=
 Content-Md5: bGtEYAojiimnw3jVY+5cjw==
 Content-Type: application/xml

@@ -31,11 +31,11 @@ var broken = map[string]func(driver.Bucket) driver.Bucket{
 
 type deletesStrictly struct{ driver.Bucket }
 
-func (b deletesStrictly) Delete(ctx context.Context, key string) error {
+func (b deletesStrictly) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
 	if _, err := b.Stat(ctx, key); err != nil {
 		return err
 	}
-	return b.Bucket.Delete(ctx, key)
+	return b.Bucket.Delete(ctx, key, o)
 }
 
 type opensLeniently struct{ driver.Bucket }
@@ -73,7 +73,7 @@ type deletesFirst struct{ driver.Bucket }
 
 func (b deletesFirst) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	if o.Cond.IsZero() {
-		_ = b.Delete(ctx, key)
+		_ = b.Delete(ctx, key, driver.DeleteOptions{})
 	}
 	return b.Bucket.Put(ctx, key, body, o)
 }

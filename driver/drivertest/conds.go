@@ -70,7 +70,7 @@ func condHonoured(t *testing.T, s suite) {
 				noError(t, "IfAbsent at an absent key", w.do(t, b, "new", []byte("first"), ifAbsent))
 				wantKind(t, "IfAbsent at a present key", w.do(t, b, "new", []byte("second"), ifAbsent), driver.Exists)
 				wantContent(t, b, "new", []byte("first"))
-				noError(t, "Delete", b.Delete(t.Context(), "new"))
+				noError(t, "Delete", b.Delete(t.Context(), "new", driver.DeleteOptions{}))
 				noError(t, "IfAbsent after Delete", w.do(t, b, "new", []byte("third"), ifAbsent))
 				wantContent(t, b, "new", []byte("third"))
 				put(t, b, "empty", nil)

@@ -169,19 +169,19 @@ func deleteBatch(t *testing.T, s suite) {
 	keys := append([]string{"a&b<c>", "kept"}, listKeys...)
 	fill(t, b, keys)
 	drop := append([]string{"a&b<c>", "never", "was/there"}, listKeys[2:]...)
-	noError(t, "DeleteBatch", f.DeleteBatch(t.Context(), drop))
+	noError(t, "DeleteBatch", f.DeleteBatch(t.Context(), driver.Refs(drop...)))
 	want := slices.Sorted(slices.Values(append([]string{"kept"}, listKeys[:2]...)))
 	if got := keysOf(t, b, driver.ListRequest{}); !slices.Equal(got, want) {
 		t.Errorf("after DeleteBatch: got %q, want %q", got, want)
 	}
-	noError(t, "DeleteBatch of absent keys", f.DeleteBatch(t.Context(), drop))
+	noError(t, "DeleteBatch of absent keys", f.DeleteBatch(t.Context(), driver.Refs(drop...)))
 	noError(t, "DeleteBatch of no keys", f.DeleteBatch(t.Context(), nil))
 	over := make([]string, f.BatchMax+1)
 	for i := range over {
 		over[i] = fmt.Sprint("over/", i)
 	}
-	wantKind(t, "DeleteBatch of too many keys", f.DeleteBatch(t.Context(), over), driver.Invalid)
-	noError(t, "DeleteAll", driver.DeleteAll(t.Context(), b, append(over, "kept", "B", "a-b")))
+	wantKind(t, "DeleteBatch of too many keys", f.DeleteBatch(t.Context(), driver.Refs(over...)), driver.Invalid)
+	noError(t, "DeleteAll", driver.DeleteAll(t.Context(), b, driver.Refs(append(over, "kept", "B", "a-b")...)))
 	if got := keysOf(t, b, driver.ListRequest{}); len(got) != 0 {
 		t.Errorf("after DeleteAll: %q", got)
 	}

@@ -80,8 +80,8 @@ func wireCost(t *testing.T, s suite) {
 		})
 	}
 	if f.DeleteBatch != nil {
-		cost(driver.OpDeleteBatch, func() error { return f.DeleteBatch(ctx, []string{"parts", "copy", "target"}) })
+		cost(driver.OpDeleteBatch, func() error { return f.DeleteBatch(ctx, driver.Refs("parts", "copy", "target")) })
 	}
-	cost(driver.OpDelete, func() error { return b.Delete(ctx, "key") })
-	cost(driver.OpDelete, func() error { return b.Delete(ctx, "absent") })
+	cost(driver.OpDelete, func() error { return b.Delete(ctx, "key", driver.DeleteOptions{}) })
+	cost(driver.OpDelete, func() error { return b.Delete(ctx, "absent", driver.DeleteOptions{}) })
 }

@@ -243,12 +243,12 @@ func (w *walk) stat(key string) {
 
 func (w *walk) delete(key string) {
 	w.t.Helper()
-	w.same(fmt.Sprintf("Delete(%q)", key), w.b.Delete(w.t.Context(), key), w.m.Delete(w.t.Context(), key))
+	w.same(fmt.Sprintf("Delete(%q)", key), w.b.Delete(w.t.Context(), key, driver.DeleteOptions{}), w.m.Delete(w.t.Context(), key, driver.DeleteOptions{}))
 }
 
 func (w *walk) deleteBatch(keys []string) {
 	w.t.Helper()
-	w.same(fmt.Sprintf("DeleteBatch(%q)", keys), w.f.DeleteBatch(w.t.Context(), keys), w.m.Features().DeleteBatch(w.t.Context(), keys))
+	w.same(fmt.Sprintf("DeleteBatch(%q)", keys), w.f.DeleteBatch(w.t.Context(), driver.Refs(keys...)), w.m.Features().DeleteBatch(w.t.Context(), driver.Refs(keys...)))
 }
 
 func (w *walk) list(q driver.ListRequest) {
