@@ -185,4 +185,22 @@ func deleteBatch(t *testing.T, s suite) {
 	if got := keysOf(t, b, driver.ListRequest{}); len(got) != 0 {
 		t.Errorf("after DeleteAll: %q", got)
 	}
+
+	old := put(t, b, "key", []byte("old"))
+	next := put(t, b, "key", []byte("next"))
+	put(t, b, "other", []byte("x"))
+	if !f.Conds.DeleteBatch {
+		refs := append(driver.Refs("other"), driver.ObjectRef{Key: "key", Version: old.ETag})
+		wantKind(t, "DeleteBatch with a version", f.DeleteBatch(t.Context(), refs), driver.Unsupported)
+		wantContent(t, b, "other", []byte("x"))
+	} else if old.Version != "" && !s.excepted(t, "delete-batch/version") {
+		refs := append([]driver.ObjectRef{{Key: "key", Version: old.Version}}, driver.Refs("other")...)
+		wantKind(t, "DeleteBatch with an older version", f.DeleteBatch(t.Context(), refs), driver.Mismatch)
+		wantContent(t, b, "key", []byte("next"))
+		wantAbsent(t, b, "other")
+		refs[0].Version = next.Version
+		noError(t, "DeleteBatch with the version that is there", f.DeleteBatch(t.Context(), refs))
+		noError(t, "DeleteBatch with the version of an absent key", f.DeleteBatch(t.Context(), refs))
+		wantAbsent(t, b, "key")
+	}
 }

@@ -50,6 +50,7 @@ type Harness struct {
 	//	complete-by-etag/replaced      a part that was put again can't be named any more
 	//	copy-part/beyond               a part that is not all in its source is refused
 	//	copy-part/completed            the upload is gone for part copies
+	//	delete-batch/version           a batch compares versions
 	//	key-bytes/backslash            a backslash in a key; the key is refused instead
 	//	key-bytes/utf-16               byte order of characters beyond U+FFFF
 	//	model/uploads                  uploads in the random walk
@@ -96,6 +97,12 @@ var clauses = []test{
 	{name: "etag-pins", run: etagPins},
 	{name: "key-bytes", run: keyBytes},
 	{name: "metadata-kept", run: metadataKept, needs: func(f driver.Features) bool { return f.Metadata }},
+	{name: "version-unique", run: versionUnique},
+	{name: "delete-version", run: deleteVersion},
+	{name: "delete-deadline", run: deleteDeadline},
+	{name: "concat-joins", run: concat},
+	{name: "concat-pins", run: concatPins},
+	{name: "concat-atomic", run: concatAtomic},
 }
 
 // further has what the contract says elsewhere.

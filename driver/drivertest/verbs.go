@@ -53,6 +53,10 @@ func allVerbs(ctx context.Context, b driver.Bucket, key string) iter.Seq2[driver
 				return err
 			}},
 			{driver.OpRename, f.Rename != nil, func() error { _, err := f.Rename(ctx, src, key, driver.Cond{}); return err }},
+			{driver.OpConcat, f.Concat != nil, func() error {
+				_, err := f.Concat(ctx, driver.ConcatRequest{Key: key, Sources: []driver.Object{{Key: "source", Size: 1000}}})
+				return err
+			}},
 			{driver.OpDeleteBatch, f.DeleteBatch != nil, func() error { return f.DeleteBatch(ctx, driver.Refs(key)) }},
 		}
 		for _, c := range calls {
