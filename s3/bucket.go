@@ -21,7 +21,8 @@ import (
 // Bucket is a bucket of an S3-compatible store. It implements driver.Bucket.
 type Bucket struct {
 	client    *s3.Client
-	presign   *s3.PresignClient
+	presign   *s3.PresignClient // for clients
+	deleter   *s3.PresignClient // for requests of its own
 	transport *http.Transport
 	name      string
 	region    string // that requests are signed for
@@ -82,6 +83,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 			o.BaseEndpoint = aws.String(strings.TrimSuffix(c.RedirectEndpoint, "/"))
 		}
 	}))
+	b.deleter = s3.NewPresignClient(b.client)
 	b.features = b.offer(c)
 	return b, nil
 }
@@ -169,8 +171,9 @@ func (b *Bucket) offer(c Config) driver.Features {
 		f.CopyPart = b.copyPart
 	}
 	if p.batchMax != 0 {
-		f.DeleteBatch, f.BatchMax = b.deleteBatch, p.batchMax
+		f.DeleteBatch, f.BatchMax, f.Conds.DeleteBatch = b.deleteBatch, p.batchMax, true
 	}
+	f.Conds.DeleteNotAfter = !c.Anonymous
 	if !c.Anonymous && b.customer == nil {
 		f.Sign = b.sign
 	}

@@ -82,6 +82,14 @@
 // guards a body on its way, and a known SHA-256 is compared before the body is
 // sent.
 //
+// # Versions
+//
+// Object.Version is the object's version id in a versioned bucket, and "" in any
+// other. Delete takes a version id on every store, and an ETag where the profile's
+// conditions allow it (Amazon S3). An ETag stands for the bytes: it can't tell an object from
+// a later one with equal bytes. A NotAfter becomes the expiry of a presigned
+// request.
+//
 // # Permissions
 //
 // This policy allows all that blobdock does with the bucket:
@@ -96,7 +104,7 @@
 //	    },
 //	    {
 //	      "Effect": "Allow",
-//	      "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+//	      "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"],
 //	      "Resource": "arn:aws:s3:::my-bucket/*"
 //	    }
 //	  ]
@@ -108,6 +116,7 @@
 //	                               If-Match on a write
 //	s3:PutObject                   Put, uploads in parts, signed PUT, copies
 //	s3:DeleteObject                Delete, DeleteBatch
+//	s3:DeleteObjectVersion         the same for one version, in a versioned bucket
 //	s3:ListBucket                  ListPage; without it an absent key reads as Denied
 //	s3:AbortMultipartUpload        AbortUpload
 //	s3:ListBucketMultipartUploads  UploadsPage, which the sweeper needs

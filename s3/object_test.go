@@ -148,6 +148,7 @@ func TestStatAsksForBucketOnce(t *testing.T) {
 			if r.Method == http.MethodHead {
 				w.WriteHeader(404)
 			}
+			w.Header().Set("Etag", `"etag"`)
 		})
 		if err := put(free)(t.Context(), b); err != nil {
 			t.Fatal(err)
