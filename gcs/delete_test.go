@@ -70,3 +70,35 @@ func TestBatchReplies(t *testing.T) {
 		}
 	}
 }
+
+// TestDeleteBatchVersions tells another version from an absent object, which the store
+// does not.
+func TestDeleteBatchVersions(t *testing.T) {
+	f := newFake(t, "bucket")
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true, UserProject: "payer"})
+	put := func(key string) driver.Object {
+		t.Helper()
+		obj, err := b.Put(t.Context(), key, section("x"), driver.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return obj
+	}
+	gone, old, there := put("gone"), put("old"), put("there")
+	put("old")
+	if err := b.Delete(t.Context(), "gone", driver.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var refs []driver.ObjectRef
+	for _, obj := range []driver.Object{gone, old, there} {
+		refs = append(refs, driver.ObjectRef{Key: obj.Key, Version: obj.Version})
+	}
+	err := b.Features().DeleteBatch(t.Context(), refs)
+	var e *driver.Error
+	if !errors.As(err, &e) || e.Kind != driver.Mismatch || e.Key != "old" || e.MayHave {
+		t.Errorf("got %v", err)
+	}
+	if got := f.names("bucket"); !slices.Equal(got, []string{"old"}) {
+		t.Errorf("left %q", got)
+	}
+}

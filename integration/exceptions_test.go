@@ -15,6 +15,9 @@ var gcsExceptions = map[string]string{
 	"complete-by-etag":  "compose ignores the generations of its sources",
 	"complete-consumes": "compose ignores deleteSourceObjects, and answers 500 for a source that is gone",
 	"retarget":          "the same",
+	"concat-pins":       "the same",
+	"concat-atomic":     "compose ignores preconditions",
+	"delete-version":    "delete ignores preconditions",
 	"upload-list":       "the same: what was completed is still listed",
 	"copy":              "rewrite ignores ifSourceGenerationMatch",
 	"etag-pins":         "reads ignore x-goog-if-generation-match",
@@ -22,7 +25,9 @@ var gcsExceptions = map[string]string{
 	"list-pages":        "every page repeats the common prefixes of all that follow",
 	"sign":              "response-cache-control is ignored; signatures are not looked at either",
 
-	"sign/part": gcsLimits["sign/part"],
+	"concat-joins/scratch": "compose ignores deleteSourceObjects",
+	"delete-batch/version": "delete ignores preconditions",
+	"sign/part":            gcsLimits["sign/part"],
 }
 
 // gcsCosts are the verbs that take more than one request.

@@ -71,7 +71,7 @@ func concat(t *testing.T, s suite) {
 		}
 	}
 	slices.Sort(want)
-	if diff := cmp.Diff(want, keysOf(t, b, driver.ListRequest{})); diff != "" {
+	if diff := cmp.Diff(want, keysOf(t, b, driver.ListRequest{})); diff != "" && !s.excepted(t, "concat-joins/scratch") {
 		t.Errorf("List after Concat (-want +got):\n%s", diff)
 	}
 
