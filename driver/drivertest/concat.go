@@ -83,12 +83,15 @@ func concat(t *testing.T, s suite) {
 	r.Sources = []driver.Object{must[driver.Object](t, "Stat")(b.Stat(t.Context(), "twice")), r.Sources[0], r.Sources[1]}
 	must[driver.Object](t, "Concat of the object itself")(driver.Concat(t.Context(), b, r, joining(b)))
 	wantContent(t, b, "twice", whole)
-	wantNoUploads(t, b, "twice")
+	s.wantNoUploads(t, b, "twice")
 }
 
 // wantNoUploads checks that no upload to key is left.
-func wantNoUploads(t testing.TB, b driver.Bucket, key string) {
+func (s suite) wantNoUploads(t testing.TB, b driver.Bucket, key string) {
 	t.Helper()
+	if s.excepted(t, "concat-pins/uploads") {
+		return
+	}
 	for u, err := range driver.ListUploads(t.Context(), b, driver.ListRequest{Prefix: key}) {
 		noError(t, "ListUploads", err)
 		if u.Key == key {
@@ -114,7 +117,7 @@ func concatPins(t *testing.T, s suite) {
 				wantKind(t, fmt.Sprintf("Concat after source %d was deleted", at), err, driver.NotFound)
 				wantAbsent(t, b, name)
 			}
-			wantNoUploads(t, b, name)
+			s.wantNoUploads(t, b, name)
 		})
 	}
 }
@@ -156,7 +159,7 @@ func concatAtomic(t *testing.T, s suite) {
 			}
 			noError(t, fmt.Sprintf("Concat under %+v", c), join(c))
 			wantContent(t, b, name, whole)
-			wantNoUploads(t, b, name)
+			s.wantNoUploads(t, b, name)
 		})
 	}
 }
