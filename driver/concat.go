@@ -275,10 +275,12 @@ func sizeOf(segments []Source) (total int64) {
 // stream reads segments into memory and hands them to send.
 func stream[T any](ctx context.Context, c *concatenation, segments []Source, send func(*io.SectionReader) (T, error)) (none T, err error) {
 	size := sizeOf(segments)
-	buf, release := []byte(nil), func() {}
-	if c.p.Buffer == nil {
-		buf = make([]byte, size)
-	} else if buf, release, err = c.p.Buffer(ctx, size); err != nil {
+	borrow := c.p.Buffer
+	if borrow == nil {
+		borrow = func(_ context.Context, n int64) ([]byte, func(), error) { return make([]byte, n), func() {}, nil }
+	}
+	buf, release, err := borrow(ctx, size)
+	if err != nil {
 		return none, Fail(OpConcat, c.r.Key, fmt.Errorf("buffer of %d bytes: %w", size, err))
 	}
 	defer release()

@@ -213,14 +213,11 @@ func (b *Bucket) noneThere(ctx context.Context, c *call, replies []error) error 
 			return nil
 		}
 	}
-	first := c.partly(replies[0])
-	if first.Kind != driver.NotFound {
-		return nil // there is a bucket that compares generations
+	err := b.absent(ctx, c.partly(replies[0]))
+	if errors.Is(err, driver.NotFound) || errors.Is(err, driver.Mismatch) { // the bucket is there
+		return nil
 	}
-	if err := b.absent(ctx, first); !errors.Is(err, driver.NotFound) {
-		return err
-	}
-	return nil
+	return err
 }
 
 // partly is the error of one call in a batch.

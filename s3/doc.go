@@ -92,7 +92,7 @@
 //
 // # Permissions
 //
-// This policy allows all that blobdock does with the bucket:
+// This policy allows all that blobdock does with a bucket without versions:
 //
 //	{
 //	  "Version": "2012-10-17",
@@ -104,7 +104,7 @@
 //	    },
 //	    {
 //	      "Effect": "Allow",
-//	      "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"],
+//	      "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
 //	      "Resource": "arn:aws:s3:::my-bucket/*"
 //	    }
 //	  ]

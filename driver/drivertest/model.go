@@ -268,9 +268,10 @@ func (w *walk) concat(to string) {
 			src.Size = obj.Size
 		}
 		pin := w.source(key, driver.Range{})
-		real, model := src, src
-		real.ETag, model.ETag = pin.real.ETag, pin.model.ETag
-		r.real.Sources, r.model.Sources = append(r.real.Sources, real), append(r.model.Sources, model)
+		src.ETag = pin.real.ETag
+		r.real.Sources = append(r.real.Sources, src)
+		src.ETag = pin.model.ETag
+		r.model.Sources = append(r.model.Sources, src)
 	}
 	c, ok := w.cond(to, w.f.ConcatConds())
 	r.real.Key, r.model.Key = to, to
