@@ -114,7 +114,10 @@ func (b *Bucket) offer(c Config) driver.Features {
 			MaxObject: int64(maxBlock) * maxBlocks, // 190.7 TiB
 			MaxPut:    maxPut,
 		},
-		Conds:       driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds},
+		Conds: driver.Conds{
+			Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds,
+			Delete: driver.CondIfMatch, DeleteBatch: true,
+		},
 		Metadata:    true,
 		PartSize:    c.PartSize,
 		Concurrency: c.Concurrency,
@@ -130,7 +133,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 	f.DeleteBatch, f.BatchMax = b.deleteBatch, maxBatch
 	// A URL made of somebody else's signature would hand that on.
 	if b.auth.kind == sharedKey || b.auth.kind == token && b.signs() {
-		f.Sign = b.sign
+		f.Sign, f.Conds.DeleteNotAfter = b.sign, true
 	}
 	return f
 }

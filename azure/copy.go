@@ -2,13 +2,16 @@ package azure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
@@ -32,7 +35,7 @@ func (b *Bucket) source(ctx context.Context, key string) (source, error) {
 	at := b.blobURL(b.endpoint, key)
 	switch b.auth.kind {
 	case sharedKey:
-		q, err := b.sas(key, time.Now().Add(sourceLife), driver.SignRequest{}).SignWithSharedKey(b.auth.key)
+		q, err := b.sas(key, time.Now().Add(sourceLife), sas.BlobPermissions{Read: true}).SignWithSharedKey(b.auth.key)
 		if err != nil {
 			return source{}, err
 		}
@@ -81,9 +84,12 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag), BlobAccessConditions: conditionOf(o.Cond),
 	})
 	if err != nil {
-		return driver.Object{}, c.fail(ctx, err)
+		return driver.Object{}, b.sourceGone(ctx, r.Src, c.fail(ctx, err))
 	}
-	return driver.Object{Key: r.Dst, Size: -1, ETag: etag(out.ETag), ModTime: value(out.LastModified)}, nil
+	if etag(out.ETag) == "" {
+		return driver.Object{}, c.Incomplete("ETag")
+	}
+	return driver.Object{Key: r.Dst, Size: -1, ETag: etag(out.ETag), Version: etag(out.ETag), ModTime: value(out.LastModified)}, nil
 }
 
 func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.CopyRequest) (driver.Object, error) {
@@ -97,7 +103,7 @@ func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.Copy
 	if err != nil {
 		err = c.fail(ctx, err)
 		if driver.KindOf(err) != driver.OutOfRange && c.reply().Code != emptyBlock {
-			return driver.Object{}, err
+			return driver.Object{}, b.sourceGone(ctx, r.Src, err)
 		}
 		ids = nil // the source has no bytes, and blocks have some
 	}
@@ -110,8 +116,11 @@ func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.Copy
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
 	}
+	if etag(out.ETag) == "" {
+		return driver.Object{}, c.Incomplete("ETag")
+	}
 	return driver.Object{
-		Key: r.Dst, Size: -1, ETag: etag(out.ETag), ModTime: value(out.LastModified),
+		Key: r.Dst, Size: -1, ETag: etag(out.ETag), Version: etag(out.ETag), ModTime: value(out.LastModified),
 		ContentType: r.Options.ContentType, Metadata: r.Options.Metadata,
 	}, nil
 }
@@ -134,7 +143,7 @@ func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src drive
 		Range:                          blob.HTTPRange{Offset: src.Range.Off, Count: src.Range.Len},
 	})
 	if err != nil {
-		return driver.Part{}, c.fail(ctx, err)
+		return driver.Part{}, b.sourceGone(ctx, src, c.fail(ctx, err))
 	}
 	return driver.Part{Number: n, Size: src.Range.Len, ETag: tag}, nil
 }
@@ -158,6 +167,20 @@ func (b *Bucket) checkCopy(src driver.Source, dst string) error {
 		return fmt.Errorf("source: %w", err)
 	}
 	return b.checkKey(dst)
+}
+
+// sourceGone is failed, or NotFound where there is no source that could have had the
+// ETag, which takes a second request.
+func (b *Bucket) sourceGone(ctx context.Context, src driver.Source, failed error) error {
+	var e, gone *driver.Error
+	if !errors.As(failed, &e) || e.Code != string(bloberror.SourceConditionNotMet) {
+		return failed
+	}
+	if err := b.another(ctx, e.Op, src.Key, failed); errors.As(err, &gone) && gone != e {
+		gone.Key, gone.Err = e.Key, fmt.Errorf("source %q: %w", src.Key, gone.Err)
+		return gone
+	}
+	return failed
 }
 
 // sourceKind judges a copy that failed at its source, by the source's status.

@@ -4,44 +4,102 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
+// Delete removes the object at key, if there is one, together with its
+// snapshots, which would keep it from going. A refusal for its ETag costs a second
+// request, which tells an absent object from another version.
+func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	err := b.checkKey(key)
+	if err == nil {
+		err = b.features.Conds.CheckDelete(o, time.Now())
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return driver.Fail(driver.OpDelete, key, err)
+	}
+	client := b.blob(key)
+	if !o.NotAfter.IsZero() {
+		if client, err = b.until(ctx, key, o.NotAfter); err != nil {
+			return err
+		}
+	}
+	asked, c := begin(ctx, driver.OpDelete, key)
+	if _, err = client.Delete(asked, deletion(o.IfVersion)); err != nil {
+		err = c.fail(asked, err)
+		if !o.NotAfter.IsZero() {
+			err = cloud.Late(err, o.NotAfter)
+		}
+		if err = b.another(ctx, driver.OpDelete, key, err); errors.Is(err, driver.NotFound) {
+			return nil
+		}
+	}
+	return err
+}
+
+func deletion(version string) *blob.DeleteOptions {
+	return &blob.DeleteOptions{
+		DeleteSnapshots:  to.Ptr(blob.DeleteSnapshotsOptionTypeInclude),
+		AccessConditions: conditionOf(driver.Cond{IfMatch: version}),
+	}
+}
+
+// until is a client whose requests to delete the object are refused after the
+// deadline by the store's clock: a signature expires, which neither the account's key
+// nor a token does in time.
+// https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas
+func (b *Bucket) until(ctx context.Context, key string, deadline time.Time) (*blob.Client, error) {
+	ctx, c := begin(ctx, driver.OpSign, key)
+	q, _, err := b.signature(ctx, b.sas(key, deadline.Truncate(time.Second), sas.BlobPermissions{Delete: true}))
+	if err != nil {
+		return nil, c.fail(ctx, err)
+	}
+	client, err := blob.NewClientWithNoCredential(b.blobURL(b.endpoint, key)+"?"+q, &blob.ClientOptions{ClientOptions: b.auth.options})
+	if err != nil {
+		return nil, driver.Fail(driver.OpDelete, key, errText(err))
+	}
+	return client, nil
+}
+
 // deleteBatch deletes keys in one request. The error names the first key that
 // could not be deleted; the others are deleted all the same.
-func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
+func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error {
+	if len(refs) == 0 {
 		return nil
 	}
-	if len(keys) > maxBatch {
-		err := fmt.Errorf("%d keys, one request takes at most %d: %w", len(keys), maxBatch, driver.Invalid)
-		return driver.Fail(driver.OpDeleteBatch, keys[0], err)
+	if err := b.features.CheckBatch(refs); err != nil {
+		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
 	}
-	ctx, c := begin(ctx, driver.OpDeleteBatch, keys[0])
+	ctx, c := begin(ctx, driver.OpDeleteBatch, refs[0].Key)
 	batch, err := b.client.NewBatchBuilder()
 	if err != nil {
 		return c.fail(ctx, err)
 	}
-	for _, key := range keys {
-		if err := b.checkKey(key); err != nil {
-			return driver.Fail(driver.OpDeleteBatch, key, err)
+	for _, r := range refs {
+		if err := b.checkKey(r.Key); err != nil {
+			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
 		}
-		err := batch.Delete(b.full(key), &container.BatchDeleteOptions{
-			DeleteOptions: blob.DeleteOptions{DeleteSnapshots: to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)},
+		err := batch.Delete(b.full(r.Key), &container.BatchDeleteOptions{
+			DeleteOptions: *deletion(r.Version),
 		})
 		if err != nil {
 			return c.fail(ctx, err)
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return driver.Fail(driver.OpDeleteBatch, keys[0], err)
+		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
 	}
 	out, err := b.client.SubmitBatch(ctx, batch, nil)
 	if err != nil {
@@ -54,11 +112,11 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 			continue
 		}
 		e := c.partly(r.Error)
-		if e.Kind == driver.NotFound {
-			continue
+		if e.Key = refs[min(i, len(refs)-1)].Key; r.ContentID != nil && *r.ContentID < len(refs) {
+			e.Key = refs[*r.ContentID].Key
 		}
-		if e.Key = keys[min(i, len(keys)-1)]; r.ContentID != nil && *r.ContentID < len(keys) {
-			e.Key = keys[*r.ContentID]
+		if errors.Is(b.another(ctx, driver.OpDeleteBatch, e.Key, e), driver.NotFound) {
+			continue
 		}
 		if left++; first == nil {
 			first = e
@@ -67,7 +125,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
 	if first == nil {
 		return nil
 	}
-	first.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(keys), first.Err)
+	first.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(refs), first.Err)
 	return first
 }
 

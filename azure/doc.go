@@ -67,11 +67,17 @@
 //	                                         copies; a completion that is refused
 //	blobServices/containers/blobs/write      Put, uploads in parts, copies
 //	blobServices/containers/blobs/delete     Delete, DeleteBatch, AbortUpload
-//	blobServices/generateUserDelegationKey   Sign
+//	blobServices/generateUserDelegationKey   Sign, Delete with NotAfter
 //
 // A shared access signature for the container needs racwdl. A bucket opened by one
 // signs no URLs. With a token, too, it does so only where the endpoint's host name
-// begins with the account.
+// begins with the account. Delete with NotAfter is a signed request, and offered where
+// URLs are.
+//
+// # Versions
+//
+// The Version of the contract is the ETag, which no two versions of a blob share. Blob
+// versions, which a storage account may keep, have no part in it.
 //
 // # Requests
 //
@@ -82,9 +88,10 @@
 //	PutPart          none, for a part without bytes
 //	AbortUpload      none, or two below a folder _uploads (see below)
 //	CompleteUpload   two when the parts are refused, to tell why
-//	Open             two when IfMatch does not hold, to tell why
+//	Open, Delete     two when the ETag is another, to tell why
 //	Copy             two when the copy gets another type or metadata
-//	Sign             one now and then, for a key, with credential=default
+//	Sign             one now and then, for a key, with credential=default; so does Delete
+//	                 with NotAfter
 //
 // # Uploads
 //

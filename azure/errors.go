@@ -131,6 +131,8 @@ func (c *call) refused(e *driver.Error, code string) {
 	e.Code = code
 	kind, known := kinds[bloberror.Code(code)]
 	switch {
+	case e.Status == http.StatusTooManyRequests:
+		kind = driver.Throttled
 	case code == string(bloberror.CannotVerifyCopySource):
 		kind = sourceKind(e.Status)
 	case !known:

@@ -141,7 +141,7 @@ func everyVerb(t testing.TB, b *Bucket, do func(op driver.Op, err error)) {
 	do(driver.OpOpen, err)
 	_, err = b.Put(ctx, "key", section("hello"), driver.WriteOptions{})
 	do(driver.OpPut, err)
-	do(driver.OpDelete, b.Delete(ctx, "key"))
+	do(driver.OpDelete, b.Delete(ctx, "key", driver.DeleteOptions{}))
 	_, err = b.ListPage(ctx, driver.ListRequest{})
 	do(driver.OpList, err)
 	_, err = b.PutPart(ctx, u, 1, section("hello"))
@@ -155,5 +155,5 @@ func everyVerb(t testing.TB, b *Bucket, do func(op driver.Op, err error)) {
 	do(driver.OpCopy, err)
 	_, err = b.copyPart(ctx, u, 1, driver.Source{Key: "src", Range: driver.Range{Len: 5}})
 	do(driver.OpCopyPart, err)
-	do(driver.OpDeleteBatch, b.deleteBatch(ctx, []string{"key", "other"}))
+	do(driver.OpDeleteBatch, b.deleteBatch(ctx, driver.Refs("key", "other")))
 }

@@ -44,7 +44,7 @@ func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 		if key, ok := b.listed(q, value(i.Name)); ok && i.Properties != nil {
 			p := i.Properties
 			page.Items = append(page.Items, driver.Entry{Object: driver.Object{
-				Key: key, Size: value(p.ContentLength), ETag: etag(p.ETag),
+				Key: key, Size: value(p.ContentLength), ETag: etag(p.ETag), Version: etag(p.ETag),
 				ModTime: value(p.LastModified), ContentType: value(p.ContentType),
 			}})
 		}

@@ -2,11 +2,9 @@ package azure
 
 import (
 	"context"
-	"errors"
 	"io"
 	"maps"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
@@ -28,6 +26,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		Key:         key,
 		Size:        value(out.ContentLength),
 		ETag:        etag(out.ETag),
+		Version:     etag(out.ETag),
 		ModTime:     value(out.LastModified),
 		ContentType: value(out.ContentType),
 		Metadata:    decodeMetadata(out.Metadata),
@@ -63,25 +62,11 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err != nil {
 		return driver.Object{}, c.failBody(ctx, up, err)
 	}
+	if etag(out.ETag) == "" {
+		return driver.Object{}, c.Incomplete("ETag")
+	}
 	return driver.Object{
-		Key: key, Size: body.Size(), ETag: etag(out.ETag), ModTime: value(out.LastModified),
+		Key: key, Size: body.Size(), ETag: etag(out.ETag), Version: etag(out.ETag), ModTime: value(out.LastModified),
 		ContentType: o.ContentType, Metadata: maps.Clone(o.Metadata),
 	}, nil
-}
-
-// Delete removes the object at key, if there is one, together with its
-// snapshots, which would keep it from going.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := b.checkKey(key); err != nil {
-		return driver.Fail(driver.OpDelete, key, err)
-	}
-	ctx, c := begin(ctx, driver.OpDelete, key)
-	_, err := b.blob(key).Delete(ctx, &blob.DeleteOptions{DeleteSnapshots: to.Ptr(blob.DeleteSnapshotsOptionTypeInclude)})
-	if err != nil {
-		if err = c.fail(ctx, err); errors.Is(err, driver.NotFound) {
-			return nil
-		}
-		return err
-	}
-	return nil
 }

@@ -34,17 +34,16 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 	if err != nil {
 		if c.Status == http.StatusRequestedRangeNotSatisfiable && r.Off == 0 {
 			// Only an object without bytes has no first one.
-			return &driver.Reader{
-				ReadCloser: http.NoBody,
-				Object:     driver.Object{Key: key, ETag: etag(to.Ptr(azcore.ETag(c.Header.Get("Etag"))))},
-			}, nil
+			tag := etag(to.Ptr(azcore.ETag(c.Header.Get("Etag"))))
+			return &driver.Reader{ReadCloser: http.NoBody, Object: driver.Object{Key: key, ETag: tag, Version: tag}}, nil
 		}
-		return nil, b.unread(ctx, key, c.fail(ctx, err))
+		return nil, b.another(ctx, driver.OpOpen, key, c.fail(ctx, err))
 	}
 	rd, err := c.Deliver(span, out.Body, driver.Object{
 		Key:         key,
 		Size:        value(out.ContentLength),
 		ETag:        etag(out.ETag),
+		Version:     etag(out.ETag),
 		ModTime:     value(out.LastModified),
 		ContentType: value(out.ContentType),
 		Metadata:    decodeMetadata(out.Metadata),
@@ -55,13 +54,13 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 	return rd, nil
 }
 
-// unread is failed, or NotFound where there is nothing that could have had the
+// another is failed, or NotFound where there is nothing that could have had the
 // ETag: a condition comes before existence, so that takes a second request.
-func (b *Bucket) unread(ctx context.Context, key string, failed error) error {
+func (b *Bucket) another(ctx context.Context, op driver.Op, key string, failed error) error {
 	if driver.KindOf(failed) != driver.Mismatch {
 		return failed
 	}
-	ctx, c := begin(ctx, driver.OpOpen, key)
+	ctx, c := begin(ctx, op, key)
 	if _, err := b.blob(key).GetProperties(ctx, nil); err != nil {
 		if err = c.fail(ctx, err); errors.Is(err, driver.NotFound) || errors.Is(err, driver.NoBucket) {
 			return err

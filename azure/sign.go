@@ -39,30 +39,38 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 	ctx, c := begin(ctx, driver.OpSign, r.Key)
 	// The URL holds whole seconds.
 	expires := time.Now().Add(min(r.Expires, maxExpires)).Truncate(time.Second)
-	var q sas.QueryParameters
-	if b.auth.kind == sharedKey {
-		q, err = b.sas(r.Key, expires, r).SignWithSharedKey(b.auth.key)
-	} else {
-		var key *service.UserDelegationCredential
-		var end time.Time
-		if key, end, err = b.delegated.get(ctx, b.fetchKey, expires); err != nil {
-			return driver.SignedURL{}, c.fail(ctx, err)
-		}
-		if end.Before(expires) {
-			expires = end
-		}
-		q, err = b.sas(r.Key, expires, r).SignWithUserDelegation(key)
-	}
+	v := b.sas(r.Key, expires, sas.BlobPermissions{Read: true})
+	v.ContentType, v.CacheControl, v.ContentDisposition = r.ContentType, r.CacheControl, r.ContentDisposition
+	q, expires, err := b.signature(ctx, v)
 	if err != nil {
 		return driver.SignedURL{}, c.fail(ctx, err)
 	}
-	return driver.SignedURL{URL: b.blobURL(b.public, r.Key) + "?" + q.Encode(), Expires: expires}, nil
+	return driver.SignedURL{URL: b.blobURL(b.public, r.Key) + "?" + q, Expires: expires}, nil
+}
+
+// signature is v as a URL's query, and when it expires: a key of the user's may end
+// sooner than v asks for.
+func (b *Bucket) signature(ctx context.Context, v sas.BlobSignatureValues) (query string, expires time.Time, err error) {
+	var q sas.QueryParameters
+	if b.auth.kind == sharedKey {
+		q, err = v.SignWithSharedKey(b.auth.key)
+	} else {
+		key, end, keyErr := b.delegated.get(ctx, b.fetchKey, v.ExpiryTime)
+		if keyErr != nil {
+			return "", time.Time{}, keyErr
+		}
+		if end.Before(v.ExpiryTime) {
+			v.ExpiryTime = end.UTC()
+		}
+		q, err = v.SignWithUserDelegation(key)
+	}
+	return q.Encode(), v.ExpiryTime, err
 }
 
 // sas names container and blob explicitly: the SDK would take them from the URL,
 // and finds them there only where the account is in the host name or the host is
 // an IP address.
-func (b *Bucket) sas(key string, expires time.Time, r driver.SignRequest) sas.BlobSignatureValues {
+func (b *Bucket) sas(key string, expires time.Time, may sas.BlobPermissions) sas.BlobSignatureValues {
 	// Accounts may have a policy that wants every signature to tell its start.
 	// https://learn.microsoft.com/en-us/azure/storage/common/sas-expiration-policy
 	start := time.Now().Add(-clockSkew)
@@ -70,9 +78,8 @@ func (b *Bucket) sas(key string, expires time.Time, r driver.SignRequest) sas.Bl
 		start = first
 	}
 	v := sas.BlobSignatureValues{
-		Protocol: sas.ProtocolHTTPS, StartTime: start.UTC(), ExpiryTime: expires.UTC(), Permissions: to.Ptr(sas.BlobPermissions{Read: true}).String(),
+		Protocol: sas.ProtocolHTTPS, StartTime: start.UTC(), ExpiryTime: expires.UTC(), Permissions: may.String(),
 		ContainerName: b.container, BlobName: b.full(key),
-		ContentType: r.ContentType, CacheControl: r.CacheControl, ContentDisposition: r.ContentDisposition,
 	}
 	if strings.HasPrefix(b.endpoint, "http:") || strings.HasPrefix(b.public, "http:") {
 		v.Protocol = sas.ProtocolHTTPSandHTTP

@@ -107,8 +107,11 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 		}
 		return driver.Object{}, err
 	}
+	if etag(out.ETag) == "" {
+		return driver.Object{}, c.Incomplete("ETag")
+	}
 	return driver.Object{
-		Key: u.Key, Size: size, ETag: etag(out.ETag), ModTime: value(out.LastModified),
+		Key: u.Key, Size: size, ETag: etag(out.ETag), Version: etag(out.ETag), ModTime: value(out.LastModified),
 		ContentType: up.attrs.ContentType, Metadata: up.attrs.Metadata,
 	}, nil
 }

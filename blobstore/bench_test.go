@@ -65,7 +65,7 @@ func BenchmarkWriter(b *testing.B) {
 				if _, err := bucket.Stat(b.Context(), key); err != nil {
 					b.Fatal(err)
 				}
-				if err := bucket.Delete(b.Context(), key); err != nil {
+				if err := bucket.Delete(b.Context(), key, driver.DeleteOptions{}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -44,7 +44,7 @@ func (s *Store) dropUpload(ctx context.Context, sess *session, parts driver.Uplo
 	if err := errors.Join(errs...); err != nil {
 		return err // keep the session: it leads the sweeper here
 	}
-	return driver.DeleteAll(ctx, s.bucket, keys)
+	return driver.DeleteAll(ctx, s.bucket, driver.Refs(keys...))
 }
 
 // abort drops parts that are not needed. A failure fails nothing, the sweeper

@@ -121,7 +121,7 @@ func (f *File) Commit(ctx context.Context) error {
 	}
 	ctx, stop := f.store.cleanup(ctx)
 	defer stop()
-	if err := f.store.bucket.Delete(ctx, f.stage.sess.key); err != nil {
+	if err := f.store.bucket.Delete(ctx, f.stage.sess.key, driver.DeleteOptions{}); err != nil {
 		f.store.options.Log.WarnContext(ctx, "session not deleted, the sweeper will", "key", f.key, "cause", err)
 	}
 	return nil
@@ -157,5 +157,5 @@ func (f *File) Cancel(ctx context.Context) error {
 	if err := f.store.dropUpload(ctx, f.stage.sess, f.stage.upload, false); err != nil {
 		return err
 	}
-	return f.store.bucket.Delete(ctx, f.key)
+	return f.store.bucket.Delete(ctx, f.key, driver.DeleteOptions{})
 }

@@ -130,7 +130,7 @@ func TestExistsAndDoesNot(t *testing.T) {
 		if err := push(s, newRepository(t, s, "app"), p, chunk, d); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := b.Delete(t.Context(), blobKey(d)); err != nil {
+		if err := b.Delete(t.Context(), blobKey(d), driver.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

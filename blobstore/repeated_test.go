@@ -52,7 +52,7 @@ func TestRepeatedPUT(t *testing.T) {
 			}
 			_ = w.Close()
 			// What was staged went, and only the session stayed.
-			_ = b.Delete(t.Context(), "docker/registry/v2/repositories/app/_uploads/"+id+"/data")
+			_ = b.Delete(t.Context(), "docker/registry/v2/repositories/app/_uploads/"+id+"/data", driver.DeleteOptions{})
 		}
 	}
 }

@@ -317,7 +317,7 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) (err error) {
 	if _, err := r.Lookup(ctx, d); err != nil {
 		return err
 	}
-	if err := r.store.bucket.Delete(ctx, r.store.layout.LayerLink(r.name, d)); err != nil {
+	if err := r.store.bucket.Delete(ctx, r.store.layout.LayerLink(r.name, d), driver.DeleteOptions{}); err != nil {
 		return fmt.Errorf("link: %w", err)
 	}
 	return nil

@@ -120,11 +120,11 @@ func (sw *sweep) folder(ctx context.Context, dir string, f *folder) error {
 	}
 	if f.session == "" {
 		return sw.remove(Orphan{Kind: OrphanFolder, Key: dir, Touched: f.touched}, &sw.result.Folders, func() error {
-			return errors.Join(sw.store.abortStrays(ctx, dir+"/"+dataName), driver.DeleteAll(ctx, sw.store.bucket, f.keys))
+			return errors.Join(sw.store.abortStrays(ctx, dir+"/"+dataName), driver.DeleteAll(ctx, sw.store.bucket, driver.Refs(f.keys...)))
 		})
 	}
 	return sw.remove(Orphan{Kind: OrphanSession, Key: f.session, Touched: f.touched}, &sw.result.Sessions, func() error {
-		return errors.Join(sw.store.DropSession(ctx, f.session, sw.before), driver.DeleteAll(ctx, sw.store.bucket, f.keys))
+		return errors.Join(sw.store.DropSession(ctx, f.session, sw.before), driver.DeleteAll(ctx, sw.store.bucket, driver.Refs(f.keys...)))
 	})
 }
 
@@ -150,7 +150,7 @@ func (s *Store) DropSession(ctx context.Context, key string, then time.Time) err
 	case errors.Is(err, driver.NotFound):
 		return nil
 	case errors.Is(err, driver.Corrupt):
-		return errors.Join(s.abortStrays(ctx, path.Dir(key)+"/"+dataName), s.bucket.Delete(ctx, key))
+		return errors.Join(s.abortStrays(ctx, path.Dir(key)+"/"+dataName), s.bucket.Delete(ctx, key, driver.DeleteOptions{}))
 	case err != nil:
 		return err
 	}

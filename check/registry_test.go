@@ -45,7 +45,7 @@ func (b bucket) remove(key string) {
 	if _, err := b.Stat(b.t.Context(), key); err != nil {
 		b.t.Fatalf("to be removed: %v", err)
 	}
-	if err := b.Delete(b.t.Context(), key); err != nil {
+	if err := b.Delete(b.t.Context(), key, driver.DeleteOptions{}); err != nil {
 		b.t.Fatal(err)
 	}
 }

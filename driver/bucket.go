@@ -10,6 +10,9 @@ import (
 //
 // All methods may be called concurrently. Every error is an [*Error], or wraps
 // one. A method makes one request to the store and never retries: wrappers do.
+//
+// A reply that says success and lacks the ETag, version or upload id that it must
+// carry proves nothing: the call fails with Unavailable, and Error.MayHave is set.
 type Bucket interface {
 	Objects
 	Uploads
@@ -30,8 +33,9 @@ type Objects interface {
 	// Put stores body at key in one atomic step. Exists or Mismatch when o.Cond
 	// does not hold.
 	Put(ctx context.Context, key string, body *io.SectionReader, o WriteOptions) (Object, error)
-	// Delete removes the object at key, if there is one.
-	Delete(ctx context.Context, key string) error
+	// Delete removes the object at key, if there is one. With o.IfVersion it removes
+	// that version alone: Mismatch when another is there.
+	Delete(ctx context.Context, key string, o DeleteOptions) error
 	// ListPage is one page of a listing; [List] iterates over all of them.
 	ListPage(ctx context.Context, q ListRequest) (Page[Entry], error)
 }

@@ -100,6 +100,42 @@ func (q ListRequest) PageSize() int {
 	return min(q.Limit, MaxPage)
 }
 
+// CheckDelete returns Unsupported for options that c does not honour, and Invalid
+// for a NotAfter that is less than a second away from now. Stores that take a
+// version also where c.Delete lacks CondIfMatch call it without IfVersion.
+func (c Conds) CheckDelete(o DeleteOptions, now time.Time) error {
+	switch {
+	case !c.Delete.Allows(Cond{IfMatch: o.IfVersion}):
+		return fmt.Errorf("version %q: the store does not compare it on a delete: %w", o.IfVersion, Unsupported)
+	case o.NotAfter.IsZero():
+		return nil
+	case !c.DeleteNotAfter:
+		return fmt.Errorf("the store executes a delete at any time, NotAfter can't bound it: %w", Unsupported)
+	}
+	return o.checkTime(now)
+}
+
+func (o DeleteOptions) checkTime(now time.Time) error {
+	if left := o.NotAfter.Sub(now); left < time.Second {
+		return fmt.Errorf("NotAfter leaves %v to delete the object, at least a second is needed: %w", left, Invalid)
+	}
+	return nil
+}
+
+// CheckBatch returns Invalid for more refs than f.BatchMax, and Unsupported for a
+// version where f does not honour versions in a batch.
+func (f Features) CheckBatch(refs []ObjectRef) error {
+	if len(refs) > f.BatchMax {
+		return fmt.Errorf("%d keys, one request takes at most %d: %w", len(refs), f.BatchMax, Invalid)
+	}
+	for _, r := range refs {
+		if r.Version != "" && !f.Conds.DeleteBatch {
+			return fmt.Errorf("version %q of %q: %s compares no versions in a batch: %w", r.Version, r.Key, f.Name, Unsupported)
+		}
+	}
+	return nil
+}
+
 // CheckPart returns an Invalid error for a part that l does not admit.
 func (l PartLimits) CheckPart(n int, size int64) error {
 	switch {
@@ -154,6 +190,25 @@ func (l PartLimits) CheckPut(size int64) error {
 func (r CopyRequest) Check() error {
 	if r.Src.Range != (Range{}) {
 		return fmt.Errorf("a copy takes the whole of its source, not a range: %w", Invalid)
+	}
+	o := r.Options
+	o.SHA256 = nil // ignored
+	return o.Check()
+}
+
+// Check returns an Invalid error for options or sizes that no concatenation has,
+// and for an object larger than l admits.
+func (r ConcatRequest) Check(l PartLimits) error {
+	for _, s := range r.Sources {
+		if s.Size < 0 {
+			return fmt.Errorf("source %q has the size %d: %w", s.Key, s.Size, Invalid)
+		}
+		if s.Size > l.MaxObject {
+			return l.Fits(s.Size) // the sum could overflow
+		}
+	}
+	if err := l.Fits(r.Size()); err != nil {
+		return err
 	}
 	o := r.Options
 	o.SHA256 = nil // ignored

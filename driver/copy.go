@@ -3,8 +3,6 @@ package driver
 import (
 	"context"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,10 +11,13 @@ import (
 // cleanupTimeout bounds what is tidied up after the caller's context has ended.
 const cleanupTimeout = 30 * time.Second
 
-// CopyPlan tunes Copy.
+// CopyPlan tunes Copy and Concat.
 type CopyPlan struct {
 	PartSize    int64 // bytes a part copy moves at once, at least Parts.MinSize
 	Concurrency int   // part copies under way at the same time
+	// Buffer lends memory for n bytes that Concat must send itself; release gives it
+	// back. nil allocates. Copy needs none.
+	Buffer func(ctx context.Context, n int64) (buf []byte, release func(), err error)
 }
 
 // Copy copies an object of a known size by the server: in one request where the
@@ -42,7 +43,7 @@ func Copy(ctx context.Context, b Bucket, src Source, size int64, dst string, o W
 	return copyInParts(ctx, b, src, size, dst, o, p)
 }
 
-func copyInParts(ctx context.Context, b Bucket, src Source, size int64, dst string, o WriteOptions, p CopyPlan) (obj Object, err error) {
+func copyInParts(ctx context.Context, b Bucket, src Source, size int64, dst string, o WriteOptions, p CopyPlan) (Object, error) {
 	if size == 0 {
 		return copyEmpty(ctx, b, src, dst, o)
 	}
@@ -54,9 +55,32 @@ func copyInParts(ctx context.Context, b Bucket, src Source, size int64, dst stri
 	if err != nil {
 		return Object{}, Fail(OpCopy, dst, err)
 	}
+	count, _ := plan.Count(1, size)
+	parts := make([]partSource, count)
+	var off int64
+	for i := range parts {
+		r := Range{Off: off, Len: min(plan.Size(i+1), size-off)}
+		off += r.Len
+		parts[i] = copied(f, Source{Key: src.Key, ETag: src.ETag, Range: r, Size: size})
+	}
+	return assemble(ctx, b, dst, parts, o, p.Concurrency)
+}
+
+// partSource sends part n of u.
+type partSource func(ctx context.Context, u Upload, n int) (Part, error)
+
+// copied is a part that the store copies.
+func copied(f Features, src Source) partSource {
+	return func(ctx context.Context, u Upload, n int) (Part, error) { return f.CopyPart(ctx, u, n, src) }
+}
+
+// assemble makes an object by an upload, whose parts have consecutive numbers and
+// are all named. An upload that fails is aborted, unless its completion may have
+// taken effect.
+func assemble(ctx context.Context, b Bucket, key string, from []partSource, o WriteOptions, concurrency int) (obj Object, err error) {
 	cond := o.Cond
 	o.Cond, o.SHA256 = Cond{}, nil
-	u, err := b.CreateUpload(ctx, dst, o)
+	u, err := b.CreateUpload(ctx, key, o)
 	if err != nil {
 		return Object{}, err
 	}
@@ -70,19 +94,12 @@ func copyInParts(ctx context.Context, b Bucket, src Source, size int64, dst stri
 		}
 	}()
 
-	count, _ := plan.Count(1, size)
-	parts := make([]Part, count)
+	parts := make([]Part, len(from))
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(p.Concurrency, 1))
-	var off int64
-	for i := range parts {
-		n := i + 1
-		r := Range{Off: off, Len: min(plan.Size(n), size-off)}
-		off += r.Len
+	g.SetLimit(max(concurrency, 1))
+	for i, send := range from {
 		g.Go(func() (err error) {
-			from := src
-			from.Range = r
-			parts[i], err = f.CopyPart(gctx, u, n, from)
+			parts[i], err = send(gctx, u, i+1)
 			return err
 		})
 	}
@@ -107,26 +124,5 @@ func copyEmpty(ctx context.Context, b Bucket, src Source, dst string, o WriteOpt
 	if o.ContentType == "" && o.Metadata == nil {
 		o.ContentType, o.Metadata = obj.ContentType, obj.Metadata
 	}
-	return b.Put(ctx, dst, io.NewSectionReader(strings.NewReader(""), 0, 0), o)
-}
-
-// DeleteAll deletes keys with as few requests as the store offers.
-func DeleteAll(ctx context.Context, b Bucket, keys []string) error {
-	f := b.Features()
-	if f.DeleteBatch == nil || len(keys) == 1 {
-		for _, key := range keys {
-			if err := b.Delete(ctx, key); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	for len(keys) > 0 {
-		n := min(len(keys), max(f.BatchMax, 1))
-		if err := f.DeleteBatch(ctx, keys[:n]); err != nil {
-			return err
-		}
-		keys = keys[n:]
-	}
-	return nil
+	return b.Put(ctx, dst, section(nil), o)
 }

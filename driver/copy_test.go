@@ -19,7 +19,7 @@ import (
 
 // small is a store whose parts are tiny.
 func small() driver.Bucket {
-	return mem.NewWith(mem.Options{Parts: driver.PartLimits{MinSize: 4, MaxSize: 16, MaxParts: 100, MaxObject: 1000, MaxPut: 1000}})
+	return mem.NewWith(mem.Options{Parts: smallParts})
 }
 
 // inParts is b without Copy.
@@ -244,7 +244,7 @@ func TestDeleteAll(t *testing.T) {
 			}
 			put(t, store, "other", "x")
 			given := slices.Clone(keys)
-			if err := driver.DeleteAll(t.Context(), b, keys); err != nil {
+			if err := driver.DeleteAll(t.Context(), b, driver.Refs(keys...)); err != nil {
 				t.Fatal(err)
 			}
 			if calls.String() != tt.want {
@@ -267,7 +267,7 @@ func TestDeleteAll(t *testing.T) {
 	}
 	failing := fault.Wrap(mem.New(), fault.Script{{Op: driver.OpDelete, Nth: 2}})
 	without := driver.With(failing, func(f *driver.Features) { f.DeleteBatch = nil })
-	if err := driver.DeleteAll(t.Context(), without, []string{"a", "b", "c"}); !errors.Is(err, fault.ErrInjected) {
+	if err := driver.DeleteAll(t.Context(), without, driver.Refs("a", "b", "c")); !errors.Is(err, fault.ErrInjected) {
 		t.Errorf("DeleteAll: %v", err)
 	}
 }

@@ -29,6 +29,21 @@
 //	                   empty, "." or ".." segments) are Invalid.
 //	metadata-kept      Content type and metadata come back as they were written,
 //	                   where Features.Metadata says so. Listings need not tell them.
+//	version-unique     Two versions of a key never have the same Version, also when
+//	                   their bytes are equal. Writes and reads tell the same Version;
+//	                   a store that has none tells none anywhere.
+//	delete-version     Delete with IfVersion deletes that version and no other, or is
+//	                   refused with Unsupported before anything is sent. An absent key
+//	                   is nil.
+//	delete-deadline    Delete with NotAfter is not executed later, or is refused with
+//	                   Unsupported. A NotAfter that is past, or less than a second
+//	                   away, is Invalid, and no request is made.
+//	concat-joins       Concat makes an object of the bytes of its sources, in their
+//	                   order, and leaves no other object or upload behind.
+//	concat-pins        A source that is gone is NotFound and one that changed is
+//	                   Mismatch; nothing shows at the key.
+//	concat-atomic      A Concat that fails leaves the old object and all sources. Its
+//	                   condition is honoured atomically, or refused with Unsupported.
 //
 // Bodies are sized and replayable (*io.SectionReader), so that retrying, hashing
 // and signing need no look at the concrete type. An implementation reads a body

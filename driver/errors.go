@@ -85,6 +85,7 @@ const (
 	OpRetarget       Op = "retarget"
 	OpRename         Op = "rename"
 	OpDeleteBatch    Op = "delete-batch"
+	OpConcat         Op = "concat"
 )
 
 // Changes reports whether a call of op that was carried out leaves the store
@@ -107,6 +108,10 @@ type Error struct {
 	// MayHave is set when the store may have carried out the call all the same:
 	// the reply was lost. Look before you retry a call that is not idempotent.
 	MayHave bool
+	// KeyOnly is set on a Throttled error when the store limits how often this key is
+	// written: other keys are not affected. RetryAfter is then at least the interval
+	// that the store documents.
+	KeyOnly bool
 	// RetryAfter is how long the store asked to wait; 0 when it didn't say.
 	RetryAfter time.Duration
 	Status     int    // HTTP status; 0 when there was no reply
@@ -127,6 +132,9 @@ func (e *Error) Error() string {
 	}
 	if e.RequestID != "" {
 		facts = append(facts, "request "+e.RequestID)
+	}
+	if e.KeyOnly {
+		facts = append(facts, "this key only")
 	}
 	if e.MayHave {
 		facts = append(facts, "outcome unknown")

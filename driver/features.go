@@ -46,14 +46,25 @@ type Features struct {
 	Retarget func(ctx context.Context, u Upload, parts []Part, key string, c Cond) (Object, error)
 	// Rename moves an object without copying bytes, atomically.
 	Rename func(ctx context.Context, src Source, dst string, c Cond) (Object, error)
-	// DeleteBatch deletes up to BatchMax keys in one request. Absent keys are no error.
-	DeleteBatch func(ctx context.Context, keys []string) error
+	// Concat makes an object of whole existing objects, atomically and without moving
+	// bytes through this process. Package function Concat does so on every store.
+	Concat func(ctx context.Context, r ConcatRequest) (Object, error)
+	// DeleteBatch deletes up to BatchMax objects in one request. Absent keys are no
+	// error. The error is that of the first ref that failed; the others are deleted.
+	DeleteBatch func(ctx context.Context, refs []ObjectRef) error
 	BatchMax    int
 }
 
 // Conds tells which conditions each write honours.
 type Conds struct {
-	Put, Complete, Copy, Retarget, Rename CondSet
+	Put, Complete, Copy, Retarget, Rename, Concat CondSet
+	// Delete has CondIfMatch where DeleteOptions.IfVersion is honoured. An
+	// Object.Version that the store has told is honoured in any case.
+	Delete CondSet
+	// DeleteNotAfter reports whether DeleteOptions.NotAfter is honoured.
+	DeleteNotAfter bool
+	// DeleteBatch reports whether ObjectRef.Version is honoured.
+	DeleteBatch bool
 }
 
 // CondSet is a set of conditions.
@@ -80,7 +91,13 @@ type Source struct {
 	Key   string
 	ETag  string // when set, the version that must still be there, else Mismatch
 	Range Range  // for CopyPart, with a length; must be zero elsewhere
+	// Size, when not 0, is the size of the whole object. CopyPart of a Range that is
+	// all of it asks for no range, which small objects want on S3.
+	Size int64
 }
+
+// Whole reports whether the range is all of an object with a known size.
+func (s Source) Whole() bool { return s.Size != 0 && s.Range == Range{Len: s.Size} }
 
 // CopyRequest asks for a server-side copy.
 type CopyRequest struct {
@@ -90,6 +107,34 @@ type CopyRequest struct {
 	// neither ContentType nor Metadata the copy keeps the source's; else it has
 	// these.
 	Options WriteOptions
+}
+
+// ConcatRequest asks for an object that consists of others.
+type ConcatRequest struct {
+	Key string
+	// Sources are objects of this bucket, in the order of their bytes. Key and Size
+	// must be right. ETag and Version, where set, name the version that must still be
+	// there, else Mismatch; a source that is gone is NotFound. Stores that name
+	// versions by something else than ETags (S3) compare the ETag alone.
+	Sources []Object
+	// Options of the object. SHA256 is ignored. With neither ContentType nor Metadata
+	// the object has the store's defaults, or those of a single source.
+	Options WriteOptions
+	// DeleteSources lets the store delete the sources in the request that makes the
+	// object (GCS). Sources may stay all the same, and all stay on failure.
+	DeleteSources bool
+	// Scratch is how the keys of intermediate objects begin, where the store needs
+	// them (GCS, more than 32 sources); "" is Key and a suffix. They are removed again,
+	// except by a crash.
+	Scratch string
+}
+
+// Size is the object's size: the sum of the sources' sizes.
+func (r ConcatRequest) Size() (total int64) {
+	for _, s := range r.Sources {
+		total += s.Size
+	}
+	return total
 }
 
 // SignRequest asks for a signed URL.

@@ -13,7 +13,11 @@ type Object struct {
 	// ETag is the store's opaque token for this version of the object (an S3 or
 	// Azure ETag, a GCS generation). It changes with every write that changes the
 	// bytes; S3 gives the same bytes the same ETag again.
-	ETag        string
+	ETag string
+	// Version names this version of the object among all that the key ever had: an
+	// S3 VersionId, a GCS generation, an Azure ETag. "" where the store tells none: in
+	// an S3 bucket without versions, whose ETags repeat with the bytes.
+	Version     string
 	ModTime     time.Time
 	ContentType string
 	Metadata    map[string]string // keys in lower case
@@ -75,6 +79,25 @@ type WriteOptions struct {
 	// store that can verify it refuses other content with Corrupt; a driver whose
 	// store can't, verifies before it sends. Only for Put.
 	SHA256 []byte
+}
+
+// DeleteOptions qualify Delete. The zero value deletes whatever is there.
+type DeleteOptions struct {
+	// IfVersion, when not empty, is the only version that is deleted: an
+	// Object.Version, or an ETag where the store told no version. Another version at
+	// the key is Mismatch, and nothing is deleted. A versioned S3 bucket deletes the
+	// named version for good, also if it is not the current one any more.
+	IfVersion string
+	// NotAfter, when not zero, is the time on the store's clock after which the store
+	// no longer executes the request, however late the request arrives. Drivers round
+	// it down to whole seconds.
+	NotAfter time.Time
+}
+
+// ObjectRef names an object for DeleteAll, and the version of it that is meant.
+type ObjectRef struct {
+	Key     string
+	Version string // an Object.Version; "" is whatever is there
 }
 
 // Cond is a condition on what is at the key at the moment of a write. At most

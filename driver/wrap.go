@@ -9,9 +9,12 @@ import (
 type Call struct {
 	Op   Op
 	Key  string // object or upload key; the destination of a copy; a listing's prefix
-	Src  string // the source of a copy or rename
+	Src  string // the source of a copy or rename, the first of a concatenation
 	Part int
 	Cond Cond
+	// Consumes reports whether a success may delete the sources, so that the same
+	// call can't succeed again.
+	Consumes bool
 	// Body is what is sent, nil when nothing is. A wrapper may put another in its
 	// place before it calls next.
 	Body *io.SectionReader
@@ -89,9 +92,9 @@ func (w *wrapped) Put(ctx context.Context, key string, body *io.SectionReader, o
 	})
 }
 
-func (w *wrapped) Delete(ctx context.Context, key string) error {
+func (w *wrapped) Delete(ctx context.Context, key string, o DeleteOptions) error {
 	return via0(ctx, w, &Call{Op: OpDelete, Key: key}, func(ctx context.Context) error {
-		return w.bucket.Delete(ctx, key)
+		return w.bucket.Delete(ctx, key, o)
 	})
 }
 
@@ -172,14 +175,25 @@ func (w *wrapped) wrapFeatures(f Features) Features {
 			})
 		}
 	}
+	if concat := f.Concat; concat != nil {
+		f.Concat = func(ctx context.Context, r ConcatRequest) (Object, error) {
+			c := &Call{Op: OpConcat, Key: r.Key, Cond: r.Options.Cond, Consumes: r.DeleteSources}
+			if len(r.Sources) > 0 {
+				c.Src = r.Sources[0].Key
+			}
+			return via(ctx, w, c, func(ctx context.Context) (Object, error) {
+				return concat(ctx, r)
+			})
+		}
+	}
 	if deleteBatch := f.DeleteBatch; deleteBatch != nil {
-		f.DeleteBatch = func(ctx context.Context, keys []string) error {
+		f.DeleteBatch = func(ctx context.Context, refs []ObjectRef) error {
 			c := &Call{Op: OpDeleteBatch}
-			if len(keys) > 0 {
-				c.Key = keys[0]
+			if len(refs) > 0 {
+				c.Key = refs[0].Key
 			}
 			return via0(ctx, w, c, func(ctx context.Context) error {
-				return deleteBatch(ctx, keys)
+				return deleteBatch(ctx, refs)
 			})
 		}
 	}

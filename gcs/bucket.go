@@ -19,8 +19,9 @@ import (
 // Bucket is a bucket of Google Cloud Storage. It implements driver.Bucket.
 type Bucket struct {
 	lent
-	config    Config // with its defaults
-	client    *http.Client
+	config    Config       // with its defaults
+	client    *http.Client // adds a token to each request
+	plain     *http.Client // adds none, for requests that are signed by their URL
 	service   *storage.ObjectsService
 	transport *http.Transport
 	identity  *identity // nil when anonymous
@@ -64,14 +65,12 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	}
 	b := &Bucket{config: c, transport: tr, name: c.Bucket, prefix: prefix}
 	var chain http.RoundTripper = cloud.Transport{Transport: tr, Log: c.LogRequests}
+	b.plain = straight(chain)
 	if !c.Anonymous {
 		b.identity = newIdentity(c, tr)
 		chain = authorizer{next: chain, identity: b.identity}
 	}
-	b.client = &http.Client{
-		Transport:     chain,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	b.client = straight(chain)
 	// The generated client of the JSON API sends each request once. The one built
 	// on it in cloud.google.com/go/storage reopens reads, loops over pages and asks
 	// for the bucket's metadata on its own account.
@@ -86,6 +85,14 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	return b, nil
 }
 
+// straight is a client that follows no redirect.
+func straight(chain http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     chain,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
 const userAgent = "blobdock"
 
 func (b *Bucket) offer() driver.Features {
@@ -96,17 +103,19 @@ func (b *Bucket) offer() driver.Features {
 		Parts:       limits,
 		Conds: driver.Conds{
 			Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Retarget: driver.AllConds,
+			Concat: driver.AllConds, Delete: driver.CondIfMatch, DeleteBatch: true,
 		},
 		Metadata:    true,
 		PartSize:    cmp.Or(b.config.PartSize, defaultPartSize),
 		Concurrency: b.config.Concurrency,
 		Copy:        b.copyObject,
 		Retarget:    b.retarget,
+		Concat:      b.concat,
 		DeleteBatch: b.deleteBatch,
 		BatchMax:    maxBatch,
 	}
 	if !b.config.Anonymous {
-		f.Sign = b.sign
+		f.Sign, f.Conds.DeleteNotAfter = b.sign, true
 	}
 	return f
 }

@@ -20,8 +20,11 @@ func begin(ctx context.Context, op driver.Op, key string, cond driver.Cond) (con
 }
 
 // do sends what the generated client has no method for. The reply is one of success.
-func (b *Bucket) do(req *http.Request) (*http.Response, error) {
-	resp, err := b.client.Do(req)
+func (b *Bucket) do(req *http.Request) (*http.Response, error) { return exchange(b.client, req) }
+
+// exchange is do by a client.
+func exchange(client *http.Client, req *http.Request) (*http.Response, error) {
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/api/storage/v1"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // fanIn is how many objects one request joins.
@@ -64,7 +65,7 @@ func (b *Bucket) complete(ctx context.Context, op driver.Op, u driver.Upload, pa
 	// The marker has no bytes. As a source it makes the request fail when the
 	// upload is gone, and goes with the parts when the object is there.
 	sources = append(sources, &storage.ComposeRequestSourceObjects{Name: b.folder(u) + markerName})
-	stored, err := j.compose(ctx, dst, sources, match, true)
+	stored, err := j.compose(ctx, j.call(j.cond), dst, sources, match, true)
 	if err != nil {
 		return driver.Object{}, j.refused(ctx, err)
 	}
@@ -74,6 +75,11 @@ func (b *Bucket) complete(ctx context.Context, op driver.Op, u driver.Upload, pa
 		_ = b.removeAll(tidy, op, u.Key, j.stray) // what stays, UploadsPage shows
 	}
 	return b.object(key, stored), nil
+}
+
+// call is one of the requests.
+func (j *completion) call(c driver.Cond) *call {
+	return &call{cloud.Call{Op: j.op, Key: j.key, Cond: c}}
 }
 
 // check looks at all that needs no request.
@@ -139,7 +145,7 @@ func (j *completion) joinGroups(ctx context.Context, run string, level int, sour
 		}
 		g.Go(func() error {
 			dst := j.fresh(j.joinedName(j.u, run, level, i), driver.WriteOptions{})
-			stored, err := j.compose(gctx, dst, group, nil, false)
+			stored, err := j.compose(gctx, j.call(driver.Cond{}), dst, group, nil, false)
 			if err != nil {
 				return err
 			}
@@ -160,31 +166,31 @@ func (j *completion) joinGroups(ctx context.Context, run string, level int, sour
 	return joined, nil
 }
 
-// compose makes dst of sources in one request.
+// compose makes dst of sources in one request. consume deletes the sources: deleted
+// this way they cost no early-deletion fee and leave no soft-deleted copy.
 // https://cloud.google.com/storage/docs/json_api/v1/objects/compose
-func (j *completion) compose(ctx context.Context, dst *storage.Object, sources []*storage.ComposeRequestSourceObjects, match *int64, consume bool) (*storage.Object, error) {
-	name := dst.Name
-	ctx, c := begin(ctx, j.op, j.key, j.cond)
-	r := j.service.Compose(j.name, name, &storage.ComposeRequest{
-		Destination: dst, SourceObjects: sources,
-		// Deleted this way, sources cost no early-deletion fee and leave no
-		// soft-deleted copy.
-		DeleteSourceObjects: consume,
+func (b *Bucket) compose(ctx context.Context, c *call, dst *storage.Object, sources []*storage.ComposeRequestSourceObjects, match *int64, consume bool) (*storage.Object, error) {
+	ctx = cloud.Begin(ctx, &c.Call)
+	r := b.service.Compose(b.name, dst.Name, &storage.ComposeRequest{
+		Destination: dst, SourceObjects: sources, DeleteSourceObjects: consume,
 	}).Context(ctx)
 	if match != nil {
 		r.IfGenerationMatch(*match)
 	}
-	if j.config.KMSKey != "" {
-		r.KmsKeyName(j.config.KMSKey)
+	if b.config.KMSKey != "" {
+		r.KmsKeyName(b.config.KMSKey)
 	}
-	if j.config.UserProject != "" {
-		r.UserProject(j.config.UserProject)
+	if b.config.UserProject != "" {
+		r.UserProject(b.config.UserProject)
 	}
 	stored, err := r.Do()
 	if err != nil {
 		return nil, c.fail(ctx, err)
 	}
-	j.seen.Store(true)
+	b.seen.Store(true)
+	if stored.Generation == 0 {
+		return nil, c.Incomplete("generation")
+	}
 	return stored, nil
 }
 

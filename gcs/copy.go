@@ -29,11 +29,13 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		if err != nil {
 			return driver.Object{}, b.copyRefused(ctx, r, err)
 		}
-		if reply.Done && reply.Resource != nil {
+		if reply.Done {
 			return b.object(r.Dst, reply.Resource), nil
 		}
 		if token = reply.RewriteToken; token == "" {
-			return driver.Object{}, driver.Fail(driver.OpCopy, r.Dst, fmt.Errorf("a copy is neither done nor to be continued: %w", driver.Unsupported))
+			e := driver.Fail(driver.OpCopy, r.Dst, fmt.Errorf("the reply says neither that the copy is done nor how it goes on: %w", driver.Unavailable))
+			e.MayHave = true
+			return driver.Object{}, e
 		}
 	}
 }
@@ -96,6 +98,9 @@ func (b *Bucket) rewrite(ctx context.Context, r driver.CopyRequest, dst *storage
 		return nil, c.fail(ctx, err)
 	}
 	b.seen.Store(true)
+	if reply.Done && (reply.Resource == nil || reply.Resource.Generation == 0) {
+		return nil, c.Incomplete("generation")
+	}
 	return reply, nil
 }
 

@@ -12,14 +12,115 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	sdk "cloud.google.com/go/storage"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/googleapi"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
+
+// Delete removes the object at key, if there is one. A refusal for its generation
+// costs a second request, which tells an absent object from another version.
+func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	err := b.checkKey(key)
+	if err == nil {
+		err = b.features.Conds.CheckDelete(o, time.Now())
+	}
+	if err != nil {
+		return driver.Fail(driver.OpDelete, key, err)
+	}
+	g, ok := generation(o.IfVersion)
+	switch {
+	case o.IfVersion != "" && !ok:
+		err = driver.Fail(driver.OpDelete, key, fmt.Errorf("%q is no generation, so nothing has it: %w", o.IfVersion, driver.Mismatch))
+	case o.NotAfter.IsZero():
+		err = b.remove(ctx, driver.OpDelete, key, b.full(key), g)
+	default:
+		err = cloud.Late(b.removeBefore(ctx, key, g, o.NotAfter), o.NotAfter)
+	}
+	if errors.Is(err, driver.Mismatch) {
+		err = b.another(ctx, driver.OpDelete, key, err)
+	}
+	if err = b.absent(ctx, err); errors.Is(err, driver.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// another is mismatch, or NotFound where there is no object that could match.
+func (b *Bucket) another(ctx context.Context, op driver.Op, key string, mismatch error) error {
+	if _, err := b.get(ctx, op, key, b.full(key)); err != nil {
+		var e *driver.Error
+		if errors.As(err, &e) {
+			e.MayHave = false // it only looked
+		}
+		return err
+	}
+	return mismatch
+}
+
+// remove deletes the object that the store knows as name, in the given
+// generation only unless that is 0.
+func (b *Bucket) remove(ctx context.Context, op driver.Op, key, name string, generation int64) error {
+	ctx, c := begin(ctx, op, key, driver.Cond{})
+	r := b.service.Delete(b.name, name).Context(ctx)
+	if generation != 0 {
+		r.IfGenerationMatch(generation)
+	}
+	if b.config.UserProject != "" {
+		r.UserProject(b.config.UserProject)
+	}
+	if err := r.Do(); err != nil {
+		return c.fail(ctx, err)
+	}
+	b.seen.Store(true)
+	return nil
+}
+
+// removeBefore is remove by a signed URL, which the store refuses after the deadline by
+// its own clock. Tokens have no such bound.
+// https://cloud.google.com/storage/docs/authentication/signatures
+func (b *Bucket) removeBefore(ctx context.Context, key string, generation int64, deadline time.Time) error {
+	const condition = "X-Goog-If-Generation-Match"
+	o := &sdk.SignedURLOptions{Method: http.MethodDelete, Expires: earlier(deadline, time.Now().Add(maxExpires)), QueryParameters: b.query(driver.SignRequest{})}
+	if generation != 0 {
+		o.Headers = []string{fmt.Sprintf("%s:%d", condition, generation)}
+	}
+	signing, c := begin(ctx, driver.OpSign, key, driver.Cond{})
+	target, err := b.signedURL(signing, b.config.Endpoint, key, o)
+	if err != nil {
+		return c.fail(signing, err)
+	}
+	ctx, c = begin(ctx, driver.OpDelete, key, driver.Cond{})
+	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, target, nil)
+	if err != nil {
+		return c.fail(ctx, err)
+	}
+	req.Header.Set("User-Agent", userAgent)
+	if generation != 0 {
+		req.Header.Set(condition, strconv.FormatInt(generation, 10))
+	}
+	resp, err := exchange(b.plain, req)
+	if err != nil {
+		return c.fail(ctx, err)
+	}
+	_ = resp.Body.Close()
+	b.seen.Store(true)
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
 
 // maxBatch is how many calls one batch request may hold.
 // https://cloud.google.com/storage/docs/batch
@@ -27,27 +128,26 @@ const maxBatch = 100
 
 // deleteBatch deletes keys in one request. The error names the first key that
 // could not be deleted; the others are deleted all the same.
-func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
+func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error {
+	if len(refs) == 0 {
 		return nil
 	}
-	if len(keys) > maxBatch {
-		err := fmt.Errorf("%d keys, one request takes at most %d: %w", len(keys), maxBatch, driver.Invalid)
-		return driver.Fail(driver.OpDeleteBatch, keys[0], err)
+	if err := b.features.CheckBatch(refs); err != nil {
+		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
 	}
-	names := make([]string, len(keys))
-	for i, key := range keys {
-		if err := b.checkKey(key); err != nil {
-			return driver.Fail(driver.OpDeleteBatch, key, err)
+	all := make([]deletion, len(refs))
+	for i, r := range refs {
+		g, ok := generation(r.Version)
+		err := b.checkKey(r.Key)
+		if err == nil && r.Version != "" && !ok {
+			err = fmt.Errorf("version %q is no generation: %w", r.Version, driver.Invalid)
 		}
-		names[i] = b.full(key)
+		if err != nil {
+			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
+		}
+		all[i] = deletion{r.Key, b.full(r.Key), g}
 	}
-	i, err := b.batch(ctx, driver.OpDeleteBatch, keys[0], names)
-	var e *driver.Error
-	if i >= 0 && errors.As(err, &e) {
-		e.Key = keys[i]
-	}
-	return err
+	return b.batch(ctx, driver.OpDeleteBatch, all)
 }
 
 // batches are requests under way at the same time.
@@ -57,44 +157,51 @@ const batches = 4
 func (b *Bucket) removeAll(ctx context.Context, op driver.Op, key string, names []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(batches)
-	for len(names) > 0 {
-		some := names[:min(len(names), maxBatch)]
-		names = names[len(some):]
-		g.Go(func() error {
-			_, err := b.batch(ctx, op, key, some)
-			return err
-		})
+	for some := range slices.Chunk(names, maxBatch) {
+		all := make([]deletion, len(some))
+		for i, name := range some {
+			all[i] = deletion{key: key, name: name}
+		}
+		g.Go(func() error { return b.batch(ctx, op, all) })
 	}
 	return g.Wait()
 }
 
-// batch deletes up to maxBatch objects in one request. When some of them could not
-// be deleted, the error is that of the one at the index; else the index is -1.
-func (b *Bucket) batch(ctx context.Context, op driver.Op, key string, names []string) (int, error) {
-	ctx, c := begin(ctx, op, key, driver.Cond{})
-	replies, err := b.sendBatch(ctx, names)
+// deletion is one call of a batch.
+type deletion struct {
+	key        string // to tell
+	name       string // as the store knows the object
+	generation int64  // 0 is any
+}
+
+// batch deletes up to maxBatch objects in one request. The error is that of the first
+// which could not be deleted.
+func (b *Bucket) batch(ctx context.Context, op driver.Op, all []deletion) error {
+	ctx, c := begin(ctx, op, all[0].key, driver.Cond{})
+	replies, err := b.sendBatch(ctx, all)
 	if err != nil {
-		return -1, c.fail(ctx, err)
+		return c.fail(ctx, err)
 	}
-	first, left := -1, 0
+	left := 0
 	var failed *driver.Error
-	for i, err := range replies {
-		if err == nil {
+	for i, reply := range replies {
+		if reply == nil {
 			continue
 		}
-		e := c.partly(err)
-		if e.Kind == driver.NotFound {
+		e := c.partly(reply)
+		e.Key = all[i].key
+		if e.Kind == driver.Mismatch && errors.Is(b.another(ctx, op, e.Key, e), driver.NotFound) || e.Kind == driver.NotFound {
 			continue
 		}
-		if left++; first < 0 {
-			first, failed = i, e
+		if left++; failed == nil {
+			failed = e
 		}
 	}
-	if first < 0 {
-		return -1, b.noneThere(ctx, c, replies)
+	if failed == nil {
+		return b.noneThere(ctx, c, replies)
 	}
-	failed.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(names), failed.Err)
-	return first, failed
+	failed.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(all), failed.Err)
+	return failed
 }
 
 // noneThere tells a batch that found nothing to delete from one that found no
@@ -106,10 +213,11 @@ func (b *Bucket) noneThere(ctx context.Context, c *call, replies []error) error 
 			return nil
 		}
 	}
-	if err := b.absent(ctx, c.partly(replies[0])); !errors.Is(err, driver.NotFound) {
-		return err
+	err := b.absent(ctx, c.partly(replies[0]))
+	if errors.Is(err, driver.NotFound) || errors.Is(err, driver.Mismatch) { // the bucket is there
+		return nil
 	}
-	return nil
+	return err
 }
 
 // partly is the error of one call in a batch.
@@ -125,10 +233,10 @@ func (c *call) partly(err error) *driver.Error {
 	return e
 }
 
-// sendBatch sends a call for each name, and returns the error of each.
+// sendBatch sends a call for each deletion, and returns the error of each.
 // https://cloud.google.com/storage/docs/batch#http
-func (b *Bucket) sendBatch(ctx context.Context, names []string) ([]error, error) {
-	body, contentType, err := b.deletions(names)
+func (b *Bucket) sendBatch(ctx context.Context, all []deletion) ([]error, error) {
+	body, contentType, err := b.deletions(all)
 	if err != nil {
 		return nil, err
 	}
@@ -137,22 +245,18 @@ func (b *Bucket) sendBatch(ctx context.Context, names []string) ([]error, error)
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return readReplies(resp, len(names))
+	return readReplies(resp, len(all))
 }
 
-// deletions is a message with a call for each name, numbered from 0.
-func (b *Bucket) deletions(names []string) (body []byte, contentType string, err error) {
+// deletions is a message with a call for each, numbered from 0.
+func (b *Bucket) deletions(all []deletion) (body []byte, contentType string, err error) {
 	at, err := url.Parse(b.config.Endpoint)
 	if err != nil {
 		return nil, "", err
 	}
-	query := ""
-	if b.config.UserProject != "" {
-		query = "?" + url.Values{"userProject": {b.config.UserProject}}.Encode()
-	}
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
-	for i, name := range names {
+	for i, d := range all {
 		part, err := w.CreatePart(textproto.MIMEHeader{
 			"Content-Type": {"application/http"}, "Content-Transfer-Encoding": {"binary"}, "Content-Id": {"<" + strconv.Itoa(i) + ">"},
 		})
@@ -160,12 +264,26 @@ func (b *Bucket) deletions(names []string) (body []byte, contentType string, err
 			return nil, "", err
 		}
 		_, _ = fmt.Fprintf(part, "DELETE /storage/v1/b/%s/o/%s%s HTTP/1.1\r\nHost: %s\r\n\r\n",
-			url.PathEscape(b.name), url.PathEscape(name), query, at.Host) // to memory
+			url.PathEscape(b.name), url.PathEscape(d.name), b.deletionQuery(d), at.Host) // to memory
 	}
 	if err := w.Close(); err != nil {
 		return nil, "", err
 	}
 	return buf.Bytes(), "multipart/mixed; boundary=" + w.Boundary(), nil
+}
+
+func (b *Bucket) deletionQuery(d deletion) string {
+	q := url.Values{}
+	if b.config.UserProject != "" {
+		q.Set("userProject", b.config.UserProject)
+	}
+	if d.generation != 0 {
+		q.Set("ifGenerationMatch", strconv.FormatInt(d.generation, 10))
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // errNoReply is the error of a call that a batch's reply is silent about.

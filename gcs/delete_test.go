@@ -26,7 +26,7 @@ func TestDeleteBatchPartly(t *testing.T) {
 		keys = append(keys, key)
 	}
 	f.held = map[string]bool{"p/" + keys[3]: true, "p/" + keys[7]: true}
-	err := b.Features().DeleteBatch(t.Context(), append(keys, "absent"))
+	err := b.Features().DeleteBatch(t.Context(), driver.Refs(append(keys, "absent")...))
 	var e *driver.Error
 	if !errors.As(err, &e) || e.Kind != driver.Denied || e.Key != keys[3] || !strings.Contains(err.Error(), "2 of 11") || e.MayHave {
 		t.Errorf("got %v, want %v of 2 keys, the first %q", err, driver.Denied, keys[3])
@@ -64,9 +64,41 @@ func TestBatchReplies(t *testing.T) {
 			return true
 		}
 		b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
-		err := b.Features().DeleteBatch(t.Context(), []string{"a", "b"})
+		err := b.Features().DeleteBatch(t.Context(), driver.Refs("a", "b"))
 		if driver.KindOf(err) != tt.kind || (err == nil) != (tt.kind == driver.Unknown) || driver.MayHave(err) != (tt.kind == driver.Unavailable) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.kind)
 		}
+	}
+}
+
+// TestDeleteBatchVersions tells another version from an absent object, which the store
+// does not.
+func TestDeleteBatchVersions(t *testing.T) {
+	f := newFake(t, "bucket")
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true, UserProject: "payer"})
+	put := func(key string) driver.Object {
+		t.Helper()
+		obj, err := b.Put(t.Context(), key, section("x"), driver.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return obj
+	}
+	gone, old, there := put("gone"), put("old"), put("there")
+	put("old")
+	if err := b.Delete(t.Context(), "gone", driver.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var refs []driver.ObjectRef
+	for _, obj := range []driver.Object{gone, old, there} {
+		refs = append(refs, driver.ObjectRef{Key: obj.Key, Version: obj.Version})
+	}
+	err := b.Features().DeleteBatch(t.Context(), refs)
+	var e *driver.Error
+	if !errors.As(err, &e) || e.Kind != driver.Mismatch || e.Key != "old" || e.MayHave {
+		t.Errorf("got %v", err)
+	}
+	if got := f.names("bucket"); !slices.Equal(got, []string{"old"}) {
+		t.Errorf("left %q", got)
 	}
 }

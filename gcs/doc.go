@@ -7,7 +7,8 @@
 //	b, err := driver.Open(ctx, "gs://my-bucket/registry")
 //	b, err := driver.Open(ctx, "gs://my-bucket?credentials_file=/etc/blobdock/key.json&storage_class=STANDARD")
 //
-// The ETag of the contract is the object's generation, as a decimal number.
+// The ETag and the Version of the contract are the object's generation, as a decimal
+// number.
 //
 // # Requests
 //
@@ -20,11 +21,16 @@
 //     object is there, one to delete each hundred parts. One more when CreateUpload was
 //     given a content type or metadata: they are read from the upload's marker.
 //   - AbortUpload deletes the marker, lists the parts and deletes them by the hundred.
+//   - Features.Concat is one for up to 32 sources. More are joined in groups first, which
+//     takes n/32 + n/1024 requests more; the intermediate objects have the prefix that the
+//     caller chose and are consumed by the next request.
 //   - Features.Copy is one inside a location and storage class, else as many as the store
 //     wants; one more when storage_class is set and the source's metadata is kept.
 //   - A refusal whose reason the reply does not tell costs a second request that
-//     finds it: a read or copy under a condition, a completion, and as long as the
-//     store has not shown that the bucket is there, a 404.
+//     finds it: a read, copy or delete under a condition, a completion, and as long as the
+//     store has not shown that the bucket is there, a 404. That of Features.Concat costs a
+//     look at each source.
+//   - Delete with NotAfter is a signed URL: one more to IAM without a service account's key.
 //   - A range of an object without bytes is two.
 //   - Features.Sign is none with a service account's key, else one to IAM.
 //
@@ -109,15 +115,17 @@
 // The role roles/storage.objectUser on the bucket allows all that blobdock does
 // with it. What each permission is for:
 //
-//	storage.objects.get            Stat, Open, signed GET and HEAD; source of copies;
-//	                               PutPart, CompleteUpload
-//	storage.objects.create         Put, CreateUpload, PutPart, CompleteUpload, copies
-//	storage.objects.delete         Delete, AbortUpload; to overwrite in Put and copies;
-//	                               CompleteUpload, whose parts go
+//	storage.objects.get            Stat, Open, signed GET and HEAD; source of copies and
+//	                               of Concat; PutPart, CompleteUpload
+//	storage.objects.create         Put, CreateUpload, PutPart, CompleteUpload, Concat, copies
+//	storage.objects.delete         Delete, AbortUpload; to overwrite in Put, Concat and
+//	                               copies; CompleteUpload, whose parts go; Concat that
+//	                               deletes its sources
 //	storage.objects.list           ListPage, UploadsPage, AbortUpload; without it the
 //	                               reason of a refused completion stays unknown
-//	iam.serviceAccounts.signBlob   signed URLs without a key file (on the account that
-//	                               signs: roles/iam.serviceAccountTokenCreator)
+//	iam.serviceAccounts.signBlob   signed URLs and Delete with NotAfter without a key file
+//	                               (on the account that signs:
+//	                               roles/iam.serviceAccountTokenCreator)
 //	serviceusage.services.use      with user_project (on the project)
 //
 // With kms_key the bucket's service agent needs

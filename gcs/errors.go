@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"time"
 
 	"cloud.google.com/go/auth"
 	"google.golang.org/api/googleapi"
@@ -68,6 +69,8 @@ func (c *call) refused(e *driver.Error, api *googleapi.Error) {
 	e.Code = codeOf(api)
 	kind, known := kinds[e.Code]
 	switch {
+	case api.Code == http.StatusTooManyRequests:
+		kind = driver.Throttled
 	case known:
 	case api.Code == http.StatusConflict: // with another write; nothing was done
 		kind = driver.Unavailable
@@ -82,7 +85,17 @@ func (c *call) refused(e *driver.Error, api *googleapi.Error) {
 		text += "; " + hint
 	}
 	c.Refused(e, kind, text, api)
+	// The reply is the same where a bucket has too many requests for the moment. Its
+	// reason is text, so that all are taken for the more frequent: many writes to an
+	// object.
+	if e.Code == "rateLimitExceeded" {
+		c.LimitKey(e, keyInterval)
+	}
 }
+
+// keyInterval is how often an object may be written, overwritten and deleted.
+// https://cloud.google.com/storage/quotas#objects
+const keyInterval = time.Second
 
 // codeOf is the reason that the JSON API gives, or the code of the XML API.
 func codeOf(api *googleapi.Error) string {

@@ -85,9 +85,12 @@ type refusal struct {
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.requests.Add(1)
-	if f.before != nil && f.before(w, r) {
-		return
+	if f.before == nil || !f.before(w, r) {
+		f.serve(w, r)
 	}
+}
+
+func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i := range path {
 		path[i], _ = url.PathUnescape(path[i])
@@ -374,7 +377,17 @@ func (f *fake) xmlRead(w http.ResponseWriter, r *http.Request, bucket, name stri
 	}
 	objects, ok := f.buckets[bucket]
 	o := objects[name]
+	q := r.URL.Query()
+	signed, _ := time.Parse("20060102T150405Z", q.Get("X-Goog-Date"))
+	life, _ := strconv.Atoi(q.Get("X-Goog-Expires"))
 	switch {
+	case q.Has("X-Goog-Signature") && time.Now().After(signed.Add(time.Duration(life)*time.Second)):
+		fail(400, "ExpiredToken")
+		return
+	case r.Method == http.MethodDelete && (!q.Has("X-Goog-Signature") || r.Header.Get("Authorization") != "" ||
+		r.Header.Get("X-Goog-If-Generation-Match") != "" && !strings.Contains(q.Get("X-Goog-SignedHeaders"), "x-goog-if-generation-match")):
+		fail(403, "SignatureDoesNotMatch")
+		return
 	case !ok:
 		fail(404, "NoSuchBucket")
 		return
@@ -383,6 +396,10 @@ func (f *fake) xmlRead(w http.ResponseWriter, r *http.Request, bucket, name stri
 		return
 	case o == nil:
 		fail(404, "NoSuchKey")
+		return
+	case r.Method == http.MethodDelete:
+		delete(objects, name)
+		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	h := w.Header()

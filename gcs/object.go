@@ -111,6 +111,9 @@ func (b *Bucket) send(ctx context.Context, op driver.Op, key string, obj *storag
 		return nil, err
 	}
 	b.seen.Store(true)
+	if stored.Generation == 0 {
+		return nil, c.Incomplete("generation")
+	}
 	return stored, nil
 }
 
@@ -168,38 +171,9 @@ func (b *Bucket) fresh(name string, o driver.WriteOptions) *storage.Object {
 // object is o as the contract describes it.
 func (b *Bucket) object(key string, o *storage.Object) driver.Object {
 	at, _ := time.Parse(time.RFC3339, o.Updated)
+	g := strconv.FormatInt(o.Generation, 10)
 	return driver.Object{
-		Key: key, Size: int64(o.Size), ETag: strconv.FormatInt(o.Generation, 10), ModTime: at,
+		Key: key, Size: int64(o.Size), ETag: g, Version: g, ModTime: at,
 		ContentType: o.ContentType, Metadata: cloud.Metadata(o.Metadata),
 	}
-}
-
-// Delete removes the object at key, if there is one.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := b.checkKey(key); err != nil {
-		return driver.Fail(driver.OpDelete, key, err)
-	}
-	err := b.remove(ctx, driver.OpDelete, key, b.full(key), 0)
-	if err = b.absent(ctx, err); errors.Is(err, driver.NotFound) {
-		return nil
-	}
-	return err
-}
-
-// remove deletes the object that the store knows as name, in the given
-// generation only unless that is 0.
-func (b *Bucket) remove(ctx context.Context, op driver.Op, key, name string, generation int64) error {
-	ctx, c := begin(ctx, op, key, driver.Cond{})
-	r := b.service.Delete(b.name, name).Context(ctx)
-	if generation != 0 {
-		r.IfGenerationMatch(generation)
-	}
-	if b.config.UserProject != "" {
-		r.UserProject(b.config.UserProject)
-	}
-	if err := r.Do(); err != nil {
-		return c.fail(ctx, err)
-	}
-	b.seen.Store(true)
-	return nil
 }

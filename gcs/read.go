@@ -45,11 +45,7 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 
 // noMatch is mismatch, or NotFound where there is no object that could match.
 func (b *Bucket) noMatch(ctx context.Context, key string, mismatch error) error {
-	_, err := b.get(ctx, driver.OpOpen, key, b.full(key))
-	if err != nil {
-		return b.absent(ctx, err)
-	}
-	return mismatch
+	return b.absent(ctx, b.another(ctx, driver.OpOpen, key, mismatch))
 }
 
 func (b *Bucket) download(ctx context.Context, key string, span cloud.Span, match string) (*driver.Reader, error) {
@@ -94,8 +90,9 @@ const metaHeader = "X-Goog-Meta-"
 // https://cloud.google.com/storage/docs/xml-api/reference-headers
 func described(key string, resp *http.Response) driver.Object {
 	at, _ := http.ParseTime(resp.Header.Get("Last-Modified"))
+	g := resp.Header.Get("X-Goog-Generation")
 	obj := driver.Object{
-		Key: key, Size: resp.ContentLength, ETag: resp.Header.Get("X-Goog-Generation"), ModTime: at,
+		Key: key, Size: resp.ContentLength, ETag: g, Version: g, ModTime: at,
 		ContentType: resp.Header.Get("Content-Type"),
 	}
 	for k, v := range resp.Header {

@@ -44,23 +44,26 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 }
 
 func (b *Bucket) signed(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
-	endpoint, err := url.Parse(cmp.Or(b.config.RedirectEndpoint, b.config.Endpoint))
-	if err != nil {
-		return driver.SignedURL{}, err
-	}
 	expires := time.Now().Add(min(r.Expires, maxExpires).Truncate(time.Second))
-	o := &sdk.SignedURLOptions{
-		Scheme: sdk.SigningSchemeV4, Method: r.Method, Expires: expires,
-		Hostname: endpoint.Host, Insecure: endpoint.Scheme == "http", QueryParameters: b.query(r),
-	}
-	if err := b.signer(ctx, o); err != nil {
-		return driver.SignedURL{}, err
-	}
-	signed, err := sdk.SignedURL(b.name, b.full(r.Key), o)
+	o := &sdk.SignedURLOptions{Method: r.Method, Expires: expires, QueryParameters: b.query(r)}
+	signed, err := b.signedURL(ctx, cmp.Or(b.config.RedirectEndpoint, b.config.Endpoint), r.Key, o)
 	if err != nil {
 		return driver.SignedURL{}, err
 	}
 	return driver.SignedURL{URL: signed, Expires: expires}, nil
+}
+
+// signedURL signs o for an object at an endpoint.
+func (b *Bucket) signedURL(ctx context.Context, endpoint, key string, o *sdk.SignedURLOptions) (string, error) {
+	at, err := url.Parse(endpoint)
+	if err != nil {
+		return "", err
+	}
+	o.Scheme, o.Hostname, o.Insecure = sdk.SigningSchemeV4, at.Host, at.Scheme == "http"
+	if err := b.signer(ctx, o); err != nil {
+		return "", err
+	}
+	return sdk.SignedURL(b.name, b.full(key), o)
 }
 
 // query is what the reply is to have instead of what the object has, and who pays.

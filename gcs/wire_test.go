@@ -137,6 +137,13 @@ func TestAttributes(t *testing.T) {
 	if _, err := b.CompleteUpload(t.Context(), u, parts, driver.Cond{}); err != nil {
 		t.Fatal(err)
 	}
+	var sources []driver.Object
+	for range 40 {
+		sources = append(sources, driver.Object{Key: "put", Size: 1})
+	}
+	if _, err := b.Features().Concat(t.Context(), driver.ConcatRequest{Key: "joined", Sources: sources, Options: o}); err != nil {
+		t.Fatal(err)
+	}
 	for name, made := range f.buckets["bucket"] {
 		if made.StorageClass != "NEARLINE" || made.ContentType != o.ContentType || made.Metadata["k"] != "v" {
 			t.Errorf("%s has class %q, type %q, metadata %v", name, made.StorageClass, made.ContentType, made.Metadata)
@@ -144,7 +151,7 @@ func TestAttributes(t *testing.T) {
 	}
 	_ = content(t, b, "parts")
 	_, _ = b.ListPage(t.Context(), driver.ListRequest{})
-	_ = b.Delete(t.Context(), "parts")
+	_ = b.Delete(t.Context(), "parts", driver.DeleteOptions{})
 	if len(without) > 0 {
 		t.Errorf("without key or project:\n%s", strings.Join(without, "\n"))
 	}

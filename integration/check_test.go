@@ -155,7 +155,7 @@ func (b bareBucket) remove(t *testing.T, key string) {
 	if _, err := b.Stat(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Delete(t.Context(), key); err != nil {
+	if err := b.Delete(t.Context(), key, driver.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

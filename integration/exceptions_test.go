@@ -14,12 +14,18 @@ var gcsExceptions = with(verify.Exceptions("gcs"), map[string]string{
 	"complete-by-etag":  "compose ignores the generations of its sources",
 	"complete-consumes": "compose ignores deleteSourceObjects, and answers 500 for a source that is gone",
 	"retarget":          "the same",
+	"concat-pins":       "the same",
+	"concat-atomic":     "compose ignores preconditions",
+	"delete-version":    "delete ignores preconditions",
 	"upload-list":       "the same: what was completed is still listed",
 	"copy":              "rewrite ignores ifSourceGenerationMatch",
 	"etag-pins":         "reads ignore x-goog-if-generation-match",
 	"model":             "all of these",
 	"list-pages":        "every page repeats the common prefixes of all that follow",
 	"sign":              "response-cache-control is ignored; signatures are not looked at either",
+
+	"concat-joins/scratch": "compose ignores deleteSourceObjects",
+	"delete-batch/version": "delete ignores preconditions",
 })
 
 // azureExceptions are what Azurite gets wrong, and what Azure's blocks can't do.

@@ -229,12 +229,12 @@ func deleteBatch(ctx context.Context, p *run) (string, error) {
 		}
 		keys = append(keys, p.key(name))
 	}
-	return "", p.features.DeleteBatch(ctx, keys)
+	return "", p.features.DeleteBatch(ctx, driver.Refs(keys...))
 }
 
 func remove(ctx context.Context, p *run) (string, error) {
 	for _, key := range p.made {
-		if err := p.bucket.Delete(ctx, key); err != nil {
+		if err := p.bucket.Delete(ctx, key, driver.DeleteOptions{}); err != nil {
 			return "what the probe wrote stays below " + p.folder, err
 		}
 	}

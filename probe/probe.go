@@ -119,7 +119,7 @@ func (p *run) tidy(ctx context.Context) {
 		_ = p.bucket.AbortUpload(ctx, p.upload)
 	}
 	for _, key := range p.made {
-		_ = p.bucket.Delete(ctx, key)
+		_ = p.bucket.Delete(ctx, key, driver.DeleteOptions{})
 	}
 }
 

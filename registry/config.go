@@ -28,9 +28,9 @@ type Config struct {
 	//
 	//	memory_budget    bytes of all part buffers, such as 256MiB
 	//	memory_wait      how long a push waits for a buffer before it is answered 503; 1m
-	//	retries          how often a request is made again that failed in passing; 3
+	//	retries          how often a request is made again that failed in passing; 7
 	//	throttle_retries the same for requests that the store throttles; 7
-	//	retry_delay      upper bound of the first wait before that, which doubles; 50ms
+	//	retry_delay      upper bound of the first wait before that, which doubles; 100ms
 	//	retry_max_delay  upper bound of every wait; 5s
 	//	retry_total      upper bound of all waits of one request; 10s
 	//	lookup_ttl       how long a blob that was found counts as there; 1m, 0s is not at all

@@ -189,7 +189,7 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	if _, err := driver.Copy(ctx, d.bucket, source, obj.Size, dst, o, d.store.CopyPlan()); err != nil {
 		return d.fail(ctx, from, err)
 	}
-	return d.fail(ctx, from, d.bucket.Delete(ctx, src))
+	return d.fail(ctx, from, d.bucket.Delete(ctx, src, driver.DeleteOptions{}))
 }
 
 // Delete implements storagedriver.StorageDriver. An upload's folder takes with
@@ -225,7 +225,7 @@ func (d *Driver) Delete(ctx context.Context, p string) error {
 	}
 	d.store.ForgetAll()
 	defer d.store.ForgetAll() // what was looked up meanwhile
-	return d.fail(ctx, p, driver.DeleteAll(ctx, d.bucket, keys))
+	return d.fail(ctx, p, driver.DeleteAll(ctx, d.bucket, driver.Refs(keys...)))
 }
 
 // RedirectURL implements storagedriver.StorageDriver.

@@ -115,7 +115,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_ = b.Delete(ctx, "some/link")
+	_ = b.Delete(ctx, "some/link", driver.DeleteOptions{})
 	wantMore(t, before, map[string]float64{
 		`blobdock_storage_requests_total{op="put",outcome="throttled",provider="mem"}`:         1,
 		`blobdock_storage_requests_total{op="put",outcome="store unavailable",provider="mem"}`: 1,

@@ -96,12 +96,12 @@ func BenchmarkObserve(b *testing.B) {
 		bucket driver.Bucket
 	}{{"counted", m.observe(mem.New())}, {"bare", driver.Wrap(mem.New(), through)}} {
 		b.Run(tt.name, func(b *testing.B) {
-			if err := tt.bucket.Delete(b.Context(), "k"); err != nil {
+			if err := tt.bucket.Delete(b.Context(), "k", driver.DeleteOptions{}); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := tt.bucket.Delete(b.Context(), "k"); err != nil {
+				if err := tt.bucket.Delete(b.Context(), "k", driver.DeleteOptions{}); err != nil {
 					b.Fatal(err)
 				}
 			}

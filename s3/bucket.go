@@ -23,7 +23,8 @@ import (
 type Bucket struct {
 	lent
 	client    *s3.Client
-	presign   *s3.PresignClient
+	presign   *s3.PresignClient // for clients
+	deleter   *s3.PresignClient // for requests of its own
 	transport *http.Transport
 	name      string
 	region    string // that requests are signed for
@@ -88,6 +89,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 			o.BaseEndpoint = aws.String(strings.TrimSuffix(c.RedirectEndpoint, "/"))
 		}
 	}))
+	b.deleter = s3.NewPresignClient(b.client)
 	b.features = b.offer(c)
 	return b, nil
 }
@@ -175,8 +177,9 @@ func (b *Bucket) offer(c Config) driver.Features {
 		f.CopyPart = b.copyPart
 	}
 	if p.batchMax != 0 {
-		f.DeleteBatch, f.BatchMax = b.deleteBatch, p.batchMax
+		f.DeleteBatch, f.BatchMax, f.Conds.DeleteBatch = b.deleteBatch, p.batchMax, true
 	}
+	f.Conds.DeleteNotAfter = !c.Anonymous
 	if !c.Anonymous && b.customer == nil {
 		f.Sign = b.sign
 	}

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"encoding/xml"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
@@ -11,19 +12,21 @@ import (
 // call is one method call.
 type call struct {
 	cloud.Call
-	source string // the ETag that a copy's source must have
-	region string // the one that requests are signed for
+	source string        // the ETag that a copy's source must have
+	region string        // the one that requests are signed for
+	every  time.Duration // how often the store takes a write to one key; 0 is no limit
 }
 
 // begin starts a call; requests under the context report to it.
 func (b *Bucket) begin(ctx context.Context, op driver.Op, key string) (context.Context, *call) {
-	c := &call{Call: cloud.Call{Op: op, Key: key}, region: b.region}
+	c := &call{Call: cloud.Call{Op: op, Key: key}, region: b.region, every: b.profile.keyInterval}
 	return cloud.Begin(ctx, &c.Call), c
 }
 
 // reply is what error documents tell beyond code and message.
 type reply struct {
 	Code      string
+	Message   string
 	Condition string // the header whose condition did not hold
 	Region    string
 	Endpoint  string

@@ -199,7 +199,7 @@ func (c Config) adjust(p profile) (profile, error) {
 	case ConditionsComplete:
 		p.conds = writeConds
 	case ConditionsAll:
-		p.conds = driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds}
+		p.conds = driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Delete: p.conds.Delete}
 	}
 	// Other stores have classes of their own; Ceph's are named by its operator.
 	if classes := types.StorageClass("").Values(); p.name == "aws" && c.StorageClass != "" && !slices.Contains(classes, types.StorageClass(c.StorageClass)) {

@@ -36,11 +36,13 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
 	}
-	obj := driver.Object{Key: r.Dst, Size: -1}
-	if out.CopyObjectResult != nil {
-		obj.ETag, obj.ModTime = etag(out.CopyObjectResult.ETag), aws.ToTime(out.CopyObjectResult.LastModified)
+	if out.CopyObjectResult == nil || etag(out.CopyObjectResult.ETag) == "" {
+		return driver.Object{}, c.Incomplete("ETag")
 	}
-	return obj, nil
+	return driver.Object{
+		Key: r.Dst, Size: -1, ETag: etag(out.CopyObjectResult.ETag), Version: version(out.VersionId),
+		ModTime: aws.ToTime(out.CopyObjectResult.LastModified),
+	}, nil
 }
 
 // copyPart fills part n of u with bytes of another object.
@@ -57,7 +59,10 @@ func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src drive
 	in := &s3.UploadPartCopyInput{
 		Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID, PartNumber: aws.Int32(int32(n)),
 		CopySource: b.source(src.Key), CopySourceIfMatch: text(src.ETag),
-		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", src.Range.Off, src.Range.Off+src.Range.Len-1)),
+	}
+	// A range is refused where the source is not larger than the smallest part.
+	if !src.Whole() {
+		in.CopySourceRange = aws.String(fmt.Sprintf("bytes=%d-%d", src.Range.Off, src.Range.Off+src.Range.Len-1))
 	}
 	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = b.customer.fields()
 	in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5 = b.customer.fields()
@@ -65,11 +70,10 @@ func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src drive
 	if err != nil {
 		return driver.Part{}, c.fail(ctx, err)
 	}
-	part := driver.Part{Number: n, Size: src.Range.Len}
-	if out.CopyPartResult != nil {
-		part.ETag = etag(out.CopyPartResult.ETag)
+	if out.CopyPartResult == nil || etag(out.CopyPartResult.ETag) == "" {
+		return driver.Part{}, c.Incomplete("ETag")
 	}
-	return part, nil
+	return driver.Part{Number: n, Size: src.Range.Len, ETag: etag(out.CopyPartResult.ETag)}, nil
 }
 
 func (b *Bucket) checkCopyPart(u driver.Upload, n int, src driver.Source) error {

@@ -82,9 +82,17 @@
 // guards a body on its way, and a known SHA-256 is compared before the body is
 // sent.
 //
+// # Versions
+//
+// Object.Version is the object's version id in a versioned bucket, and "" in any
+// other. Delete takes a version id on every store, and an ETag where the profile's
+// conditions allow it (Amazon S3). An ETag stands for the bytes: it can't tell an object from
+// a later one with equal bytes. A NotAfter becomes the expiry of a presigned
+// request.
+//
 // # Permissions
 //
-// This policy allows all that blobdock does with the bucket:
+// This policy allows all that blobdock does with a bucket without versions:
 //
 //	{
 //	  "Version": "2012-10-17",
@@ -108,6 +116,7 @@
 //	                               If-Match on a write
 //	s3:PutObject                   Put, uploads in parts, signed PUT, copies
 //	s3:DeleteObject                Delete, DeleteBatch
+//	s3:DeleteObjectVersion         the same for one version, in a versioned bucket
 //	s3:ListBucket                  ListPage; without it an absent key reads as Denied
 //	s3:AbortMultipartUpload        AbortUpload
 //	s3:ListBucketMultipartUploads  UploadsPage, which the sweeper needs

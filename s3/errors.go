@@ -123,6 +123,7 @@ func (c *call) judge(e *driver.Error, err error) {
 			e.Kind = driver.Invalid // the SDK refused to make a request of it
 		}
 	}
+	c.LimitKey(e, c.every)
 }
 
 // refused is for replies with an error in them.
@@ -134,6 +135,8 @@ func (c *call) refused(e *driver.Error, api smithy.APIError) {
 	}
 	kind, known := kinds[e.Code]
 	switch {
+	case c.Status == http.StatusTooManyRequests:
+		kind = driver.Throttled // R2 gives it the code ServiceUnavailable
 	case e.Code == conflict:
 		kind = driver.Unavailable // nothing was done
 		if c.Op == driver.OpCompleteUpload {

@@ -53,8 +53,10 @@ func copyOf(etag string, c driver.Cond) verb {
 	}
 }
 
-func abort(ctx context.Context, b *Bucket) error  { return b.AbortUpload(ctx, testUpload) }
-func remove(ctx context.Context, b *Bucket) error { return b.Delete(ctx, "key") }
+func abort(ctx context.Context, b *Bucket) error { return b.AbortUpload(ctx, testUpload) }
+func remove(ctx context.Context, b *Bucket) error {
+	return b.Delete(ctx, "key", driver.DeleteOptions{})
+}
 
 var (
 	free    = driver.Cond{}

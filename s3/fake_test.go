@@ -171,7 +171,7 @@ func everyVerb(t testing.TB, b *Bucket, do func(op driver.Op, err error)) {
 	do(driver.OpOpen, err)
 	_, err = b.Put(ctx, "key", section("hello"), driver.WriteOptions{})
 	do(driver.OpPut, err)
-	do(driver.OpDelete, b.Delete(ctx, "key"))
+	do(driver.OpDelete, b.Delete(ctx, "key", driver.DeleteOptions{}))
 	_, err = b.ListPage(ctx, driver.ListRequest{})
 	do(driver.OpList, err)
 	_, err = b.CreateUpload(ctx, "key", driver.WriteOptions{})
@@ -187,5 +187,5 @@ func everyVerb(t testing.TB, b *Bucket, do func(op driver.Op, err error)) {
 	do(driver.OpCopy, err)
 	_, err = b.features.CopyPart(ctx, u, 1, src)
 	do(driver.OpCopyPart, err)
-	do(driver.OpDeleteBatch, b.features.DeleteBatch(ctx, []string{"key", "other"}))
+	do(driver.OpDeleteBatch, b.features.DeleteBatch(ctx, driver.Refs("key", "other")))
 }

@@ -40,6 +40,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		Key:         key,
 		Size:        aws.ToInt64(out.ContentLength),
 		ETag:        etag(out.ETag),
+		Version:     version(out.VersionId),
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
 		Metadata:    cloud.Metadata(out.Metadata),
@@ -90,8 +91,11 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 		return driver.Object{}, c.failBody(ctx, up, err)
 	}
 	b.seen.Store(true)
+	if etag(out.ETag) == "" {
+		return driver.Object{}, c.Incomplete("ETag")
+	}
 	return driver.Object{
-		Key: key, Size: body.Size(), ETag: etag(out.ETag), ModTime: c.Date(),
+		Key: key, Size: body.Size(), ETag: etag(out.ETag), Version: version(out.VersionId), ModTime: c.Date(),
 		ContentType: o.ContentType, Metadata: maps.Clone(o.Metadata),
 	}, nil
 }
@@ -125,24 +129,6 @@ func (b *Bucket) checkCond(set driver.CondSet, c driver.Cond) error {
 	return nil
 }
 
-// Delete removes the object at key, if there is one.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	if err := b.checkKey(key); err != nil {
-		return driver.Fail(driver.OpDelete, key, err)
-	}
-	ctx, c := b.begin(ctx, driver.OpDelete, key)
-	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: b.bucket(), Key: b.full(key)})
-	if err != nil {
-		// S3 answers 204 for what is absent; GCS and others 404.
-		if err = c.fail(ctx, err); errors.Is(err, driver.NotFound) {
-			return nil
-		}
-		return err
-	}
-	b.seen.Store(true)
-	return nil
-}
-
 // etag is the quoted form, which conditions take; some documents lack the quotes.
 func etag(s *string) string {
 	v := aws.ToString(s)
@@ -150,4 +136,13 @@ func etag(s *string) string {
 		return v
 	}
 	return `"` + v + `"`
+}
+
+// version is the object's version, "" where the bucket gives each the id "null".
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/AddingObjectstoVersionSuspendedBuckets.html
+func version(id *string) string {
+	if v := aws.ToString(id); v != "null" {
+		return v
+	}
+	return ""
 }

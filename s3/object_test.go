@@ -148,6 +148,7 @@ func TestStatAsksForBucketOnce(t *testing.T) {
 			if r.Method == http.MethodHead {
 				w.WriteHeader(404)
 			}
+			w.Header().Set("Etag", `"etag"`)
 		})
 		if err := put(free)(t.Context(), b); err != nil {
 			t.Fatal(err)
@@ -254,20 +255,20 @@ func TestDeleteBatch(t *testing.T) {
 		<Error><Key>p/a</Key><Code>NoSuchKey</Code></Error>
 		<Error><Key>p/b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
 		<Error><Key>p/c</Key><Code>InternalError</Code></Error></DeleteResult>`), func(c *Config) { c.Prefix = "p" })
-	err := b.features.DeleteBatch(t.Context(), []string{"a", "b", "c"})
+	err := b.features.DeleteBatch(t.Context(), driver.Refs("a", "b", "c"))
 	var e *driver.Error
 	if !errors.As(err, &e) || e.Kind != driver.Denied || e.Key != "b" || e.Code != "AccessDenied" || !strings.Contains(err.Error(), "2 of 3 keys") {
 		t.Errorf("got %v", err)
 	}
 	b, f := fakeStore(t, serve(200, `<DeleteResult><Error><Key>a</Key><Code>NoSuchKey</Code></Error></DeleteResult>`))
-	if err := b.features.DeleteBatch(t.Context(), []string{"a"}); err != nil {
+	if err := b.features.DeleteBatch(t.Context(), driver.Refs("a")); err != nil {
 		t.Errorf("absent key: %v", err)
 	}
 	f.take()
 	if err := b.features.DeleteBatch(t.Context(), nil); err != nil || len(f.take()) != 0 {
 		t.Errorf("no keys: %v", err)
 	}
-	if err := b.features.DeleteBatch(t.Context(), make([]string, 1001)); !errors.Is(err, driver.Invalid) {
+	if err := b.features.DeleteBatch(t.Context(), make([]driver.ObjectRef, 1001)); !errors.Is(err, driver.Invalid) {
 		t.Errorf("too many keys: %v", err)
 	}
 }

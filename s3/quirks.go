@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -41,6 +42,10 @@ type profile struct {
 	copyOneBelow int64 // default of CopyThreshold: up to here one request is quickest
 	copyPart     int64 // bytes of one UploadPartCopy; 0 where there is none
 	batchMax     int   // keys of one DeleteObjects; 0 where there is none
+
+	// keyInterval is how often one key may be written; a write that comes sooner is
+	// answered 429. 0 where there is no such limit.
+	keyInterval time.Duration
 }
 
 // awsParts are the limits of Amazon S3, which most stores copy.
@@ -90,7 +95,8 @@ var profiles = []profile{
 		announce: true, // else "expected checksum Type: null, actual checksum Type: crc32c"
 		parts:    awsParts,
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-		conds:        driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds},
+		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
+		conds:        driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Delete: driver.CondIfMatch},
 		copyMax:      copyMax,
 		copyOneBelow: copyOneBelow,
 		copyPart:     copyPart,
@@ -106,7 +112,8 @@ var profiles = []profile{
 		checksum: ChecksumCRC32C,
 		// https://min.io/docs/minio/linux/operations/concepts/thresholds.html
 		parts: limits(48*tib + 840*gib),
-		// Conditions on a copy are ignored without a word (seen on 2026-02-12).
+		// Conditions on a copy and on a delete are ignored without a word (seen on
+		// 2026-02-12).
 		conds:        writeConds,
 		copyMax:      copyMax,
 		copyOneBelow: copyOneBelow,
@@ -135,6 +142,9 @@ var profiles = []profile{
 		copyOneBelow: copyOneBelow,
 		copyPart:     copyPart,
 		batchMax:     batchMax,
+		// "Concurrent writes to the same object name (key): 1 per second"
+		// https://developers.cloudflare.com/r2/platform/limits/
+		keyInterval: time.Second,
 	},
 	{
 		name:      "ceph",

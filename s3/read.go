@@ -30,7 +30,7 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 			b.seen.Store(true)
 			return &driver.Reader{
 				ReadCloser: http.NoBody,
-				Object:     driver.Object{Key: key, ETag: etag(text(c.Header.Get("Etag")))},
+				Object:     driver.Object{Key: key, ETag: etag(text(c.Header.Get("Etag"))), Version: version(text(c.Header.Get("X-Amz-Version-Id")))},
 			}, nil
 		}
 		return nil, c.fail(ctx, err)
@@ -40,6 +40,7 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		Key:         key,
 		Size:        aws.ToInt64(out.ContentLength),
 		ETag:        etag(out.ETag),
+		Version:     version(out.VersionId),
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
 		Metadata:    cloud.Metadata(out.Metadata),

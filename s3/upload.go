@@ -35,6 +35,9 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOpt
 		return driver.Upload{}, c.fail(ctx, err)
 	}
 	b.seen.Store(true)
+	if aws.ToString(out.UploadId) == "" {
+		return driver.Upload{}, c.Incomplete("upload id")
+	}
 	return driver.Upload{Key: key, ID: aws.ToString(out.UploadId), Started: c.Date()}, nil
 }
 
@@ -56,6 +59,9 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 	out, err := b.client.UploadPart(ctx, in, unsigned(nil))
 	if err != nil {
 		return driver.Part{}, c.failBody(ctx, up, err)
+	}
+	if etag(out.ETag) == "" {
+		return driver.Part{}, c.Incomplete("ETag")
 	}
 	return driver.Part{Number: n, Size: body.Size(), ETag: etag(out.ETag)}, nil
 }
@@ -106,7 +112,10 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
 	}
-	return driver.Object{Key: u.Key, Size: size, ETag: etag(out.ETag), ModTime: c.Date()}, nil
+	if etag(out.ETag) == "" {
+		return driver.Object{}, c.Incomplete("ETag")
+	}
+	return driver.Object{Key: u.Key, Size: size, ETag: etag(out.ETag), Version: version(out.VersionId), ModTime: c.Date()}, nil
 }
 
 // AbortUpload drops the upload and its parts.

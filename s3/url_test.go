@@ -140,7 +140,7 @@ func TestOpenURL(t *testing.T) {
 	}
 	f := b.Features()
 	if f.Name != "s3/aws" || f.PartSize != 16*mib || f.Concurrency != 6 || f.CopyMax != gib ||
-		f.Copying != (driver.CopyPlan{PartSize: 32 * mib, Concurrency: 3}) {
+		f.Copying.PartSize != 32*mib || f.Copying.Concurrency != 3 {
 		t.Errorf("features are %+v", f)
 	}
 	if f.Sign == nil || f.Copy == nil || f.CopyPart == nil || f.DeleteBatch == nil || f.BatchMax != 1000 || f.Retarget != nil || f.Rename != nil {

@@ -176,9 +176,41 @@ X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 		},
 		{
 			name: "delete",
-			do:   func(b *Bucket) error { return b.Delete(ctx, "key") },
+			do:   func(b *Bucket) error { return b.Delete(ctx, "key", driver.DeleteOptions{}) },
 			want: `DELETE /bucket/p/key?x-id=DeleteObject
 X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+`,
+		},
+		{
+			name: "delete one version",
+			do: func(b *Bucket) error {
+				return b.Delete(ctx, "key", driver.DeleteOptions{IfVersion: "v+1"})
+			},
+			want: `DELETE /bucket/p/key?versionId=v%2B1&x-id=DeleteObject
+X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+`,
+		},
+		{
+			name: "delete by ETag",
+			edit: func(c *Config) { c.Profile = "aws"; c.PathStyle = new(true) },
+			do: func(b *Bucket) error {
+				return b.Delete(ctx, "key", driver.DeleteOptions{IfVersion: `"e"`})
+			},
+			want: `DELETE /bucket/p/key?x-id=DeleteObject
+If-Match: "e"
+X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+`,
+		},
+		{
+			name: "copy part, whole source",
+			do: func(b *Bucket) error {
+				_, err := b.features.CopyPart(ctx, u, 3, driver.Source{Key: "src", ETag: `"old"`, Range: driver.Range{Len: 5}, Size: 5})
+				return err
+			},
+			want: `PUT /bucket/p/key?partNumber=3&uploadId=up1&x-id=UploadPartCopy
+X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+X-Amz-Copy-Source: bucket/p/src
+X-Amz-Copy-Source-If-Match: "old"
 `,
 		},
 		{
@@ -320,7 +352,7 @@ X-Amz-Copy-Source-Range: bytes=10-14
 		},
 		{
 			name: "delete batch",
-			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, []string{"a", "b"}) },
+			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, driver.Refs("a", "b")) },
 			want: `POST /bucket?delete=
 Content-Type: application/xml
 X-Amz-Checksum-Crc32: O3ZRew==
@@ -332,7 +364,7 @@ X-Amz-Content-Sha256: 42ae343090786e8ba93f299166c3868b3fb485a9d332499df9d4635481
 		{
 			name: "delete batch, md5",
 			edit: func(c *Config) { c.Profile = "ceph" },
-			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, []string{"a", "b"}) },
+			do:   func(b *Bucket) error { return b.features.DeleteBatch(ctx, driver.Refs("a", "b")) },
 			want: `POST /bucket?delete=
 Content-Md5: bGtEYAojiimnw3jVY+5cjw==
 Content-Type: application/xml

@@ -117,7 +117,7 @@ func TestPrintConfig(t *testing.T) {
 		"secret_key: REDACTED", "password: REDACTED", "Authorization:\n      - REDACTED", "pin: REDACTED",
 		"url: https://hooks.example.com/REDACTED", "remoteurl: https://REDACTED@registry-1.docker.io", "a@example.com",
 		// defaults
-		"profile: aws", "path_style: false", "part_size: 8MiB", "stall_timeout: 30s", "retries: 3", "redirect_expiry: 20m0s",
+		"profile: aws", "path_style: false", "part_size: 8MiB", "stall_timeout: 30s", "retries: 7", "redirect_expiry: 20m0s",
 		"path: /metrics", "interval: 10s", "maxentries: 1000", "formatter: text", "draintimeout: 30s", "threshold: 10", "ttl: 168h0m0s",
 	} {
 		if !strings.Contains(text, want) {

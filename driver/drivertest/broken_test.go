@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
@@ -27,15 +28,26 @@ var broken = map[string]func(driver.Bucket) driver.Bucket{
 	"etag-pins":         func(b driver.Bucket) driver.Bucket { return ignoresPins{b} },
 	"key-bytes":         func(b driver.Bucket) driver.Bucket { return decodesKeys{b} },
 	"metadata-kept":     func(b driver.Bucket) driver.Bucket { return dropsMetadata{b} },
+	"version-unique":    func(b driver.Bucket) driver.Bucket { return repeatsVersions{b} },
+	"delete-version":    func(b driver.Bucket) driver.Bucket { return deletesAny{b} },
+	"delete-deadline":   func(b driver.Bucket) driver.Bucket { return deletesLate{b} },
+	"concat-joins":      joinsWith(func(r *driver.ConcatRequest) { slices.Reverse(r.Sources) }),
+	"concat-pins": joinsWith(func(r *driver.ConcatRequest) {
+		r.Sources = slices.Clone(r.Sources)
+		for i := range r.Sources {
+			r.Sources[i].ETag, r.Sources[i].Version = "", ""
+		}
+	}),
+	"concat-atomic": joinsWith(func(r *driver.ConcatRequest) { r.Options.Cond = driver.Cond{} }),
 }
 
 type deletesStrictly struct{ driver.Bucket }
 
-func (b deletesStrictly) Delete(ctx context.Context, key string) error {
+func (b deletesStrictly) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
 	if _, err := b.Stat(ctx, key); err != nil {
 		return err
 	}
-	return b.Bucket.Delete(ctx, key)
+	return b.Bucket.Delete(ctx, key, o)
 }
 
 type opensLeniently struct{ driver.Bucket }
@@ -73,7 +85,7 @@ type deletesFirst struct{ driver.Bucket }
 
 func (b deletesFirst) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	if o.Cond.IsZero() {
-		_ = b.Delete(ctx, key)
+		_ = b.Delete(ctx, key, driver.DeleteOptions{})
 	}
 	return b.Bucket.Put(ctx, key, body, o)
 }
@@ -124,6 +136,41 @@ func (b dropsMetadata) Put(ctx context.Context, key string, body *io.SectionRead
 		o.Metadata = nil
 	}
 	return b.Bucket.Put(ctx, key, body, o)
+}
+
+type repeatsVersions struct{ driver.Bucket }
+
+func (b repeatsVersions) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	obj, err := b.Bucket.Put(ctx, key, body, o)
+	obj.Version = "1"
+	return obj, err
+}
+
+type deletesAny struct{ driver.Bucket }
+
+func (b deletesAny) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	o.IfVersion = ""
+	return b.Bucket.Delete(ctx, key, o)
+}
+
+type deletesLate struct{ driver.Bucket }
+
+func (b deletesLate) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	o.NotAfter = time.Time{}
+	return b.Bucket.Delete(ctx, key, o)
+}
+
+// joinsWith changes what is asked of Concat.
+func joinsWith(edit func(*driver.ConcatRequest)) func(driver.Bucket) driver.Bucket {
+	return func(b driver.Bucket) driver.Bucket {
+		return driver.With(b, func(f *driver.Features) {
+			join := f.Concat
+			f.Concat = func(ctx context.Context, r driver.ConcatRequest) (driver.Object, error) {
+				edit(&r)
+				return join(ctx, r)
+			}
+		})
+	}
 }
 
 // TestSuiteNotices runs the suite on broken buckets, each in a process of its

@@ -16,44 +16,48 @@ import (
 type write struct {
 	name  string
 	conds driver.CondSet
-	do    func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error
+	do    func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error)
 }
 
 // writes are the ways that f offers.
 func writes(f driver.Features) []write {
-	ways := []write{{"Put", f.Conds.Put, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
-		_, err := b.Put(t.Context(), key, section(data), under(c))
-		return err
-	}}, {"CompleteUpload", f.Conds.Complete, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+	ways := []write{{"Put", f.Conds.Put, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
+		return b.Put(t.Context(), key, section(data), under(c))
+	}}, {"CompleteUpload", f.Conds.Complete, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
 		u, parts := uploaded(t, b, key, data)
-		_, err := b.CompleteUpload(t.Context(), u, parts, c)
+		obj, err := b.CompleteUpload(t.Context(), u, parts, c)
 		if err != nil {
 			abort(t, b, u)
 		}
-		return err
+		return obj, err
 	}}}
 	if f.Copy != nil {
-		ways = append(ways, write{"Copy", f.Conds.Copy, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+		ways = append(ways, write{"Copy", f.Conds.Copy, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
 			put(t, b, "copied", data)
-			_, err := b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "copied"}, Dst: key, Options: under(c)})
-			return err
+			return b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "copied"}, Dst: key, Options: under(c)})
 		}})
 	}
 	if f.Retarget != nil {
-		ways = append(ways, write{"Retarget", f.Conds.Retarget, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+		ways = append(ways, write{"Retarget", f.Conds.Retarget, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
 			u, parts := uploaded(t, b, "staged", data)
-			_, err := b.Features().Retarget(t.Context(), u, parts, key, c)
+			obj, err := b.Features().Retarget(t.Context(), u, parts, key, c)
 			if err != nil {
 				abort(t, b, u)
 			}
-			return err
+			return obj, err
 		}})
 	}
 	if f.Rename != nil {
-		ways = append(ways, write{"Rename", f.Conds.Rename, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
+		ways = append(ways, write{"Rename", f.Conds.Rename, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
 			put(t, b, "moved", data)
-			_, err := b.Features().Rename(t.Context(), driver.Source{Key: "moved"}, key, c)
-			return err
+			return b.Features().Rename(t.Context(), driver.Source{Key: "moved"}, key, c)
+		}})
+	}
+	if f.Concat != nil {
+		ways = append(ways, write{"Concat", f.Conds.Concat, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
+			half := len(data) / 2
+			sources := []driver.Object{put(t, b, "first half", data[:half]), put(t, b, "second half", data[half:])}
+			return b.Features().Concat(t.Context(), driver.ConcatRequest{Key: key, Sources: sources, Options: under(c)})
 		}})
 	}
 	return ways
@@ -63,30 +67,34 @@ func condHonoured(t *testing.T, s suite) {
 	for _, w := range writes(s.New(t).Features()) {
 		t.Run(w.name, func(t *testing.T) {
 			b := s.New(t)
+			do := func(key, data string, c driver.Cond) error {
+				_, err := w.do(t, b, key, []byte(data), c)
+				return err
+			}
 			if !w.conds.Allows(ifAbsent) {
-				wantKind(t, "IfAbsent", w.do(t, b, "new", []byte("x"), ifAbsent), driver.Unsupported)
+				wantKind(t, "IfAbsent", do("new", "x", ifAbsent), driver.Unsupported)
 				wantAbsent(t, b, "new")
 			} else {
-				noError(t, "IfAbsent at an absent key", w.do(t, b, "new", []byte("first"), ifAbsent))
-				wantKind(t, "IfAbsent at a present key", w.do(t, b, "new", []byte("second"), ifAbsent), driver.Exists)
+				noError(t, "IfAbsent at an absent key", do("new", "first", ifAbsent))
+				wantKind(t, "IfAbsent at a present key", do("new", "second", ifAbsent), driver.Exists)
 				wantContent(t, b, "new", []byte("first"))
-				noError(t, "Delete", b.Delete(t.Context(), "new"))
-				noError(t, "IfAbsent after Delete", w.do(t, b, "new", []byte("third"), ifAbsent))
+				noError(t, "Delete", b.Delete(t.Context(), "new", driver.DeleteOptions{}))
+				noError(t, "IfAbsent after Delete", do("new", "third", ifAbsent))
 				wantContent(t, b, "new", []byte("third"))
 				put(t, b, "empty", nil)
-				wantKind(t, "IfAbsent at an empty object", w.do(t, b, "empty", []byte("x"), ifAbsent), driver.Exists)
+				wantKind(t, "IfAbsent at an empty object", do("empty", "x", ifAbsent), driver.Exists)
 			}
 			first := put(t, b, "old", []byte("first")).ETag
 			if !w.conds.Allows(ifMatch(first)) {
-				wantKind(t, "IfMatch", w.do(t, b, "old", []byte("other"), ifMatch(first)), driver.Unsupported)
+				wantKind(t, "IfMatch", do("old", "other", ifMatch(first)), driver.Unsupported)
 				wantContent(t, b, "old", []byte("first"))
 				return
 			}
-			noError(t, "IfMatch with the ETag that is there", w.do(t, b, "old", []byte("other"), ifMatch(first)))
+			noError(t, "IfMatch with the ETag that is there", do("old", "other", ifMatch(first)))
 			wantContent(t, b, "old", []byte("other"))
-			wantKind(t, "IfMatch with an older ETag", w.do(t, b, "old", []byte("third"), ifMatch(first)), driver.Mismatch)
+			wantKind(t, "IfMatch with an older ETag", do("old", "third", ifMatch(first)), driver.Mismatch)
 			wantContent(t, b, "old", []byte("other"))
-			wantKind(t, "IfMatch at an absent key", w.do(t, b, "gone", []byte("x"), ifMatch(first)), driver.Mismatch)
+			wantKind(t, "IfMatch at an absent key", do("gone", "x", ifMatch(first)), driver.Mismatch)
 			wantAbsent(t, b, "gone")
 		})
 	}

@@ -169,20 +169,38 @@ func deleteBatch(t *testing.T, s suite) {
 	keys := append([]string{"a&b<c>", "kept"}, listKeys...)
 	fill(t, b, keys)
 	drop := append([]string{"a&b<c>", "never", "was/there"}, listKeys[2:]...)
-	noError(t, "DeleteBatch", f.DeleteBatch(t.Context(), drop))
+	noError(t, "DeleteBatch", f.DeleteBatch(t.Context(), driver.Refs(drop...)))
 	want := slices.Sorted(slices.Values(append([]string{"kept"}, listKeys[:2]...)))
 	if got := keysOf(t, b, driver.ListRequest{}); !slices.Equal(got, want) {
 		t.Errorf("after DeleteBatch: got %q, want %q", got, want)
 	}
-	noError(t, "DeleteBatch of absent keys", f.DeleteBatch(t.Context(), drop))
+	noError(t, "DeleteBatch of absent keys", f.DeleteBatch(t.Context(), driver.Refs(drop...)))
 	noError(t, "DeleteBatch of no keys", f.DeleteBatch(t.Context(), nil))
 	over := make([]string, f.BatchMax+1)
 	for i := range over {
 		over[i] = fmt.Sprint("over/", i)
 	}
-	wantKind(t, "DeleteBatch of too many keys", f.DeleteBatch(t.Context(), over), driver.Invalid)
-	noError(t, "DeleteAll", driver.DeleteAll(t.Context(), b, append(over, "kept", "B", "a-b")))
+	wantKind(t, "DeleteBatch of too many keys", f.DeleteBatch(t.Context(), driver.Refs(over...)), driver.Invalid)
+	noError(t, "DeleteAll", driver.DeleteAll(t.Context(), b, driver.Refs(append(over, "kept", "B", "a-b")...)))
 	if got := keysOf(t, b, driver.ListRequest{}); len(got) != 0 {
 		t.Errorf("after DeleteAll: %q", got)
+	}
+
+	old := put(t, b, "key", []byte("old"))
+	next := put(t, b, "key", []byte("next"))
+	put(t, b, "other", []byte("x"))
+	if !f.Conds.DeleteBatch {
+		refs := append(driver.Refs("other"), driver.ObjectRef{Key: "key", Version: old.ETag})
+		wantKind(t, "DeleteBatch with a version", f.DeleteBatch(t.Context(), refs), driver.Unsupported)
+		wantContent(t, b, "other", []byte("x"))
+	} else if old.Version != "" && !s.excepted(t, "delete-batch/version") {
+		refs := append([]driver.ObjectRef{{Key: "key", Version: old.Version}}, driver.Refs("other")...)
+		wantKind(t, "DeleteBatch with an older version", f.DeleteBatch(t.Context(), refs), driver.Mismatch)
+		wantContent(t, b, "key", []byte("next"))
+		wantAbsent(t, b, "other")
+		refs[0].Version = next.Version
+		noError(t, "DeleteBatch with the version that is there", f.DeleteBatch(t.Context(), refs))
+		noError(t, "DeleteBatch with the version of an absent key", f.DeleteBatch(t.Context(), refs))
+		wantAbsent(t, b, "key")
 	}
 }

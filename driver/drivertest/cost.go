@@ -73,6 +73,13 @@ func wireCost(t *testing.T, s suite) {
 	if f.Rename != nil {
 		cost(driver.OpRename, func() error { _, err := f.Rename(ctx, driver.Source{Key: "key"}, "moved", driver.Cond{}); return err })
 	}
+	if f.Concat != nil {
+		obj := must[driver.Object](t, "Stat")(b.Stat(ctx, "key"))
+		cost(driver.OpConcat, func() error {
+			_, err := f.Concat(ctx, driver.ConcatRequest{Key: "joined", Sources: []driver.Object{obj, obj}, Options: under(ifAbsent)})
+			return err
+		})
+	}
 	if f.Sign != nil {
 		cost(driver.OpSign, func() error {
 			_, err := f.Sign(ctx, driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: time.Minute})
@@ -80,8 +87,12 @@ func wireCost(t *testing.T, s suite) {
 		})
 	}
 	if f.DeleteBatch != nil {
-		cost(driver.OpDeleteBatch, func() error { return f.DeleteBatch(ctx, []string{"parts", "copy", "target"}) })
+		cost(driver.OpDeleteBatch, func() error { return f.DeleteBatch(ctx, driver.Refs("parts", "copy", "target")) })
 	}
-	cost(driver.OpDelete, func() error { return b.Delete(ctx, "key") })
-	cost(driver.OpDelete, func() error { return b.Delete(ctx, "absent") })
+	cost(driver.OpDelete, func() error { return b.Delete(ctx, "key", driver.DeleteOptions{}) })
+	cost(driver.OpDelete, func() error { return b.Delete(ctx, "absent", driver.DeleteOptions{}) })
+	if f.Conds.DeleteNotAfter {
+		o := driver.DeleteOptions{NotAfter: time.Now().Add(time.Minute)}
+		cost(driver.OpDelete, func() error { return b.Delete(ctx, "absent", o) })
+	}
 }

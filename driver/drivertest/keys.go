@@ -73,7 +73,7 @@ func keyBytes(t *testing.T, s suite) {
 		if got := keysOf(t, b, driver.ListRequest{Prefix: key, Limit: 1}); len(got) == 0 || got[0] != key {
 			t.Errorf("List with prefix %q: got %q", key, got)
 		}
-		noError(t, fmt.Sprintf("Delete(%q)", key), b.Delete(t.Context(), key))
+		noError(t, fmt.Sprintf("Delete(%q)", key), b.Delete(t.Context(), key, driver.DeleteOptions{}))
 	}
 	if got := keysOf(t, b, driver.ListRequest{}); len(got) != 0 {
 		t.Errorf("still there: %q", got)
@@ -81,7 +81,7 @@ func keyBytes(t *testing.T, s suite) {
 	u, parts := uploaded(t, b, keys[6], []byte("x"))
 	complete(t, b, u, parts...)
 	wantContent(t, b, keys[6], []byte("x"))
-	noError(t, "Delete", b.Delete(t.Context(), keys[6]))
+	noError(t, "Delete", b.Delete(t.Context(), keys[6], driver.DeleteOptions{}))
 
 	for _, key := range refused {
 		for op, err := range allVerbs(t.Context(), b, key) {

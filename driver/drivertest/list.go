@@ -158,7 +158,7 @@ func listWhileDeleting(t *testing.T, s suite) {
 	for e, err := range driver.List(t.Context(), b, driver.ListRequest{Limit: 3}) {
 		noError(t, "List", err)
 		got = append(got, e.Key)
-		noError(t, "Delete", b.Delete(t.Context(), e.Key))
+		noError(t, "Delete", b.Delete(t.Context(), e.Key, driver.DeleteOptions{}))
 	}
 	if diff := cmp.Diff(keys, got); diff != "" {
 		t.Errorf("List while its entries are deleted (-want +got):\n%s", diff)

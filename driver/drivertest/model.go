@@ -60,7 +60,7 @@ func stroll(t testing.TB, b driver.Bucket, src rand.Source, steps int, uploads b
 	w := &walk{
 		t: t, b: b, rand: rand.New(src), f: b.Features(), noUploads: !uploads,
 		m:     mem.NewWith(mem.Options{Parts: limits}),
-		etags: map[string][]pair[string]{},
+		etags: map[string][]pair[string]{}, versions: map[string][]pair[string]{},
 	}
 	for w.step = range steps {
 		w.next()
@@ -88,9 +88,11 @@ type walk struct {
 	rand *rand.Rand
 	step int
 	// etags are those that a key ever had, the latest at the end.
-	etags   map[string][]pair[string]
-	uploads []*walkUpload
-	parts   int // put so far
+	etags map[string][]pair[string]
+	// versions are likewise what Delete takes for a version.
+	versions map[string][]pair[string]
+	uploads  []*walkUpload
+	parts    int // put so far
 	// noUploads leaves out what can't be compared.
 	noUploads bool
 }
@@ -120,8 +122,10 @@ func (w *walk) next() {
 		w.delete(key)
 	case n < 60:
 		w.list(driver.ListRequest{Prefix: pick(w, []string{"", "", "b", "b/", "é", "x"}), Delimiter: pick(w, []string{"", "/"}), Limit: w.rand.IntN(4)})
-	case n < 66 && w.f.Copy != nil:
+	case n < 63 && w.f.Copy != nil:
 		w.copy(key, pick(w, walkKeys))
+	case n < 66:
+		w.concat(key)
 	case n < 70 && w.f.Rename != nil:
 		w.rename(key, pick(w, walkKeys))
 	case n < 72 && w.f.DeleteBatch != nil:
@@ -161,6 +165,7 @@ func (w *walk) wrote(what, key string, o pair[driver.Object], realErr, modelErr 
 	}
 	w.object(what, o)
 	w.etags[key] = append(w.etags[key], pair[string]{o.real.ETag, o.model.ETag})
+	w.versions[key] = append(w.versions[key], pair[string]{versionOf(o.real), versionOf(o.model)})
 	return true
 }
 
@@ -243,12 +248,52 @@ func (w *walk) stat(key string) {
 
 func (w *walk) delete(key string) {
 	w.t.Helper()
-	w.same(fmt.Sprintf("Delete(%q)", key), w.b.Delete(w.t.Context(), key), w.m.Delete(w.t.Context(), key))
+	var o pair[driver.DeleteOptions]
+	if had := w.versions[key]; len(had) > 0 && w.rand.IntN(2) == 0 && w.f.Conds.Delete.Allows(ifMatch("x")) {
+		v := pick(w, had[max(0, len(had)-2):])
+		o.real.IfVersion, o.model.IfVersion = v.real, v.model
+	}
+	what := fmt.Sprintf("Delete(%q, %+v)", key, o.real)
+	w.same(what, w.b.Delete(w.t.Context(), key, o.real), w.m.Delete(w.t.Context(), key, o.model))
+}
+
+// concat joins some objects, most of them by the versions that were written last.
+func (w *walk) concat(to string) {
+	w.t.Helper()
+	var r pair[driver.ConcatRequest]
+	for range w.rand.IntN(5) {
+		key := pick(w, walkKeys)
+		src := driver.Object{Key: key, Size: 50}
+		if obj, err := w.m.Stat(w.t.Context(), key); err == nil {
+			src.Size = obj.Size
+		}
+		pin := w.source(key, driver.Range{})
+		src.ETag = pin.real.ETag
+		r.real.Sources = append(r.real.Sources, src)
+		src.ETag = pin.model.ETag
+		r.model.Sources = append(r.model.Sources, src)
+	}
+	c, ok := w.cond(to, w.f.ConcatConds())
+	r.real.Key, r.model.Key = to, to
+	r.real.Options, r.model.Options = under(c.real), under(c.model)
+	what := fmt.Sprintf("Concat(%+v)", r.real)
+	var o pair[driver.Object]
+	var realErr, modelErr error
+	o.real, realErr = driver.Concat(w.t.Context(), w.b, r.real, joining(w.b))
+	if !ok {
+		w.refused(what, realErr)
+		return
+	}
+	o.model, modelErr = driver.Concat(w.t.Context(), w.m, r.model, driver.CopyPlan{})
+	if realErr != nil && modelErr != nil {
+		return // which of the sources and the condition is looked at first is the store's choice
+	}
+	w.wrote(what, to, o, realErr, modelErr)
 }
 
 func (w *walk) deleteBatch(keys []string) {
 	w.t.Helper()
-	w.same(fmt.Sprintf("DeleteBatch(%q)", keys), w.f.DeleteBatch(w.t.Context(), keys), w.m.Features().DeleteBatch(w.t.Context(), keys))
+	w.same(fmt.Sprintf("DeleteBatch(%q)", keys), w.f.DeleteBatch(w.t.Context(), driver.Refs(keys...)), w.m.Features().DeleteBatch(w.t.Context(), driver.Refs(keys...)))
 }
 
 func (w *walk) list(q driver.ListRequest) {

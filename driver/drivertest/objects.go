@@ -19,11 +19,11 @@ const mib = 1 << 20
 
 func deleteAbsent(t *testing.T, s suite) {
 	b := s.New(t)
-	noError(t, "Delete of a key that never was", b.Delete(t.Context(), "never/was"))
+	noError(t, "Delete of a key that never was", b.Delete(t.Context(), "never/was", driver.DeleteOptions{}))
 	put(t, b, "once", []byte("x"))
-	noError(t, "Delete", b.Delete(t.Context(), "once"))
+	noError(t, "Delete", b.Delete(t.Context(), "once", driver.DeleteOptions{}))
 	wantAbsent(t, b, "once")
-	noError(t, "second Delete", b.Delete(t.Context(), "once"))
+	noError(t, "second Delete", b.Delete(t.Context(), "once", driver.DeleteOptions{}))
 }
 
 func absent(t *testing.T, s suite) {
@@ -36,7 +36,7 @@ func absent(t *testing.T, s suite) {
 		wantKind(t, fmt.Sprintf("Open(%q)", key), err, driver.NotFound)
 		_, err = b.Open(t.Context(), key, driver.Range{Off: 7, Len: 3}, driver.ReadOptions{IfMatch: `"0123"`})
 		wantKind(t, fmt.Sprintf("Open(%q) of a range under a condition", key), err, driver.NotFound)
-		noError(t, fmt.Sprintf("Delete(%q)", key), b.Delete(t.Context(), key))
+		noError(t, fmt.Sprintf("Delete(%q)", key), b.Delete(t.Context(), key, driver.DeleteOptions{}))
 	}
 	wantContent(t, b, "dir/object", []byte("x"))
 }

@@ -48,8 +48,11 @@ type Harness struct {
 	//
 	//	bucket-not-key/create-upload   a missing bucket shows at CreateUpload
 	//	complete-by-etag/replaced      a part that was put again can't be named any more
+	//	concat-joins/scratch           intermediate objects are gone when the object is there
+	//	concat-pins/uploads            the upload of a Concat that fails is gone
 	//	copy-part/beyond               a part that is not all in its source is refused
 	//	copy-part/completed            the upload is gone for part copies
+	//	delete-batch/version           a batch compares versions
 	//	key-bytes/backslash            a backslash in a key; the key is refused instead
 	//	key-bytes/utf-16               byte order of characters beyond U+FFFF
 	//	model/uploads                  uploads in the random walk
@@ -100,6 +103,12 @@ var clauses = []test{
 	{name: "etag-pins", run: etagPins},
 	{name: "key-bytes", run: keyBytes},
 	{name: "metadata-kept", run: metadataKept, needs: func(f driver.Features) bool { return f.Metadata }},
+	{name: "version-unique", run: versionUnique},
+	{name: "delete-version", run: deleteVersion},
+	{name: "delete-deadline", run: deleteDeadline},
+	{name: "concat-joins", run: concat},
+	{name: "concat-pins", run: concatPins},
+	{name: "concat-atomic", run: concatAtomic},
 }
 
 // further has what the contract says elsewhere.

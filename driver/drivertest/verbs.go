@@ -37,7 +37,7 @@ func allVerbs(ctx context.Context, b driver.Bucket, key string) iter.Seq2[driver
 				return err
 			}},
 			{driver.OpPut, true, func() error { _, err := b.Put(ctx, key, body, driver.WriteOptions{}); return err }},
-			{driver.OpDelete, true, func() error { return b.Delete(ctx, key) }},
+			{driver.OpDelete, true, func() error { return b.Delete(ctx, key, driver.DeleteOptions{}) }},
 			{driver.OpCreateUpload, true, func() error { _, err := b.CreateUpload(ctx, key, driver.WriteOptions{}); return err }},
 			{driver.OpPutPart, true, func() error { _, err := b.PutPart(ctx, u, 1, body); return err }},
 			{driver.OpCompleteUpload, true, func() error { _, err := b.CompleteUpload(ctx, u, one, driver.Cond{}); return err }},
@@ -53,7 +53,11 @@ func allVerbs(ctx context.Context, b driver.Bucket, key string) iter.Seq2[driver
 				return err
 			}},
 			{driver.OpRename, f.Rename != nil, func() error { _, err := f.Rename(ctx, src, key, driver.Cond{}); return err }},
-			{driver.OpDeleteBatch, f.DeleteBatch != nil, func() error { return f.DeleteBatch(ctx, []string{key}) }},
+			{driver.OpConcat, f.Concat != nil, func() error {
+				_, err := f.Concat(ctx, driver.ConcatRequest{Key: key, Sources: []driver.Object{{Key: "source", Size: 1000}}})
+				return err
+			}},
+			{driver.OpDeleteBatch, f.DeleteBatch != nil, func() error { return f.DeleteBatch(ctx, driver.Refs(key)) }},
 		}
 		for _, c := range calls {
 			if c.offered && !yield(c.op, c.do()) {

@@ -179,7 +179,7 @@ func TestEachPoint(t *testing.T) {
 		if err := put(b, "b"); err != nil {
 			return fmt.Errorf("second: %w", err)
 		}
-		return b.Delete(context.Background(), "a")
+		return b.Delete(context.Background(), "a", driver.DeleteOptions{})
 	}, func(t *testing.T, b driver.Bucket, p fault.Point, err error) {
 		if !errors.Is(err, fault.ErrInjected) {
 			t.Errorf("got %v", err)

@@ -22,7 +22,8 @@
 // Writers of one key exclude each other by flock on a file in the folder
 // .blobdock, also between processes; readers never wait. IfAbsent moves the file
 // into place by link, which fails where a file is, even one of a program that
-// takes no lock.
+// takes no lock. A delete of one version takes the lock as well. Nothing bounds the
+// time at which the kernel carries it out, so NotAfter is not offered.
 //
 // # Folders
 //
@@ -114,13 +115,17 @@ func New(dir string, o Options) (*Bucket, error) {
 func (b *Bucket) Features() driver.Features {
 	all := driver.AllConds
 	return driver.Features{
-		Name:     "file",
-		Parts:    limits,
-		Conds:    driver.Conds{Put: all, Complete: all, Copy: all, Retarget: all, Rename: all},
+		Name:  "file",
+		Parts: limits,
+		Conds: driver.Conds{
+			Put: all, Complete: all, Copy: all, Retarget: all, Rename: all, Concat: all,
+			Delete: driver.CondIfMatch,
+		},
 		Copy:     b.copyObject,
 		CopyPart: b.copyPart,
 		Retarget: b.retarget,
 		Rename:   b.rename,
+		Concat:   b.concat,
 	}
 }
 

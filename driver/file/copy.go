@@ -99,6 +99,9 @@ func (b *Bucket) move(ctx context.Context, src driver.Source, dst string, c driv
 	if err == nil {
 		err = matches(info, src.ETag)
 	}
+	if err == nil && src.Size != 0 && src.Size != info.Size() {
+		err = fmt.Errorf("want %d bytes, have %d: %w", src.Size, info.Size(), driver.Mismatch)
+	}
 	if err != nil {
 		return driver.Object{}, fmt.Errorf("source %q: %w", src.Key, err)
 	}
@@ -113,5 +116,5 @@ func (b *Bucket) move(ctx context.Context, src driver.Source, dst string, c driv
 		return driver.Object{}, &done{err}
 	}
 	r.prune(src.Key)
-	return object(dst, info), nil
+	return r.object(dst, info), nil
 }

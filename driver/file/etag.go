@@ -15,11 +15,19 @@ func etag(info fs.FileInfo) string {
 	return fmt.Sprintf("\"%x-%x-%x\"", inode(info), info.ModTime().UnixNano(), info.Size())
 }
 
-func object(key string, info fs.FileInfo) driver.Object {
+// object describes the file. Its ETag is its version, unless the file system rounds
+// the times that ETags are made of.
+func (r *root) object(key string, info fs.FileInfo) driver.Object {
+	tag := etag(info)
+	version := tag
+	if r.coarse {
+		version = ""
+	}
 	return driver.Object{
 		Key:         key,
 		Size:        info.Size(),
-		ETag:        etag(info),
+		ETag:        tag,
+		Version:     version,
 		ModTime:     info.ModTime().UTC(),
 		ContentType: contentType,
 	}

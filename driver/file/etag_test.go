@@ -20,7 +20,7 @@ func TestETagsNeverRepeat(t *testing.T) {
 		}
 		seen[etag] = i
 		if i%3 == 0 {
-			if err := b.Delete(t.Context(), "key"); err != nil {
+			if err := b.Delete(t.Context(), "key", driver.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -140,7 +140,7 @@ func TestReserved(t *testing.T) {
 		if _, err := b.Put(t.Context(), key, body("x"), driver.WriteOptions{}); !errors.Is(err, driver.Invalid) {
 			t.Errorf("Put(%q): %v", key, err)
 		}
-		if err := b.Delete(t.Context(), key); !errors.Is(err, driver.Invalid) {
+		if err := b.Delete(t.Context(), key, driver.DeleteOptions{}); !errors.Is(err, driver.Invalid) {
 			t.Errorf("Delete(%q): %v", key, err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestEmptyFolders(t *testing.T) {
 	b := open(t, dir, file.Options{NoSync: true})
 	put(t, b, "a/b/c/d", "x")
 	put(t, b, "a/e", "x")
-	if err := b.Delete(t.Context(), "a/b/c/d"); err != nil {
+	if err := b.Delete(t.Context(), "a/b/c/d", driver.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "a", "b")); !errors.Is(err, os.ErrNotExist) {
@@ -190,7 +190,7 @@ func TestEmptyFolders(t *testing.T) {
 	if got := keys(t, b, driver.ListRequest{Delimiter: "/"}); !slices.Equal(got, []string{"a/"}) {
 		t.Errorf("List: %q", got)
 	}
-	if err := b.Delete(t.Context(), "left/over"); err != nil {
+	if err := b.Delete(t.Context(), "left/over", driver.DeleteOptions{}); err != nil {
 		t.Errorf("Delete of a folder: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "left", "over")); err != nil {
@@ -231,7 +231,7 @@ func TestSymbolicLinks(t *testing.T) {
 		if _, err := b.Put(t.Context(), key, body("x"), driver.WriteOptions{}); err == nil {
 			t.Errorf("Put(%q) leads out of the root", key)
 		}
-		if err := b.Delete(t.Context(), key); err == nil {
+		if err := b.Delete(t.Context(), key, driver.DeleteOptions{}); err == nil {
 			t.Errorf("Delete(%q) leads out of the root", key)
 		}
 	}

@@ -31,7 +31,7 @@ func (b *Bucket) listPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 	if err != nil {
 		return driver.Page[driver.Entry]{}, err
 	}
-	w := &walk{ctx: ctx, q: q, from: from}
+	w := &walk{root: r, ctx: ctx, q: q, from: from}
 	// The walk begins in the deepest folder that all wanted keys share.
 	dir := q.Prefix[:strings.LastIndex(q.Prefix, "/")+1]
 	if dir != "" && checkKey(strings.TrimSuffix(dir, "/")) != nil {
@@ -51,6 +51,7 @@ func (b *Bucket) listPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 
 // walk collects one page.
 type walk struct {
+	root *root
 	ctx  context.Context
 	q    driver.ListRequest
 	from string // no key before it is wanted
@@ -125,7 +126,7 @@ func (w *walk) add(dir *os.Root, n name) error {
 		if err != nil || !info.Mode().IsRegular() {
 			return unlessAbsent(err)
 		}
-		obj := object(n.key, info)
+		obj := w.root.object(n.key, info)
 		obj.ContentType = ""
 		w.emit(driver.Entry{Object: obj})
 		return nil

@@ -40,7 +40,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err != nil {
 		return driver.Object{}, fail(driver.OpStat, key, err)
 	}
-	return object(key, info), nil
+	return r.object(key, info), nil
 }
 
 // Open reads one version of the object, whatever is written meanwhile.
@@ -66,7 +66,7 @@ func (b *Bucket) read(ctx context.Context, key string, rng driver.Range, o drive
 		return nil, err
 	}
 	rd := &reader{ctx: ctx, key: key, f: f, at: rng.Off, left: rng.Len}
-	return &driver.Reader{ReadCloser: rd, Object: object(key, info), Range: rng}, nil
+	return &driver.Reader{ReadCloser: rd, Object: r.object(key, info), Range: rng}, nil
 }
 
 // openVersion opens the file at key, which must have the ETag want.
@@ -149,42 +149,4 @@ func (b *Bucket) put(ctx context.Context, key string, content *io.SectionReader,
 		r.drop(name)
 	}
 	return obj, err
-}
-
-// Delete removes the object at key, and the folders that it leaves empty.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	r, err := b.begin(ctx, key)
-	if err != nil {
-		return fail(driver.OpDelete, key, err)
-	}
-	return fail(driver.OpDelete, key, b.remove(ctx, r, key))
-}
-
-func (b *Bucket) remove(ctx context.Context, r *root, key string) error {
-	if _, err := r.find(key); err != nil {
-		return unlessAbsent(err)
-	}
-	unlock, err := b.lockKeys(ctx, r, key)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if _, err := r.find(key); err != nil {
-		return unlessAbsent(err)
-	}
-	if err := r.Remove(key); err != nil {
-		return unlessAbsent(err)
-	}
-	if err := b.syncFolders(r, key, false); err != nil {
-		return &done{err}
-	}
-	r.prune(key)
-	return nil
-}
-
-func unlessAbsent(err error) error {
-	if isAbsent(err) {
-		return nil
-	}
-	return err
 }

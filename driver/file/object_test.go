@@ -25,7 +25,7 @@ func TestPutBesideDelete(t *testing.T) {
 				if _, err := b.Put(t.Context(), key, body("x"), driver.WriteOptions{Cond: c}); err != nil {
 					t.Errorf("Put(%q): %v", key, err)
 				}
-				if err := b.Delete(t.Context(), key); err != nil {
+				if err := b.Delete(t.Context(), key, driver.DeleteOptions{}); err != nil {
 					t.Errorf("Delete(%q): %v", key, err)
 				}
 			}
@@ -47,7 +47,7 @@ func TestOldReader(t *testing.T) {
 	}
 	defer func() { _ = rd.Close() }()
 	put(t, b, "key", "new version")
-	if err := b.Delete(t.Context(), "key"); err != nil {
+	if err := b.Delete(t.Context(), "key", driver.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := io.ReadAll(rd); string(got) != "version" || err != nil {

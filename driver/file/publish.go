@@ -73,7 +73,7 @@ func (b *Bucket) publish(ctx context.Context, r *root, name, key string, c drive
 	if err := b.syncFolders(r, key, made); err != nil {
 		return driver.Object{}, &done{err}
 	}
-	return object(key, info), nil
+	return r.object(key, info), nil
 }
 
 // place is publish for a caller who has the key's lock. made tells that it

@@ -146,6 +146,9 @@ func (b *Bucket) fillPart(ctx context.Context, u driver.Upload, n int, s driver.
 		return driver.Part{}, fmt.Errorf("source %q: %w", s.Key, err)
 	}
 	defer func() { _ = src.Close() }()
+	if s.Size != 0 && s.Size != info.Size() {
+		return driver.Part{}, fmt.Errorf("source %q: want %d bytes, have %d: %w", s.Key, s.Size, info.Size(), driver.Mismatch)
+	}
 	if err := s.Range.Within(info.Size()); err != nil {
 		return driver.Part{}, fmt.Errorf("source %q: %w", s.Key, err)
 	}

@@ -1,13 +1,14 @@
 // Package limit bounds the calls to a bucket that are under way at the same time, and
 // how many begin in a second. When the store throttles one call it slows all of them
 // down, so that a store which is short of breath is not asked the more the more
-// callers there are.
+// callers there are. Throttling of one key (Error.KeyOnly) slows no other call.
 //
 // It belongs under package retry: each attempt is a call of its own, and who waits to
 // try again holds no place. Callers get their turn in the order in which they came.
 package limit
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -25,11 +26,21 @@ type Options struct {
 	Calls int
 	// Rate is how many begin in a second, evenly.
 	Rate float64
+	// MaxRetryAfter is how long all calls stand still at most when the store asks for
+	// it: 30 s by default. A maintenance page that asks for an hour must not stop the
+	// process for an hour.
+	MaxRetryAfter time.Duration
 }
+
+// DefaultMaxRetryAfter is what a MaxRetryAfter of 0 stands for.
+const DefaultMaxRetryAfter = 30 * time.Second
 
 // Wrap bounds the calls to b.
 func Wrap(b driver.Bucket, o Options) driver.Bucket {
-	l := &limiter{window: unbounded, most: unbounded, waiting: list.New()}
+	l := &limiter{
+		window: unbounded, most: unbounded, waiting: list.New(), turn: make(chan struct{}, 1),
+		maxRetryAfter: cmp.Or(max(o.MaxRetryAfter, 0), DefaultMaxRetryAfter),
+	}
 	if o.Calls > 0 {
 		l.window, l.most = float64(o.Calls), float64(o.Calls)
 	}
@@ -51,8 +62,10 @@ const (
 // that is throttled halves the window of calls that may be under way, and each full
 // window of calls that are not makes it larger by one.
 type limiter struct {
-	most  float64       // what the window never exceeds
-	every time.Duration // between the beginnings of two calls
+	most          float64       // what the window never exceeds
+	every         time.Duration // between the beginnings of two calls
+	maxRetryAfter time.Duration
+	turn          chan struct{} // held by the one that waits for next, where there is an every
 
 	mu       sync.Mutex
 	window   float64
@@ -60,7 +73,7 @@ type limiter struct {
 	waiting  *list.List // of chan struct{}, closed when it is their turn
 	shrunk   time.Time  // when the window was halved last
 	quiet    time.Time  // until then the store asked not to be asked
-	next     time.Time  // when the next call may begin
+	next     time.Time  // when the next call may begin; moved on by a call that begins
 }
 
 func (l *limiter) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
@@ -131,8 +144,11 @@ func (l *limiter) leave(began time.Time, err error) {
 	switch {
 	case errors.Is(err, driver.Throttled):
 		var e *driver.Error
-		if errors.As(err, &e) && e.RetryAfter > 0 {
-			l.quiet = later(l.quiet, now.Add(e.RetryAfter))
+		if errors.As(err, &e) && e.KeyOnly {
+			break
+		}
+		if e != nil && e.RetryAfter > 0 {
+			l.quiet = later(l.quiet, now.Add(min(e.RetryAfter, l.maxRetryAfter)))
 		}
 		// Those that were under way when the window was halved tell nothing new.
 		if began.After(l.shrunk) {
@@ -148,20 +164,38 @@ func (l *limiter) leave(began time.Time, err error) {
 	l.admit()
 }
 
-// pace waits until the call may begin.
+// pace waits until the call may begin. With a rate, callers wait one behind the
+// other and only the first for a time, so that a caller which gives up leaves no gap.
 func (l *limiter) pace(ctx context.Context) error {
-	l.mu.Lock()
-	now := time.Now()
-	begin := later(now, l.quiet)
 	if l.every > 0 {
-		begin = later(begin, l.next)
-		l.next = begin.Add(l.every)
+		select {
+		case l.turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-l.turn }()
 	}
-	l.mu.Unlock()
-	if !begin.After(now) {
-		return nil
+	for {
+		pause := l.begin()
+		if pause <= 0 {
+			return nil
+		}
+		if err := wait.For(ctx, pause); err != nil {
+			return err
+		}
 	}
-	return wait.For(ctx, begin.Sub(now))
+}
+
+// begin lets a call begin, or returns how long it has to wait.
+func (l *limiter) begin() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	pause := later(l.quiet, l.next).Sub(now)
+	if pause <= 0 && l.every > 0 {
+		l.next = now.Add(l.every)
+	}
+	return pause
 }
 
 func later(a, b time.Time) time.Time {

@@ -60,7 +60,7 @@ func TestCalls(t *testing.T) {
 			key := string(rune('a' + i))
 			want = append(want, key)
 			wg.Go(func() {
-				if err := b.Delete(t.Context(), key); err != nil {
+				if err := b.Delete(t.Context(), key, driver.DeleteOptions{}); err != nil {
 					t.Error(err)
 				}
 			})
@@ -86,7 +86,7 @@ func TestRate(t *testing.T) {
 		began := time.Now()
 		var wg sync.WaitGroup
 		for range 8 {
-			wg.Go(func() { _ = b.Delete(t.Context(), "k") })
+			wg.Go(func() { _ = b.Delete(t.Context(), "k", driver.DeleteOptions{}) })
 		}
 		wg.Wait()
 		slices.SortFunc(s.beganAt, time.Time.Compare)
@@ -109,7 +109,7 @@ func TestThrottled(t *testing.T) {
 		for range 64 {
 			wg.Go(func() {
 				for ctx.Err() == nil {
-					if err := b.Delete(ctx, "k"); errors.Is(err, driver.Throttled) {
+					if err := b.Delete(ctx, "k", driver.DeleteOptions{}); errors.Is(err, driver.Throttled) {
 						time.Sleep(time.Second)
 					}
 				}
@@ -136,13 +136,13 @@ func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{enough: 1, retryAfter: 30 * time.Second}
 		b := limit.Wrap(s.bucket(), limit.Options{})
-		go func() { _ = b.Delete(t.Context(), "first") }()
+		go func() { _ = b.Delete(t.Context(), "first", driver.DeleteOptions{}) }()
 		synctest.Wait()
-		if err := b.Delete(t.Context(), "second"); !errors.Is(err, driver.Throttled) {
+		if err := b.Delete(t.Context(), "second", driver.DeleteOptions{}); !errors.Is(err, driver.Throttled) {
 			t.Fatalf("got %v, want %v", err, driver.Throttled)
 		}
 		began := time.Now()
-		if err := b.Delete(t.Context(), "third"); err != nil || time.Since(began) < 30*time.Second {
+		if err := b.Delete(t.Context(), "third", driver.DeleteOptions{}); err != nil || time.Since(began) < 30*time.Second {
 			t.Errorf("got %v after %v, want to wait 30s", err, time.Since(began))
 		}
 	})
@@ -155,18 +155,18 @@ func TestGivenUp(t *testing.T) {
 		s := new(store)
 		b := limit.Wrap(s.bucket(), limit.Options{Calls: 1})
 		var wg sync.WaitGroup
-		wg.Go(func() { _ = b.Delete(t.Context(), "first") })
+		wg.Go(func() { _ = b.Delete(t.Context(), "first", driver.DeleteOptions{}) })
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		wg.Go(func() {
-			if err := b.Delete(ctx, "second"); !errors.Is(err, context.DeadlineExceeded) || driver.MayHave(err) {
+			if err := b.Delete(ctx, "second", driver.DeleteOptions{}); !errors.Is(err, context.DeadlineExceeded) || driver.MayHave(err) {
 				t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 			}
 		})
 		synctest.Wait()
 		wg.Go(func() {
-			if err := b.Delete(t.Context(), "third"); err != nil {
+			if err := b.Delete(t.Context(), "third", driver.DeleteOptions{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -174,8 +174,77 @@ func TestGivenUp(t *testing.T) {
 		if want := []string{"first", "third"}; !slices.Equal(s.order, want) {
 			t.Errorf("the store got %q, want %q", s.order, want)
 		}
-		if err := b.Delete(ctx, "late"); !errors.Is(err, context.DeadlineExceeded) {
+		if err := b.Delete(ctx, "late", driver.DeleteOptions{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
 		}
 	})
+}
+
+// TestLongRetryAfter has one answer ask for an hour. The process does not stand still
+// for longer than the bound.
+func TestLongRetryAfter(t *testing.T) {
+	for _, tt := range []struct {
+		o    limit.Options
+		want time.Duration
+	}{{limit.Options{}, limit.DefaultMaxRetryAfter}, {limit.Options{MaxRetryAfter: time.Second}, time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			var calls atomic.Int64
+			b := limit.Wrap(answering(func() error {
+				if calls.Add(1) == 1 {
+					return &driver.Error{Kind: driver.Throttled, Status: 429, RetryAfter: time.Hour}
+				}
+				return nil
+			}), tt.o)
+			var e *driver.Error
+			if err := b.Delete(t.Context(), "first", driver.DeleteOptions{}); !errors.As(err, &e) || e.RetryAfter != time.Hour {
+				t.Errorf("got %v, want the time that the store asks for", err)
+			}
+			began := time.Now()
+			if err := b.Delete(t.Context(), "second", driver.DeleteOptions{}); err != nil || time.Since(began) != tt.want {
+				t.Errorf("got %v after %v, want to wait %v", err, time.Since(began), tt.want)
+			}
+		})
+	}
+}
+
+// TestKeyOnly has the store throttle one key: the others are as fast as before.
+func TestKeyOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limit.Wrap(answering(func() error {
+			return &driver.Error{Kind: driver.Throttled, KeyOnly: true, RetryAfter: time.Second}
+		}), limit.Options{Calls: 4})
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 40 {
+			wg.Go(func() { _ = b.Delete(t.Context(), "k", driver.DeleteOptions{}) })
+		}
+		wg.Wait()
+		if time.Since(began) != 0 {
+			t.Errorf("other keys waited %v", time.Since(began))
+		}
+	})
+}
+
+// TestAbandonedTurns has many callers give up while they wait for their turn. The next
+// caller does not wait for calls that are never made.
+func TestAbandonedTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := limit.Wrap(answering(func() error { return nil }), limit.Options{Rate: 100})
+		ctx, cancel := context.WithTimeout(t.Context(), 55*time.Millisecond)
+		defer cancel()
+		var wg sync.WaitGroup
+		for range 500 {
+			wg.Go(func() { _ = b.Delete(ctx, "k", driver.DeleteOptions{}) })
+		}
+		wg.Wait()
+		began := time.Now()
+		if err := b.Delete(t.Context(), "k", driver.DeleteOptions{}); err != nil || time.Since(began) > 10*time.Millisecond {
+			t.Errorf("got %v after %v, want at most 10ms", err, time.Since(began))
+		}
+	})
+}
+
+// answering is a bucket that answers every call with what answer returns.
+func answering(answer func() error) driver.Bucket {
+	return driver.Wrap(mem.New(), func(context.Context, *driver.Call, func(context.Context) error) error { return answer() })
 }

@@ -1,13 +1,18 @@
 // Package mem keeps objects in memory. It offers every verb and every feature of
 // the contract but signed URLs, and is the model that other drivers are checked
 // against. Use it for tests and for caches that may be lost.
+//
+// Options take features away and add the rules of other stores; Imitations has the
+// options for the stores that blobdock knows.
 package mem
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -28,27 +33,23 @@ const (
 	maxBatch  = 1000
 )
 
-// Options tune a bucket. The zero value behaves like S3.
-type Options struct {
-	// Parts replaces the limits on parts; fields that are 0 keep S3's, except
-	// MinSize, which is meant when any other field is set.
-	Parts driver.PartLimits
-}
-
 // Bucket is a bucket in memory.
 type Bucket struct {
-	prefix string // of all keys; empty or ends in "/"
-	limits driver.PartLimits
-	store  *store
+	prefix  string // of all keys; empty or ends in "/"
+	options Options
+	limits  driver.PartLimits
+	store   *store
 }
 
 // store is what buckets of the same name share.
 type store struct {
+	options Options
 	mu      sync.Mutex // never held while a body is read
 	objects map[string]object
 	keys    []string // of objects, in order
 	uploads map[string]*upload
-	version int // of the latest object or part
+	version int                  // of the latest object or part
+	written map[string]time.Time // when each key was written last, with KeyInterval
 }
 
 // object is one version of an object. Its data and metadata never change.
@@ -72,10 +73,12 @@ type part struct {
 func New() *Bucket { return NewWith(Options{}) }
 
 // NewWith makes an empty bucket.
-func NewWith(o Options) *Bucket { return &Bucket{limits: limits(o.Parts), store: newStore()} }
+func NewWith(o Options) *Bucket {
+	return &Bucket{options: o, limits: limits(o.Parts), store: newStore(o)}
+}
 
-func newStore() *store {
-	return &store{objects: map[string]object{}, uploads: map[string]*upload{}}
+func newStore(o Options) *store {
+	return &store{options: o, objects: map[string]object{}, uploads: map[string]*upload{}, written: map[string]time.Time{}}
 }
 
 func limits(l driver.PartLimits) driver.PartLimits {
@@ -96,21 +99,27 @@ func limits(l driver.PartLimits) driver.PartLimits {
 	return l
 }
 
-// Features are all there are but Sign.
+// Features are all there are but Sign, less what the options take away.
 func (b *Bucket) Features() driver.Features {
 	all := driver.AllConds
-	return driver.Features{
-		Name:        "mem",
-		Parts:       b.limits,
-		Metadata:    true,
-		Conds:       driver.Conds{Put: all, Complete: all, Copy: all, Retarget: all, Rename: all},
+	f := driver.Features{
+		Name:     "mem",
+		Parts:    b.limits,
+		Metadata: true,
+		Conds: driver.Conds{
+			Put: all, Complete: all, Copy: all, Retarget: all, Rename: all, Concat: all,
+			Delete: driver.CondIfMatch, DeleteNotAfter: true, DeleteBatch: true,
+		},
 		Copy:        b.copyObject,
 		CopyPart:    b.copyPart,
 		Retarget:    b.retarget,
 		Rename:      b.rename,
+		Concat:      b.concat,
 		DeleteBatch: b.deleteBatch,
 		BatchMax:    maxBatch,
 	}
+	b.options.restrict(&f)
+	return f
 }
 
 // Close does nothing: a bucket that was opened by name can be opened again.
@@ -135,14 +144,21 @@ func (b *Bucket) out(o driver.Object) driver.Object {
 	return o
 }
 
-// tag is a new ETag. The caller holds mu.
-func (s *store) tag() string {
+// name is the ETag of data, which is new, and the number that makes its version.
+// The caller holds mu.
+func (s *store) name(data content) (etag, version string) {
+	if s.options.Unversioned {
+		return data.etag(), ""
+	}
 	s.version++
-	return fmt.Sprintf("\"v%d\"", s.version)
+	return fmt.Sprintf("\"v%d\"", s.version), strconv.Itoa(s.version)
 }
 
-// check reports whether c holds at key. The caller holds mu.
+// check reports whether key may be written under c now. The caller holds mu.
 func (s *store) check(key string, c driver.Cond) error {
+	if err := s.checkInterval(key); err != nil {
+		return err
+	}
 	cur, there := s.objects[key]
 	switch {
 	case c.IfAbsent && there:
@@ -157,10 +173,12 @@ func (s *store) check(key string, c driver.Cond) error {
 
 // set makes data the object at key. The caller holds mu.
 func (s *store) set(key string, data content, o driver.WriteOptions) driver.Object {
+	etag, version := s.name(data)
 	obj := driver.Object{
 		Key:         key,
 		Size:        data.size,
-		ETag:        s.tag(),
+		ETag:        etag,
+		Version:     version,
 		ModTime:     time.Now().UTC(),
 		ContentType: o.ContentType,
 		Metadata:    maps.Clone(o.Metadata),
@@ -169,6 +187,7 @@ func (s *store) set(key string, data content, o driver.WriteOptions) driver.Obje
 		s.keys = slices.Insert(s.keys, i, key)
 	}
 	s.objects[key] = object{Object: obj, data: data}
+	s.wrote(key)
 	return obj
 }
 
@@ -180,14 +199,52 @@ func (s *store) remove(key string) {
 	}
 }
 
+// wrote notes that key has changed. The caller holds mu.
+func (s *store) wrote(key string) {
+	if s.options.KeyInterval > 0 {
+		s.written[key] = time.Now()
+	}
+	if s.options.WriteDropsUploads {
+		maps.DeleteFunc(s.uploads, func(_ string, up *upload) bool { return up.Key == key })
+	}
+}
+
+// checkInterval refuses a write that comes too soon after the one before. The
+// caller holds mu.
+func (s *store) checkInterval(key string) error {
+	last, ok := s.written[key]
+	if every := s.options.KeyInterval; ok && time.Since(last) < every {
+		return &tooSoon{every}
+	}
+	return nil
+}
+
+// tooSoon refuses the second write to a key within an interval.
+type tooSoon struct{ every time.Duration }
+
+func (e *tooSoon) Error() string { return fmt.Sprintf("a key may be written once in %v", e.every) }
+func (e *tooSoon) Unwrap() error { return driver.Throttled }
+
+// fail is driver.Fail for this store's own errors.
+func fail(op driver.Op, key string, err error) error {
+	e := driver.Fail(op, key, err)
+	var soon *tooSoon
+	if errors.As(err, &soon) {
+		e.KeyOnly, e.RetryAfter = true, soon.every
+	}
+	return e
+}
+
 // source is the object that a server-side copy reads. The caller holds mu.
-func (s *store) source(key, etag string) (object, error) {
+func (s *store) source(want driver.Source, key string) (object, error) {
 	src, there := s.objects[key]
 	switch {
 	case !there:
-		return object{}, fmt.Errorf("source %q: %w", key, driver.NotFound)
-	case etag != "" && src.ETag != etag:
-		return object{}, fmt.Errorf("source %q: want ETag %s, have %s: %w", key, etag, src.ETag, driver.Mismatch)
+		return object{}, fmt.Errorf("source %q: %w", want.Key, driver.NotFound)
+	case want.ETag != "" && src.ETag != want.ETag:
+		return object{}, fmt.Errorf("source %q: want ETag %s, have %s: %w", want.Key, want.ETag, src.ETag, driver.Mismatch)
+	case want.Size != 0 && src.Size != want.Size:
+		return object{}, fmt.Errorf("source %q: want %d bytes, have %d: %w", want.Key, want.Size, src.Size, driver.Mismatch)
 	}
 	return src, nil
 }

@@ -3,6 +3,8 @@ package mem
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 
 	"github.com/blobdock/blobdock/driver"
@@ -51,6 +53,13 @@ func (c content) slice(r driver.Range) content {
 		}
 	}
 	return s
+}
+
+// etag is the same for the same bytes.
+func (c content) etag() string {
+	sum := sha256.New()
+	_, _ = io.Copy(sum, c.reader()) // from memory
+	return fmt.Sprintf("\"%x\"", sum.Sum(nil)[:16])
 }
 
 func (c content) reader() io.Reader {

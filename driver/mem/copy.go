@@ -11,21 +11,24 @@ import (
 func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
 	obj, err := b.copyTo(ctx, r)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpCopy, r.Dst, err)
+		return driver.Object{}, fail(driver.OpCopy, r.Dst, err)
 	}
 	return obj, nil
 }
 
 func (b *Bucket) copyTo(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
 	from, to, err := b.ends(ctx, r.Src, r.Dst)
-	if err = cmp.Or(err, r.Options.Check()); err != nil {
+	if err = cmp.Or(err, r.Check(), b.allows(r.Options.Cond)); err != nil {
 		return driver.Object{}, err
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
-	src, err := b.store.source(from, r.Src.ETag)
+	src, err := b.store.source(r.Src, from)
 	if err = cmp.Or(err, b.store.check(to, r.Options.Cond)); err != nil {
 		return driver.Object{}, err
+	}
+	if limit := b.options.CopyMax; limit > 0 && src.Size > limit {
+		return driver.Object{}, fmt.Errorf("source has %d bytes, at most %d can be copied: %w", src.Size, limit, driver.Invalid)
 	}
 	o := r.Options
 	if o.ContentType == "" && o.Metadata == nil {
@@ -49,7 +52,7 @@ func (b *Bucket) ends(ctx context.Context, src driver.Source, dst string) (from,
 func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src driver.Source) (driver.Part, error) {
 	p, err := b.fillPart(ctx, u, n, src)
 	if err != nil {
-		return driver.Part{}, driver.Fail(driver.OpCopyPart, u.Key, err)
+		return driver.Part{}, fail(driver.OpCopyPart, u.Key, err)
 	}
 	return p, nil
 }
@@ -62,7 +65,7 @@ func (b *Bucket) fillPart(ctx context.Context, u driver.Upload, n int, s driver.
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
-	src, err := b.store.source(from, s.ETag)
+	src, err := b.store.source(s, from)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -75,14 +78,14 @@ func (b *Bucket) fillPart(ctx context.Context, u driver.Upload, n int, s driver.
 func (b *Bucket) rename(ctx context.Context, src driver.Source, dst string, c driver.Cond) (driver.Object, error) {
 	obj, err := b.move(ctx, src, dst, c)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpRename, dst, err)
+		return driver.Object{}, fail(driver.OpRename, dst, err)
 	}
 	return obj, nil
 }
 
 func (b *Bucket) move(ctx context.Context, s driver.Source, dst string, c driver.Cond) (driver.Object, error) {
 	from, to, err := b.ends(ctx, s, dst)
-	if err = cmp.Or(err, c.Check()); err != nil {
+	if err = cmp.Or(err, b.allows(c)); err != nil {
 		return driver.Object{}, err
 	}
 	if from == to {
@@ -90,7 +93,7 @@ func (b *Bucket) move(ctx context.Context, s driver.Source, dst string, c driver
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
-	src, err := b.store.source(from, s.ETag)
+	src, err := b.store.source(s, from)
 	if err = cmp.Or(err, b.store.check(to, c)); err != nil {
 		return driver.Object{}, err
 	}

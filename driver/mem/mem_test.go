@@ -48,6 +48,27 @@ func TestConformancePrefix(t *testing.T) {
 	})
 }
 
+// TestConformanceImitations runs the suite on what imitates other stores.
+func TestConformanceImitations(t *testing.T) {
+	exceptions := map[string]map[string]string{
+		"aws":  {"part-order": "part numbers must be consecutive", "model/uploads": "the same"},
+		"ceph": {"part-order": "all parts must be named", "model/uploads": "the same", "part-limits": "the same"},
+		"azure": {
+			"upload-invisible/overwritten": "a Put drops the parts that wait at its key", "model/uploads": "the same",
+			"complete-consumes": "the same", "upload-list": "the same",
+		},
+	}
+	for name, o := range mem.Imitations() {
+		t.Run(name, func(t *testing.T) {
+			// What keys are limited to has a test of its own.
+			o.KeyInterval, o.Parts.MinSize = 0, 100
+			drivertest.Run(t, drivertest.Harness{
+				New: func(testing.TB) driver.Bucket { return mem.NewWith(o) }, Exceptions: exceptions[name],
+			})
+		})
+	}
+}
+
 func open(t testing.TB, url string) driver.Bucket {
 	t.Helper()
 	b, err := driver.Open(t.Context(), url)

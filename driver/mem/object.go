@@ -17,13 +17,13 @@ import (
 func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	full, err := b.full(ctx, key)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+		return driver.Object{}, fail(driver.OpStat, key, err)
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
 	obj, there := b.store.objects[full]
 	if !there {
-		return driver.Object{}, driver.Fail(driver.OpStat, key, driver.NotFound)
+		return driver.Object{}, fail(driver.OpStat, key, driver.NotFound)
 	}
 	return b.out(obj.Object), nil
 }
@@ -32,7 +32,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
 	rd, err := b.open(ctx, key, r, o)
 	if err != nil {
-		return nil, driver.Fail(driver.OpOpen, key, err)
+		return nil, fail(driver.OpOpen, key, err)
 	}
 	return rd, nil
 }
@@ -67,10 +67,10 @@ type reader struct {
 
 func (r *reader) Read(p []byte) (int, error) {
 	if r.r == nil {
-		return 0, driver.Fail(driver.OpOpen, r.key, fs.ErrClosed)
+		return 0, fail(driver.OpOpen, r.key, fs.ErrClosed)
 	}
 	if err := r.ctx.Err(); err != nil {
-		return 0, driver.Fail(driver.OpOpen, r.key, err)
+		return 0, fail(driver.OpOpen, r.key, err)
 	}
 	return r.r.Read(p)
 }
@@ -84,7 +84,7 @@ func (r *reader) Close() error {
 func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	obj, err := b.put(ctx, key, body, o)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+		return driver.Object{}, fail(driver.OpPut, key, err)
 	}
 	return obj, nil
 }
@@ -94,7 +94,7 @@ func (b *Bucket) put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err != nil {
 		return driver.Object{}, err
 	}
-	if err := o.Check(); err != nil {
+	if err := cmp.Or(o.Check(), b.allows(o.Cond)); err != nil {
 		return driver.Object{}, err
 	}
 	if err := b.limits.CheckPut(body.Size()); err != nil {
@@ -112,44 +112,12 @@ func (b *Bucket) put(ctx context.Context, key string, body *io.SectionReader, o 
 	return b.out(b.store.set(full, data, o)), nil
 }
 
-// Delete removes the object at key, if there is one.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	full, err := b.full(ctx, key)
-	if err != nil {
-		return driver.Fail(driver.OpDelete, key, err)
-	}
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	b.store.remove(full)
-	return nil
-}
-
-func (b *Bucket) deleteBatch(ctx context.Context, keys []string) error {
-	if len(keys) > maxBatch {
-		return driver.Fail(driver.OpDeleteBatch, keys[0], fmt.Errorf("%d keys, at most %d are allowed: %w", len(keys), maxBatch, driver.Invalid))
-	}
-	fulls := make([]string, len(keys))
-	for i, key := range keys {
-		full, err := b.full(ctx, key)
-		if err != nil {
-			return driver.Fail(driver.OpDeleteBatch, key, err)
-		}
-		fulls[i] = full
-	}
-	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	for _, full := range fulls {
-		b.store.remove(full)
-	}
-	return nil
-}
-
 // ListPage lists what is there at this moment. As in most stores, entries carry
 // neither content type nor metadata.
 func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
 	p, err := b.listPage(ctx, q)
 	if err != nil {
-		return driver.Page[driver.Entry]{}, driver.Fail(driver.OpList, q.Prefix, err)
+		return driver.Page[driver.Entry]{}, fail(driver.OpList, q.Prefix, err)
 	}
 	return p, nil
 }

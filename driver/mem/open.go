@@ -43,7 +43,7 @@ func openURL(_ context.Context, u *url.URL, p *driver.Params) (func() (driver.Bu
 		prefix += "/"
 	}
 	return func() (driver.Bucket, error) {
-		return &Bucket{prefix: prefix, limits: l, store: storeNamed(u.Host)}, nil
+		return &Bucket{prefix: prefix, options: Options{Parts: l}, limits: l, store: storeNamed(u.Host)}, nil
 	}, nil
 }
 
@@ -52,7 +52,7 @@ func storeNamed(name string) *store {
 	defer named.Unlock()
 	s := named.m[name]
 	if s == nil {
-		s = newStore()
+		s = newStore(Options{})
 		if named.m == nil {
 			named.m = make(map[string]*store)
 		}

@@ -19,7 +19,7 @@ import (
 func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOptions) (driver.Upload, error) {
 	full, err := b.full(ctx, key)
 	if err = cmp.Or(err, o.CheckUpload()); err != nil {
-		return driver.Upload{}, driver.Fail(driver.OpCreateUpload, key, err)
+		return driver.Upload{}, fail(driver.OpCreateUpload, key, err)
 	}
 	o.Metadata = maps.Clone(o.Metadata)
 	u := driver.Upload{Key: full, ID: rand.Text(), Started: time.Now().UTC()}
@@ -33,7 +33,7 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOpt
 func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.SectionReader) (driver.Part, error) {
 	p, err := b.putPart(ctx, u, n, body)
 	if err != nil {
-		return driver.Part{}, driver.Fail(driver.OpPutPart, u.Key, err)
+		return driver.Part{}, fail(driver.OpPutPart, u.Key, err)
 	}
 	return p, nil
 }
@@ -58,7 +58,8 @@ func (s *store) setPart(key, id string, n int, data content) (driver.Part, error
 	if err != nil {
 		return driver.Part{}, err
 	}
-	p := driver.Part{Number: n, Size: data.size, ETag: s.tag()}
+	etag, _ := s.name(data)
+	p := driver.Part{Number: n, Size: data.size, ETag: etag}
 	up.parts[n] = part{Part: p, data: data}
 	return p, nil
 }
@@ -76,7 +77,7 @@ func (s *store) upload(key, id string) (*upload, error) {
 func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
 	obj, err := b.complete(ctx, u, parts, u.Key, c)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpCompleteUpload, u.Key, err)
+		return driver.Object{}, fail(driver.OpCompleteUpload, u.Key, err)
 	}
 	return obj, nil
 }
@@ -84,7 +85,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 func (b *Bucket) retarget(ctx context.Context, u driver.Upload, parts []driver.Part, key string, c driver.Cond) (driver.Object, error) {
 	obj, err := b.complete(ctx, u, parts, key, c)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpRetarget, key, err)
+		return driver.Object{}, fail(driver.OpRetarget, key, err)
 	}
 	return obj, nil
 }
@@ -92,7 +93,7 @@ func (b *Bucket) retarget(ctx context.Context, u driver.Upload, parts []driver.P
 func (b *Bucket) complete(ctx context.Context, u driver.Upload, parts []driver.Part, key string, c driver.Cond) (driver.Object, error) {
 	from, err := b.full(ctx, u.Key)
 	to, toErr := b.full(ctx, key)
-	if err = cmp.Or(err, toErr, c.Check()); err != nil {
+	if err = cmp.Or(err, toErr, b.allows(c)); err != nil {
 		return driver.Object{}, err
 	}
 	b.store.mu.Lock()
@@ -102,7 +103,7 @@ func (b *Bucket) complete(ctx context.Context, u driver.Upload, parts []driver.P
 		return driver.Object{}, err
 	}
 	data, err := up.join(parts, b.limits)
-	if err != nil {
+	if err = cmp.Or(err, b.checkNames(up, parts)); err != nil {
 		return driver.Object{}, err
 	}
 	if err := b.store.check(to, c); err != nil {
@@ -129,11 +130,24 @@ func (up *upload) join(parts []driver.Part, l driver.PartLimits) (content, error
 	return concat(data), l.CheckComplete(have)
 }
 
+// checkNames refuses part numbers that the imitated store does not take.
+func (b *Bucket) checkNames(up *upload, parts []driver.Part) error {
+	for i, p := range parts {
+		if b.options.ConsecutiveParts && p.Number != i+1 {
+			return fmt.Errorf("part %d comes where part %d is wanted: %w", p.Number, i+1, driver.Invalid)
+		}
+	}
+	if b.options.AllPartsNamed && len(parts) < len(up.parts) {
+		return fmt.Errorf("%d of %d parts are named: %w", len(parts), len(up.parts), driver.Mismatch)
+	}
+	return nil
+}
+
 // AbortUpload drops an upload and its parts.
 func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 	full, err := b.full(ctx, u.Key)
 	if err != nil {
-		return driver.Fail(driver.OpAbortUpload, u.Key, err)
+		return fail(driver.OpAbortUpload, u.Key, err)
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
@@ -147,7 +161,7 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Upload], error) {
 	p, err := b.uploadsPage(ctx, q)
 	if err != nil {
-		return driver.Page[driver.Upload]{}, driver.Fail(driver.OpListUploads, q.Prefix, err)
+		return driver.Page[driver.Upload]{}, fail(driver.OpListUploads, q.Prefix, err)
 	}
 	return p, nil
 }

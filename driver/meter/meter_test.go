@@ -37,8 +37,8 @@ func TestCounter(t *testing.T) {
 	_, _ = b.Stat(t.Context(), "none")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_ = b.Delete(ctx, "a")
-	_ = b.Features().DeleteBatch(t.Context(), []string{"b"})
+	_ = b.Delete(ctx, "a", driver.DeleteOptions{})
+	_ = b.Features().DeleteBatch(t.Context(), driver.Refs("b"))
 
 	const want = "delete (context ended) 1\ndelete-batch 1\nput 2\nstat 1\nstat (not found) 1\n"
 	if got := calls.String(); got != want {

@@ -5,7 +5,8 @@
 // done, so every call is repeated. Unavailable is repeated when the store can't
 // have carried the call out, or when doing it twice is the same as doing it
 // once. A conditional write and the completion of an upload are neither: such an
-// error goes to the caller, who looks at the store first.
+// error goes to the caller, who looks at the store first, and lets a Backoff say when
+// and whether to try again.
 //
 // Open is repeated until it delivers a reader; a body that breaks later is the
 // reader's matter.
@@ -14,7 +15,6 @@ package retry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -22,28 +22,30 @@ import (
 	"github.com/blobdock/blobdock/driver/internal/wait"
 )
 
-// What Policy's zero fields stand for.
+// What Policy's zero fields stand for. With them a call outlasts an outage of five
+// seconds.
 const (
-	DefaultAttempts  = 4
-	DefaultThrottled = 8
-	DefaultBase      = 50 * time.Millisecond
-	DefaultMax       = 5 * time.Second
-	DefaultTotal     = 10 * time.Second
+	DefaultAttempts      = 8
+	DefaultThrottled     = 8
+	DefaultBase          = 100 * time.Millisecond
+	DefaultMax           = 5 * time.Second
+	DefaultTotal         = 10 * time.Second
+	DefaultMaxRetryAfter = 30 * time.Second
 )
 
 // Policy says how often and how patiently to repeat. Zero fields have the
 // defaults named below.
 type Policy struct {
-	// Attempts is how often a call is made at most: 4. 1 never repeats.
+	// Attempts is how often a call is made at most: 8. 1 never repeats.
 	Attempts int
-	// Throttled is the same for calls that the store throttles, which needs more
-	// patience than a fault: 8, or Attempts where that is given.
+	// Throttled is the same for calls that the store throttles: 8, or Attempts where
+	// that is given.
 	Throttled int
-	// Base is the upper bound of the first wait: 50 ms. It doubles with each
-	// further one; the wait is anywhere between 0 and the bound.
+	// Base is the upper bound of the first wait: 100 ms. The bound doubles with each
+	// further wait. A wait is a random time between half of its bound and the bound.
 	Base time.Duration
 	// Max is the upper bound of every wait: 5 s. A store that asks for a longer
-	// one gets it, within Total.
+	// wait gets it, within Total and MaxRetryAfter.
 	Max time.Duration
 	// Total bounds all waits of one call taken together: 10 s. A call whose next
 	// wait would exceed it fails at once. For calls that send no more than a little
@@ -51,6 +53,10 @@ type Policy struct {
 	// which does not answer is not asked in vain over and over. Those that send
 	// more may take their time, and all of them are repeated.
 	Total time.Duration
+	// MaxRetryAfter is the longest wait that a store may ask for: 30 s. A call for
+	// which the store asks for more fails at once; Error.RetryAfter has the time, for
+	// those who can wait longer.
+	MaxRetryAfter time.Duration
 	// OnRetry, when given, is called before each wait, with the number of the
 	// attempt that failed, from 1.
 	OnRetry func(op driver.Op, key string, attempt int, err error)
@@ -76,6 +82,7 @@ func (p Policy) withDefaults() Policy {
 	or(&p.Base, DefaultBase)
 	or(&p.Max, DefaultMax)
 	or(&p.Total, DefaultTotal)
+	or(&p.MaxRetryAfter, DefaultMaxRetryAfter)
 	if p.OnRetry == nil {
 		p.OnRetry = func(driver.Op, string, int, error) {}
 	}
@@ -93,7 +100,7 @@ func Wrap(b driver.Bucket, p Policy) driver.Bucket {
 
 func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 	began := time.Now()
-	var waited time.Duration
+	waits := p.Backoff()
 	var mayHave bool // some attempt may have been carried out
 	for attempt := 1; ; attempt++ {
 		err := next(ctx)
@@ -104,18 +111,16 @@ func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Co
 		if attempt >= p.attempts(c, err) || ctx.Err() != nil {
 			return unsure(c, err, mayHave)
 		}
-		pause := p.pause(attempt, err)
-		waited += pause
 		if !long(c) {
-			waited = time.Since(began) + pause
+			waits.waited = time.Since(began)
 		}
-		if waited > p.Total || endsWithin(ctx, pause) {
+		pause, ok := waits.next(ctx, err)
+		if !ok {
 			return unsure(c, err, mayHave)
 		}
 		p.OnRetry(c.Op, c.Key, attempt, err)
 		if cerr := wait.For(ctx, pause); cerr != nil {
-			return &driver.Error{Op: c.Op, Key: c.Key, MayHave: mayHave,
-				Err: fmt.Errorf("%w while waiting to try again after: %w", cerr, err)}
+			return unsure(c, interrupted(c.Op, c.Key, cerr, err), mayHave)
 		}
 	}
 }
@@ -148,8 +153,8 @@ func idempotent(c *driver.Call) bool {
 		driver.OpDelete, driver.OpDeleteBatch, driver.OpAbortUpload,
 		driver.OpCreateUpload, driver.OpPutPart, driver.OpCopyPart:
 		return true
-	case driver.OpPut, driver.OpCopy:
-		return c.Cond.IsZero()
+	case driver.OpPut, driver.OpCopy, driver.OpConcat:
+		return c.Cond.IsZero() && !c.Consumes
 	default:
 		return false
 	}
@@ -168,20 +173,6 @@ func status(err error) int {
 	return 0
 }
 
-// pause is how long to wait after the attempt that failed with err.
-func (p Policy) pause(attempt int, err error) time.Duration {
-	bound := p.Base
-	for i := 1; i < attempt && bound < p.Max; i++ {
-		bound *= 2
-	}
-	pause := p.jitter(min(bound, p.Max))
-	var e *driver.Error
-	if errors.As(err, &e) {
-		pause = max(pause, e.RetryAfter)
-	}
-	return pause
-}
-
 // unsure is err, marked when an earlier attempt may have taken effect even if
 // the last one can't have.
 func unsure(c *driver.Call, err error, mayHave bool) error {
@@ -195,11 +186,4 @@ func unsure(c *driver.Call, err error, mayHave bool) error {
 		marked.MayHave = true
 	}
 	return &marked
-}
-
-// endsWithin reports whether ctx has run out before the pause is over, so that
-// waiting is in vain.
-func endsWithin(ctx context.Context, pause time.Duration) bool {
-	end, ok := ctx.Deadline()
-	return ok && time.Until(end) < pause
 }

@@ -18,6 +18,7 @@ var (
 	throttled   = &driver.Error{Op: "x", Kind: driver.Throttled}
 	unreachable = &driver.Error{Op: "x", Kind: driver.Unavailable}
 	lostReply   = &driver.Error{Op: "x", Kind: driver.Unavailable, MayHave: true}
+	conflict    = &driver.Error{Op: "x", Kind: driver.Unavailable, Status: 409} // nothing was done
 	denied      = &driver.Error{Op: "x", Kind: driver.Denied}
 	damaged     = &driver.Error{Op: "x", Kind: driver.Corrupt, Status: 400}
 	wrongSum    = &driver.Error{Op: "x", Kind: driver.Corrupt}
@@ -74,6 +75,12 @@ func TestWhatIsRepeated(t *testing.T) {
 		{driver.Call{Op: driver.OpCopyPart}, lostReply, true},
 		{driver.Call{Op: driver.OpAbortUpload}, lostReply, true},
 		{driver.Call{Op: driver.OpCopy}, lostReply, true},
+		{driver.Call{Op: driver.OpConcat}, lostReply, true},
+		{driver.Call{Op: driver.OpConcat, Consumes: true}, lostReply, false},
+		{driver.Call{Op: driver.OpConcat, Consumes: true}, throttled, true},
+		{driver.Call{Op: driver.OpConcat, Cond: cond}, lostReply, false},
+		{driver.Call{Op: driver.OpPut, Cond: cond}, conflict, true},
+		{driver.Call{Op: driver.OpCopy, Cond: cond}, conflict, true},
 		{driver.Call{Op: driver.OpPut, Cond: cond}, lostReply, false},
 		{driver.Call{Op: driver.OpPut, Cond: driver.Cond{IfMatch: "x"}}, lostReply, false},
 		{driver.Call{Op: driver.OpCopy, Cond: cond}, lostReply, false},
@@ -92,7 +99,7 @@ func TestWhatIsRepeated(t *testing.T) {
 		{driver.Call{Op: driver.OpPut}, driver.Fail(driver.OpPut, "k", driver.Exists), false},
 	}
 	for _, tt := range tests {
-		name := fmt.Sprintf("%s/%v/mayhave=%t/cond=%t", tt.call.Op, driver.KindOf(tt.err), driver.MayHave(tt.err), !tt.call.Cond.IsZero())
+		name := fmt.Sprintf("%s/%v/mayhave=%t/cond=%t/consumes=%t", tt.call.Op, driver.KindOf(tt.err), driver.MayHave(tt.err), !tt.call.Cond.IsZero(), tt.call.Consumes)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				attempts, err := play(t.Context(), Policy{}, &tt.call, tt.err)
@@ -112,16 +119,20 @@ func TestAttemptsAndWaits(t *testing.T) {
 		attempts int
 		waits    time.Duration // at most
 	}{
-		{"fault", Policy{}, unreachable, 4, 350 * time.Millisecond},
-		{"throttling", Policy{}, throttled, 8, 6350 * time.Millisecond},
-		{"throttling with Attempts", Policy{Attempts: 3}, throttled, 3, 150 * time.Millisecond},
-		{"throttling apart", Policy{Attempts: 1, Throttled: 2}, throttled, 2, 50 * time.Millisecond},
+		{"fault", Policy{}, unreachable, 7, 6300 * time.Millisecond},
+		{"throttling", Policy{}, throttled, 7, 6300 * time.Millisecond},
+		{"fault with Attempts", Policy{Attempts: 3}, unreachable, 3, 300 * time.Millisecond},
+		{"throttling with Attempts", Policy{Attempts: 3}, throttled, 3, 300 * time.Millisecond},
+		{"throttling apart", Policy{Attempts: 1, Throttled: 2}, throttled, 2, 100 * time.Millisecond},
 		{"never", Policy{Attempts: 1}, unreachable, 1, 0},
-		{"damage", Policy{}, damaged, 2, 50 * time.Millisecond},
+		{"damage", Policy{}, damaged, 2, 100 * time.Millisecond},
 		{"bounded wait", Policy{Attempts: 10, Base: time.Second, Max: 2 * time.Second}, unreachable, 6, 9 * time.Second},
-		{"bounded total", Policy{Attempts: 100, Total: time.Second}, unreachable, 5, 750 * time.Millisecond},
-		{"what the store asks for", Policy{}, &driver.Error{Kind: driver.Throttled, RetryAfter: 4 * time.Second}, 3, 8 * time.Second},
+		{"bounded total", Policy{Attempts: 100, Total: time.Second}, unreachable, 4, 700 * time.Millisecond},
+		{"what the store asks for", Policy{}, &driver.Error{Kind: driver.Throttled, RetryAfter: 4 * time.Second}, 3, 8150 * time.Millisecond},
+		{"a key's own limit", Policy{}, &driver.Error{Kind: driver.Throttled, KeyOnly: true, RetryAfter: time.Second}, 7, 9750 * time.Millisecond},
 		{"more than there is time", Policy{}, &driver.Error{Kind: driver.Throttled, RetryAfter: time.Minute}, 1, 0},
+		{"more than anybody waits", Policy{Total: time.Hour}, &driver.Error{Kind: driver.Unavailable, RetryAfter: 31 * time.Second}, 1, 0},
+		{"more than some wait", Policy{Total: time.Hour, Attempts: 2, MaxRetryAfter: time.Minute}, &driver.Error{Kind: driver.Unavailable, RetryAfter: 31 * time.Second}, 2, 31050 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,26 +151,59 @@ func TestAttemptsAndWaits(t *testing.T) {
 	}
 }
 
-// TestJitter checks that waits are spread over all of their range.
+// TestJitter checks that waits are spread over all of their range, and that those
+// who are asked to wait for the same time don't come back at the same moment.
 func TestJitter(t *testing.T) {
-	p := Policy{}.withDefaults()
-	const bound = 400 * time.Millisecond // of the fourth wait
-	var low, high int
-	for range 1000 {
-		switch got := p.pause(4, unreachable); {
-		case got < 0 || got > bound:
-			t.Fatalf("wait of %v, want 0 to %v", got, bound)
-		case got < bound/4:
-			low++
-		case got > bound*3/4:
-			high++
+	const bound = 800 * time.Millisecond // of the fourth wait
+	for _, tt := range []struct{ asked, lo, hi time.Duration }{
+		{0, bound / 2, bound},
+		{time.Second, time.Second, time.Second + bound/2},
+	} {
+		b := Policy{}.Backoff()
+		b.tries = 4
+		var low, high int
+		for range 1000 {
+			switch got, spread := b.pause(tt.asked), tt.hi-tt.lo; {
+			case got < tt.lo || got > tt.hi:
+				t.Fatalf("wait of %v, want %v to %v", got, tt.lo, tt.hi)
+			case got < tt.lo+spread/4:
+				low++
+			case got > tt.hi-spread/4:
+				high++
+			}
+		}
+		if low < 150 || high < 150 {
+			t.Errorf("%d waits in the lowest quarter and %d in the highest, of 1000", low, high)
 		}
 	}
-	if low < 150 || high < 150 {
-		t.Errorf("%d waits in the lowest quarter and %d in the highest, of 1000", low, high)
-	}
-	if got := p.pause(60, unreachable); got > p.Max {
+	b := Policy{}.Backoff()
+	b.tries = 60
+	if got := b.pause(0); got > DefaultMax {
 		t.Errorf("60th wait is %v", got)
+	}
+}
+
+// TestOutage has a store that does not answer for a while: calls that may be repeated
+// outlast it, however short their waits turn out to be.
+func TestOutage(t *testing.T) {
+	for _, outage := range []time.Duration{300 * time.Millisecond, time.Second, 3 * time.Second, 5 * time.Second} {
+		for name, jitter := range map[string]func(time.Duration) time.Duration{
+			"shortest": func(time.Duration) time.Duration { return 0 }, "longest": longest, "random": nil,
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				p := Policy{jitter: jitter}.withDefaults()
+				over := time.Now().Add(outage)
+				err := p.around(t.Context(), &driver.Call{Op: driver.OpPut}, func(context.Context) error {
+					if time.Now().Before(over) {
+						return lostReply
+					}
+					return nil
+				})
+				if err != nil {
+					t.Errorf("outage of %v, %s waits: %v", outage, name, err)
+				}
+			})
+		}
 	}
 }
 

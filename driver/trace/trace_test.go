@@ -84,7 +84,7 @@ func TestSpans(t *testing.T) {
 		{"whole", func() { read(8) }, driver.OpOpen, []attribute.KeyValue{trace.Key.String("a"), trace.Received.Int(7)}, codes.Unset},
 		{"begun", func() { read(3) }, driver.OpOpen, []attribute.KeyValue{trace.Key.String("a"), trace.Received.Int(3)}, codes.Unset},
 		{"absent", func() { _, _ = b.Stat(ctx, "none") }, driver.OpStat, []attribute.KeyValue{trace.Key.String("none"), attribute.String("error.type", "not found")}, codes.Unset},
-		{"throttled", func() { _ = b.Delete(ctx, "a") }, driver.OpDelete,
+		{"throttled", func() { _ = b.Delete(ctx, "a", driver.DeleteOptions{}) }, driver.OpDelete,
 			[]attribute.KeyValue{trace.Key.String("a"), attribute.String("error.type", "throttled"), attribute.Int("http.response.status_code", 503)}, codes.Error},
 		{"given up", func() { _, _ = b.Stat(cancelled, "a") }, driver.OpStat, []attribute.KeyValue{trace.Key.String("a"), attribute.String("error.type", "context ended")}, codes.Unset},
 		{"too late", func() { _, _ = b.Stat(late, "a") }, driver.OpStat, []attribute.KeyValue{trace.Key.String("a"), attribute.String("error.type", "context ended")}, codes.Error},

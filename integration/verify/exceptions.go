@@ -23,6 +23,7 @@ func Exceptions(name string) map[string]string {
 			"bucket-not-key/create-upload": "CreateUpload makes no request; the first part tells",
 			"complete-by-etag/replaced":    "a part's ETag names its block, and the replaced block is still there: what is named is what is stored",
 			"complete-consumes":            "Put Block asks for no upload, and a commit takes along the parts of all uploads to the key",
+			"concat-pins/uploads":          "an abort leaves the parts at their key",
 			"copy-part/completed":          "Put Block From URL asks for no upload",
 			"key-bytes/backslash":          "Azure takes it for a slash",
 			"model/uploads":                "a commit takes along the parts of all uploads to the key",

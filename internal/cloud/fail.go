@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -139,4 +141,36 @@ func OneLine(text string) string {
 		text = strings.ToValidUTF8(text[:most], "") + "..."
 	}
 	return text
+}
+
+// Incomplete is the error of a reply that says success and lacks what it must carry:
+// nobody knows what the store has done.
+func (c *Call) Incomplete(what string) error {
+	return &driver.Error{
+		Op: c.Op, Key: c.Key, Kind: driver.Unavailable, MayHave: c.Op.Changes(), Status: c.Status,
+		Err: fmt.Errorf("the reply says success and has no %s", what),
+	}
+}
+
+// LimitKey marks e as throttling of its key alone, where e is a 429 to a write of one
+// object and the store documents that it takes one such write in every interval.
+func (c *Call) LimitKey(e *driver.Error, every time.Duration) {
+	switch c.Op {
+	case driver.OpPut, driver.OpDelete, driver.OpCompleteUpload, driver.OpCopy, driver.OpConcat, driver.OpRetarget, driver.OpRename:
+	default:
+		return
+	}
+	if every > 0 && c.Status == http.StatusTooManyRequests {
+		e.KeyOnly, e.RetryAfter = true, max(e.RetryAfter, every)
+	}
+}
+
+// Late makes Invalid of a refusal that came after notAfter, when the signature of the
+// request had expired as it was meant to.
+func Late(err error, notAfter time.Time) error {
+	var e *driver.Error
+	if errors.As(err, &e) && (e.Kind == driver.Denied || e.Kind == driver.Invalid) && !time.Now().Before(notAfter) {
+		e.Kind, e.Err = driver.Invalid, fmt.Errorf("NotAfter has passed: %w", e.Err)
+	}
+	return err
 }
