@@ -158,7 +158,7 @@ func (a azureAsker) softDelete(ctx context.Context, key string) (finding, error)
 	if _, err := a.put(ctx, key, "text"); err != nil {
 		return finding{}, err
 	}
-	if err := a.Delete(ctx, key); err != nil {
+	if err := a.Delete(ctx, key, driver.DeleteOptions{}); err != nil {
 		return finding{}, err
 	}
 	found := "no"

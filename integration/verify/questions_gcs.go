@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"google.golang.org/api/storage/v1"
+
+	"github.com/blobdock/blobdock/driver"
 )
 
 // gcsAsker puts questions to Google Cloud Storage, by the JSON API's client where the
@@ -96,7 +98,7 @@ func (a gcsAsker) softDelete(ctx context.Context, key string) (finding, error) {
 	if _, err := a.put(ctx, key, "text"); err != nil {
 		return finding{}, err
 	}
-	if r := a.ask(ctx, func(ctx context.Context) error { return a.Delete(ctx, key) }); r.err != nil {
+	if r := a.ask(ctx, func(ctx context.Context) error { return a.Delete(ctx, key, driver.DeleteOptions{}) }); r.err != nil {
 		return finding{}, r.err
 	}
 	found := "no"

@@ -77,9 +77,9 @@ func (a *asker) deleteRate(ctx context.Context, key string) (finding, error) {
 		do   func() error
 	}{
 		{"the first write", put},
-		{"the deletion", func() error { return a.Delete(ctx, key) }},
+		{"the deletion", func() error { return a.Delete(ctx, key, driver.DeleteOptions{}) }},
 		{"the write after the deletion", put},
-		{"the second deletion", func() error { return a.Delete(ctx, key) }},
+		{"the second deletion", func() error { return a.Delete(ctx, key, driver.DeleteOptions{}) }},
 	} {
 		err := step.do()
 		switch r := replyOf(err); {

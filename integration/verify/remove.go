@@ -53,14 +53,14 @@ func (r *remover) objects(ctx context.Context) {
 		if len(keys) == 0 {
 			return
 		}
-		if err := driver.DeleteAll(ctx, r.bucket, keys); err == nil {
+		if err := driver.DeleteAll(ctx, r.bucket, driver.Refs(keys...)); err == nil {
 			r.Objects += len(keys)
 			continue
 		}
 		// By one after the other, so that one that can't be removed keeps no others.
 		failed := false
 		for _, key := range keys {
-			if err := r.bucket.Delete(ctx, key); err != nil {
+			if err := r.bucket.Delete(ctx, key, driver.DeleteOptions{}); err != nil {
 				r.left(key, err)
 				failed = true
 				continue
@@ -106,7 +106,7 @@ func (r *remover) uploads(ctx context.Context) {
 	}
 	for _, u := range r.pending(ctx) {
 		if _, err := r.bucket.Put(ctx, u.Key, section(nil), driver.WriteOptions{}); err == nil {
-			_ = r.bucket.Delete(ctx, u.Key) // objects removes what stays
+			_ = r.bucket.Delete(ctx, u.Key, driver.DeleteOptions{}) // objects removes what stays
 		}
 	}
 }
