@@ -57,7 +57,7 @@ test-full: export BLOBDOCK_TEST_FULL = 1
 test-full: provision
 	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload|TestCopy' -v ./integration
 	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
-	$(GO) test -timeout 20m -count=1 -run TestVerifyCloud -v ./integration/verify
+	$(GO) test -timeout 20m -parallel 4 -count=1 -run TestVerifyCloud -v ./integration/verify
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker

@@ -29,6 +29,9 @@ func harness(t *testing.T, c cloud) drivertest.Harness {
 		}
 	case azureCloud:
 		h.Name, h.Costs, h.Exceptions = "azure", azureCosts, azureExceptions
+		if c.lawful {
+			h.Exceptions = lawfulAzureExceptions
+		}
 	}
 	return h
 }

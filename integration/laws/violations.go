@@ -105,5 +105,9 @@ func Violations() []Violation {
 		{"TestPushes/s3-unknown/fair/put", "conditions-refused", 14, false},
 		{"TestPushes/s3-unknown/fair/put-small", "conditions-refused", 14, false},
 		{"TestPushes/s3-unknown/fair/two-patches", "conditions-refused", 14, false},
+		{"TestAppendBlobs/azure-laws/large-layer-other-repository", "blob-type", 14, false},
+		{"TestAppendBlobs/azure-laws/layer-over-empty-blob", "blob-type", 14, false},
+		{"TestAppendBlobs/azure-laws/other-image-same-tag", "blob-type", 14, false},
+		{"TestAppendBlobs/azure-laws/same-image-other-repository", "blob-type", 14, false},
 	}
 }

@@ -35,6 +35,15 @@ func clean(text string) string {
 	return text
 }
 
+// nameless takes the bucket's name out where a key follows. Google's 429 names both.
+// https://cloud.google.com/storage/docs/gcs429
+func nameless(text, bucket string) string {
+	if bucket == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, bucket+"/", "BUCKET/")
+}
+
 // secrets are the values of variables that may hold credentials, the longest first.
 func secrets() []string {
 	var all []string

@@ -22,6 +22,18 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func TestNameless(t *testing.T) {
+	for _, tt := range []struct{ text, bucket, want string }{
+		{"the object mine/a/b exceeded the rate", "mine", "the object BUCKET/a/b exceeded the rate"},
+		{"a/b is mine", "mine", "a/b is mine"},
+		{"a/b", "", "a/b"},
+	} {
+		if got := nameless(tt.text, tt.bucket); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
 func TestEndpoint(t *testing.T) {
 	for raw, want := range map[string]string{
 		"": "the SDK's own", "http://127.0.0.1:10000/devstoreaccount1": "http://127.0.0.1:10000",

@@ -25,7 +25,7 @@ func (r *Report) Markdown() string {
 	r.checks(w)
 	r.clauses(w)
 	r.offered(w)
-	return clean(w.String())
+	return clean(nameless(w.String(), r.bucket))
 }
 
 // page is text under way.

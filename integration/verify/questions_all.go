@@ -14,19 +14,19 @@ import (
 // allQuestions are for every store. etags is what blobdock takes for granted of the ETags
 // of equal bytes.
 func (a *asker) allQuestions(etags string) []question {
-	oneWins := ""
-	if a.features.Conds.Put.Allows(driver.Cond{IfAbsent: true}) {
-		oneWins = "1 wins"
-	}
 	all := []question{
 		{"part-gaps", "Can an upload be completed whose part numbers have a gap (1 and 3), with the checksums that blobdock sends?", accepted, a.partGaps},
 		{"unnamed-part", "Can an upload be completed that names only one of its two parts?", accepted, a.unnamedPart},
 		{"put-rate", "How many writes to one key does the store take in a row, and per second?", notThrottled, a.putRate},
 		{"delete-rate", "Does a deletion count as a write of the key?", notThrottled, a.deleteRate},
 		{"put-race", fmt.Sprintf("What do %d writers that meet at one key get?", racers), "all accepted", a.putRace},
-		{"put-race-absent", fmt.Sprintf("What do %d writers with If-None-Match: * that meet at one key get?", racers), oneWins, a.absentRace},
 		{"etag-of-equal-bytes", "Do equal bytes, written again, get an equal ETag (generation)?", etags, a.etags},
 		{"head-missing", "What does a HEAD of a missing key answer?", "404", a.headMissing},
+	}
+	if a.features.Conds.Put.Allows(driver.Cond{IfAbsent: true}) {
+		all = append(all, question{
+			"put-race-absent", fmt.Sprintf("What do %d writers with If-None-Match: * that meet at one key get?", racers), "1 wins", a.absentRace,
+		})
 	}
 	if a.features.Sign == nil {
 		return all

@@ -67,8 +67,9 @@ func TestPatient(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := r.throttled.Load(); got != 3 {
-			t.Errorf("%d throttled, want 3", got)
+		// A write passes 1.5 s after the one before: 0.1, 0.2 and 0.4 s are too short a wait.
+		if got := r.throttled.Load(); got != 3*4 {
+			t.Errorf("%d throttled, want 12", got)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

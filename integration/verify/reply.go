@@ -87,7 +87,7 @@ func (a *asker) call(ctx context.Context, do func(ctx context.Context) error) re
 		err := do(cloud.Begin(a.requests.under(ctx), &seen))
 		r := reply{status: seen.Status, code: codeOf(&seen), header: seen.Header, err: err}
 		busy := r.throttled() || r.status == http.StatusServiceUnavailable
-		if err == nil || !busy || try == throttledTries || wait(ctx, throttledWait) != nil {
+		if err == nil || !busy || !again(ctx, try) {
 			return r
 		}
 		a.requests.throttled.Add(1)
@@ -112,7 +112,7 @@ func codeOf(c *cloud.Call) string {
 func (a *asker) ask(ctx context.Context, do func(ctx context.Context) error) reply {
 	for try := 1; ; try++ {
 		r := replyOf(do(ctx))
-		if !r.throttled() || try == throttledTries || wait(ctx, throttledWait) != nil {
+		if !r.throttled() || !again(ctx, try) {
 			return r
 		}
 		a.requests.throttled.Add(1)

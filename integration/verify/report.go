@@ -14,6 +14,7 @@ type Report struct {
 	Took     time.Duration
 	Version  string // blobdock's
 	Prefix   string // that the objects had
+	bucket   string // the name that Markdown leaves out
 	Features driver.Features
 	Settings []driver.Setting // of the driver
 

@@ -24,12 +24,23 @@ func (r *requests) count(b driver.Bucket) driver.Bucket {
 	})
 }
 
+// Throttled requests are sent again after an exponential back-off, from throttledFirst up to
+// throttledMost, which is longer than any store's interval between writes to one key.
+// https://cloud.google.com/storage/docs/retry-strategy
 const (
-	// throttledTries is how often a throttled request is sent at most.
-	throttledTries = 6
-	// throttledWait is longer than any store's interval between writes to one key.
-	throttledWait = 1100 * time.Millisecond
+	throttledFirst = 100 * time.Millisecond
+	throttledMost  = 1100 * time.Millisecond
+	// throttledTries is more than the writers that the conformance suite lets meet at one
+	// key: where one write a second passes, the last writer needs so many.
+	throttledTries = 24
 )
+
+// again waits until a throttled request may be sent once more. It reports false when the
+// request has been sent throttledTries times, or ctx ends. try counts from 1.
+func again(ctx context.Context, try int) bool {
+	pause := min(throttledFirst<<min(try-1, 10), throttledMost)
+	return try < throttledTries && wait(ctx, pause) == nil
+}
 
 // patient counts the requests of every call to b, and repeats throttled calls.
 // The throttled requests are counted apart: a clause on the cost of a call holds for the
@@ -42,7 +53,7 @@ func (r *requests) patient(b driver.Bucket) driver.Bucket {
 				return err
 			}
 			r.throttled.Add(1)
-			if try == throttledTries || wait(ctx, throttledWait) != nil {
+			if !again(ctx, try) {
 				return err
 			}
 			r.sent.Add(-1)

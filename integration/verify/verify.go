@@ -53,7 +53,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer whole.Close()
 	r := &run{Options: o, place: p, report: &Report{
-		Began: time.Now(), Version: o.Version, Prefix: p.name, Features: whole.Features(), Settings: l.Settings(),
+		Began: time.Now(), Version: o.Version, Prefix: p.name, bucket: p.bucket(), Features: whole.Features(), Settings: l.Settings(),
 	}}
 	r.parts(ctx)
 	o.Log("removing what lies below %s/", p.name)
