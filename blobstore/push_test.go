@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/registry/storage"
@@ -21,6 +22,7 @@ import (
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/driver/retry"
 )
 
 // small limits make a few kilobytes a multipart upload.
@@ -33,7 +35,10 @@ func newBucket(t testing.TB) driver.Bucket {
 
 func newStore(t testing.TB, b driver.Bucket) *blobstore.Store {
 	t.Helper()
-	s, err := blobstore.New(b, blobstore.Options{PartSize: 2 << 10, MemoryBudget: 1 << 20, Concurrency: 3, Log: slog.New(slog.DiscardHandler)})
+	s, err := blobstore.New(b, blobstore.Options{
+		PartSize: 2 << 10, MemoryBudget: 1 << 20, Concurrency: 3, Log: slog.New(slog.DiscardHandler),
+		Retry: retry.Policy{Base: time.Millisecond}, // many tests have a store that fails for good
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

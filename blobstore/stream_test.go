@@ -8,12 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/distribution/distribution/v3"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/fault"
+	"github.com/blobdock/blobdock/driver/retry"
 )
 
 // TestVanishedStream has a blob go while a lookup of it is kept, or the store. The
@@ -30,7 +32,7 @@ func TestVanishedStream(t *testing.T) {
 			}
 			return next(ctx)
 		})
-		repo, d := serving(t, b, blobstore.Options{}, content(8, 1000))
+		repo, d := serving(t, b, blobstore.Options{Retry: retry.Policy{Base: time.Millisecond}}, content(8, 1000))
 		serve(t, repo, d, http.MethodGet, nil)
 		script = fault.Script{{}}
 		w := httptest.NewRecorder()

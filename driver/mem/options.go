@@ -60,7 +60,7 @@ func Imitations() map[string]Options {
 		// RadosMultipartUpload::complete
 		"ceph": {NoConcat: true, NoRetarget: true, NoConds: true, Unversioned: true, AllPartsNamed: true},
 		"gcs": {
-			NoPartCopy: true, KeyInterval: gcsInterval,
+			NoRetarget: true, NoPartCopy: true, KeyInterval: gcsInterval,
 			// https://cloud.google.com/storage/quotas#objects
 			Parts: driver.PartLimits{MinSize: 1, MaxObject: 5 << 40},
 		},
