@@ -123,7 +123,7 @@ func (a appended) convert(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.behind.Delete(t.Context(), key); err != nil {
+		if err := a.behind.Delete(t.Context(), key, driver.DeleteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		a.create(t, key, data)
