@@ -119,8 +119,16 @@ func errorS3(c call, code, message string) []byte {
 		XMLName                 xml.Name `xml:"Error"`
 		Code, Message, Resource string
 		RequestID               string `xml:"RequestId"`
+		Condition               string `xml:",omitempty"`
 	}
 	doc.Code, doc.Message, doc.Resource, doc.RequestID = code, message, "/"+c.object(), "BLOBDOCKLAWS"
+	if code == "PreconditionFailed" {
+		for _, name := range []string{"If-None-Match", "If-Match"} {
+			if c.Header.Get(name) != "" {
+				doc.Condition = name
+			}
+		}
+	}
 	body, err := xml.Marshal(doc)
 	if err != nil {
 		return []byte(fmt.Sprintf("<Error><Code>%s</Code></Error>", code))
