@@ -139,14 +139,16 @@ func (j *joining) consumes() bool {
 func (j *joining) joinGroups(ctx context.Context, level int, sources []*storage.ComposeRequestSourceObjects, consume bool) ([]*storage.ComposeRequestSourceObjects, error) {
 	count := (len(sources) + fanIn - 1) / fanIn
 	joined := make([]*storage.ComposeRequestSourceObjects, count)
-	g, gctx := errgroup.WithContext(ctx)
+	// One that fails does not cancel the others: a request that is cancelled may still be
+	// executed, after its object was looked for in vain.
+	var g errgroup.Group
 	g.SetLimit(joins)
 	for i := range joined {
 		group := sources[i*len(sources)/count : (i+1)*len(sources)/count]
 		name := j.full(j.scratch(level, i))
 		j.made = append(j.made, name)
 		g.Go(func() error {
-			stored, err := j.compose(gctx, j.call(driver.Cond{}), j.fresh(name, driver.WriteOptions{}), group, nil, consume)
+			stored, err := j.compose(ctx, j.call(driver.Cond{}), j.fresh(name, driver.WriteOptions{}), group, nil, consume)
 			if err != nil {
 				return err
 			}
