@@ -28,6 +28,10 @@ type Features struct {
 	// telling what is missing.
 	Permissions map[Op]string
 
+	// UploadsByKey reports whether UploadsPage lists an upload only where Prefix is its
+	// exact key (MinIO).
+	UploadsByKey bool
+
 	// SuffixRange tells that who reads by a signed URL may ask for the last bytes,
 	// as in "Range: bytes=-7". Azure knows no such ranges.
 	SuffixRange bool

@@ -161,17 +161,18 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 func (b *Bucket) offer(c Config) driver.Features {
 	p := b.profile
 	f := driver.Features{
-		Permissions: permissions,
-		SuffixRange: true,
-		Name:        "s3/" + p.name,
-		Parts:       p.parts,
-		Conds:       p.conds,
-		Metadata:    true,
-		PartSize:    p.partSize,
-		Concurrency: c.Concurrency,
-		Copying:     driver.CopyPlan{PartSize: p.copyPart, Concurrency: cmp.Or(c.CopyConcurrency, defaultCopyConcurrency)},
-		Copy:        b.copyObject,
-		CopyMax:     p.copyOneBelow,
+		Permissions:  permissions,
+		SuffixRange:  true,
+		UploadsByKey: b.profile.uploadsByKey,
+		Name:         "s3/" + p.name,
+		Parts:        p.parts,
+		Conds:        p.conds,
+		Metadata:     true,
+		PartSize:     p.partSize,
+		Concurrency:  c.Concurrency,
+		Copying:      driver.CopyPlan{PartSize: p.copyPart, Concurrency: cmp.Or(c.CopyConcurrency, defaultCopyConcurrency)},
+		Copy:         b.copyObject,
+		CopyMax:      p.copyOneBelow,
 	}
 	if p.copyPart != 0 {
 		f.CopyPart = b.copyPart

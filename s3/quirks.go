@@ -29,8 +29,10 @@ type profile struct {
 	listV1    bool // ListObjects instead of ListObjectsV2
 	checksum  Checksum
 	announce  bool // CreateMultipartUpload names the checksum that parts will have
-	md5Delete bool // DeleteObjects wants Content-MD5, a CRC will not do
-	noExpect  bool // never answers 100, so waiting for it only costs time
+	// It lists multipart uploads only by their exact key.
+	uploadsByKey bool
+	md5Delete    bool // DeleteObjects wants Content-MD5, a CRC will not do
+	noExpect     bool // never answers 100, so waiting for it only costs time
 	// The store, or a proxy of it, rewrites Accept-Encoding: it must not be signed.
 	unsignedEncoding bool
 
@@ -103,9 +105,11 @@ var profiles = []profile{
 		batchMax:     batchMax,
 	},
 	{
-		name:      "minio",
-		region:    "us-east-1",
-		pathStyle: true, // buckets in host names need MINIO_DOMAIN and wildcard DNS
+		name:   "minio",
+		region: "us-east-1",
+		// Seen on 2026-02-12.
+		uploadsByKey: true,
+		pathStyle:    true, // buckets in host names need MINIO_DOMAIN and wildcard DNS
 		// Compared on each part also where it was not announced. Where it was, MinIO
 		// wants every part's sum at completion, of full-object types too, and refuses
 		// part copies and signed parts, which have none (seen on 2026-02-12).

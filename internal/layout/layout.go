@@ -7,6 +7,9 @@
 //	repositories/<name>/_manifests/tags/<tag>/current/link
 //	repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link
 //	repositories/<name>/_uploads/<uuid>/...
+//	_uploads/<uuid>-<hash of the repository's name>/...
+//
+// The last line is blobdock's own.
 //
 // A link holds a digest as text and nothing else.
 package layout
@@ -43,6 +46,9 @@ func (l Layout) Repository(repo string) string { return l.Repositories() + repo 
 // Lease is where those that have a turn at something say so, beside all that
 // distribution lists.
 func (l Layout) Lease(name string) string { return l.Root + "/_leases/" + name }
+
+// Uploads is the prefix of all uploads under way, beside all that distribution lists.
+func (l Layout) Uploads() string { return l.Root + "/_uploads/" }
 
 // Blob is where d's content is.
 func (l Layout) Blob(d digest.Digest) string {

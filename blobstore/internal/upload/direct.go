@@ -1,0 +1,164 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// direct is how the body of the only request of an upload goes to the digest's key: as
+// parts of a multipart upload there, or not at all where the content is there already.
+// Nothing of it is kept when it breaks; the client sends it again.
+type direct struct {
+	key    string
+	there  bool // the store has the content: the body is hashed only
+	upload driver.Upload
+}
+
+// mayBeDirect reports whether the request is the only one of its upload, names a digest
+// that is computed on the way, and has sent nothing yet.
+func (w *Writer) mayBeDirect() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.request
+	return r.Final && r.Digest != "" && w.state.header.Offset == 0 && len(w.pieces) == 0 && w.hash.hashes.tracks(r.Digest.Algorithm())
+}
+
+// beginDirect looks whether the store has content that takes more than one request to
+// send.
+func (w *Writer) beginDirect(ctx context.Context, length int64) error {
+	if !w.mayBeDirect() || length <= w.plan.Size(1) {
+		return nil
+	}
+	key := w.engine.layout.Blob(w.request.Digest)
+	obj, err := w.engine.bucket.Stat(ctx, key)
+	switch {
+	case w.replace:
+	case err == nil && obj.Size == length:
+		w.direct = &direct{key: key, there: true}
+		return nil
+	case err != nil && !errors.Is(err, driver.NotFound):
+		return w.brokeUnlocked(err)
+	}
+	return nil // a multipart upload begins with the first full part
+}
+
+// makeDirect begins a multipart upload at the digest's key, where the store has no
+// cheaper way to put pieces together.
+func (w *Writer) makeDirect(ctx context.Context) error {
+	if w.engine.features.Concat != nil {
+		return nil
+	}
+	if err := w.intend(ctx, w.request.Digest); err != nil {
+		return w.brokeUnlocked(err)
+	}
+	key := w.engine.layout.Blob(w.request.Digest)
+	u, err := w.engine.bucket.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType})
+	if err != nil {
+		return w.brokeUnlocked(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state.header.Offset > 0 {
+		w.engine.cleanup.abort(u) // it was spilled meanwhile
+		w.fulfilled()
+		return nil
+	}
+	w.direct = &direct{key: key, upload: u}
+	w.holder.SetIdle(0) // from now on nothing can be spilled
+	return nil
+}
+
+// take puts p behind the bytes that there are.
+func (d *direct) take(ctx context.Context, w *Writer, p []byte) error {
+	if d.there {
+		_, _ = w.hash.hashes.Write(p)
+		w.size += int64(len(p))
+		return nil
+	}
+	for len(p) > 0 {
+		if w.broken != nil {
+			return w.broken
+		}
+		size := w.pieceSize()
+		if w.buf.Size() == size {
+			w.mu.Lock()
+			err := w.send(ctx, nil)
+			w.mu.Unlock()
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		// The whole part at once: Writers that wait for the rest of a part, and can't
+		// spill, could wait for one another.
+		wait, stop := w.waiting(ctx)
+		err := w.buf.GrowAll(wait, size-w.buf.Size())
+		stop()
+		if err != nil {
+			return w.brokeUnlocked(err)
+		}
+		m := copy(w.buf.Free(), p[:min(int64(len(p)), size-w.buf.Size())])
+		w.buf.Advance(m)
+		w.size += int64(m)
+		p = p[m:]
+		if w.buf.Size()-w.hashed >= hashChunk {
+			w.hashRest()
+		}
+	}
+	return nil
+}
+
+// part is part n of the upload, and how it is stored.
+func (d *direct) part(w *Writer, n int, body joined) (piece, func(context.Context) (piece, error)) {
+	p := piece{Key: d.key, Size: body.size()}
+	return p, func(ctx context.Context) (piece, error) {
+		got, err := w.engine.bucket.PutPart(ctx, d.upload, n, body.section())
+		p.ETag = got.ETag
+		return p, err
+	}
+}
+
+// lost is the error of a part whose upload the store has not any more: a write to the
+// same key, as by a push of the same content, may take it away. A repetition finds that
+// content, or sends it again.
+func (d *direct) lost(err error) error {
+	return &driver.Error{Op: driver.OpPutPart, Key: d.key, Kind: driver.Unavailable, Err: fmt.Errorf("the multipart upload is gone: %v", err)} //nolint:errorlint // it must not match driver.NotFound
+}
+
+// drop aborts an upload that was not completed.
+func (d *direct) drop(w *Writer) {
+	if d.upload.ID != "" {
+		w.engine.cleanup.abort(d.upload)
+		d.upload = driver.Upload{}
+		w.fulfilled()
+	}
+}
+
+// complete publishes the parts. The lock is held, and all of them but the bytes in buf
+// are stored.
+func (d *direct) complete(ctx context.Context, w *Writer) error {
+	parts := make([]driver.Part, len(w.pieces), len(w.pieces)+1)
+	for i, p := range w.pieces {
+		parts[i] = driver.Part{Number: i + 1, Size: p.Size, ETag: p.ETag}
+	}
+	if w.buf.Size() > 0 {
+		part, err := w.engine.bucket.PutPart(ctx, d.upload, len(parts)+1, w.buf.Section())
+		if err != nil {
+			return err
+		}
+		parts = append(parts, part)
+	}
+	completed := false
+	err := w.engine.publish(ctx, d.key, w.size, w.engine.features.Conds.Complete, w.replace, func(c driver.Cond) error {
+		_, err := w.engine.bucket.CompleteUpload(ctx, d.upload, parts, c)
+		completed = completed || err == nil || driver.MayHave(err)
+		return err
+	})
+	if completed {
+		d.upload = driver.Upload{} // an abort could take away what was completed
+	}
+	return err
+}

@@ -1,0 +1,254 @@
+package upload
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/blobdock/blobdock/blobstore/internal/memory"
+	"github.com/blobdock/blobdock/driver"
+)
+
+// flight is the pieces of one Writer that are under way.
+type flight struct {
+	ctx    context.Context // outlives the client's by the grace period
+	cancel context.CancelCauseFunc
+	stop   context.CancelFunc
+	slots  chan struct{} // as many as may be under way
+	wg     sync.WaitGroup
+
+	mu     sync.Mutex
+	first  int         // index of the first piece that was sent here
+	sent   []*outgoing // the pieces from there on
+	states []written   // checkpoints
+	named  int         // how many of the pieces a checkpoint names, or may name
+	err    error       // of the first piece that failed
+}
+
+// outgoing is a piece on its way: it is sent and hashed at the same time.
+type outgoing struct {
+	piece  piece
+	body   joined
+	put    func(context.Context) (piece, error)
+	users  atomic.Int32
+	stored chan struct{} // closed when the store has it, or never will
+	hashed chan struct{} // closed when it is hashed
+	hashes []hashState   // behind this piece; valid once hashed is closed
+	ok     bool          // the store has it; valid once stored is closed
+}
+
+// done gives the memory back when the piece is both sent and hashed.
+func (o *outgoing) done() {
+	if o.users.Add(-1) == 0 {
+		o.body.release()
+	}
+}
+
+// written is a state that was stored.
+type written struct {
+	state *state
+}
+
+func (w *Writer) newFlight(ctx context.Context) *flight {
+	ctx, stop := detach(ctx, w.grace())
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &flight{ctx: ctx, cancel: cancel, stop: stop, slots: make(chan struct{}, w.engine.options.Concurrency), first: len(w.pieces)}
+}
+
+// cut sends the tail as a piece, in the background.
+func (w *Writer) cut(ctx context.Context) error {
+	early, err := w.gather(ctx)
+	if err != nil {
+		return w.brokeUnlocked(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if early == nil && len(w.refs) > 0 || w.tail() == 0 {
+		return nil // it was spilled meanwhile: once more
+	}
+	if early != nil && early.Size() != w.tail()-w.buf.Size() {
+		early.Release()
+		return nil
+	}
+	return w.send(ctx, early)
+}
+
+// send sends the bytes of early, which has those of the references, and of buf as a
+// piece. The lock is held.
+func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
+	if w.flight == nil {
+		w.flight = w.newFlight(ctx)
+	}
+	f := w.flight
+	body := joined{w.buf}
+	if early != nil {
+		body = joined{early, w.buf}
+	}
+	o := &outgoing{body: body, stored: make(chan struct{}), hashed: make(chan struct{})}
+	if w.direct != nil {
+		o.piece, o.put = w.direct.part(w, len(w.pieces)+1, body)
+	} else {
+		o.piece, o.put = w.engine.piece(w.folder, body)
+	}
+	o.users.Store(2)
+	w.hashRest()
+	w.hash.run(int(o.piece.Size), func() {
+		o.hashes, _ = w.hash.hashes.states() // of the standard library's hashes: it can't fail
+		close(o.hashed)
+		o.done()
+	})
+	w.buf, w.hashed, w.refs = w.holder.NewBuffer(), 0, nil
+	w.holder.SetIdle(0)
+	w.pieces = append(w.pieces, o.piece)
+	f.mu.Lock()
+	f.sent = append(f.sent, o)
+	n := len(f.sent)
+	f.mu.Unlock()
+	f.wg.Add(1)
+	select {
+	case f.slots <- struct{}{}:
+		go f.run(o)
+	case <-f.ctx.Done():
+		f.failed(o, context.Cause(f.ctx))
+	}
+	if n%w.engine.options.Checkpoint == 0 && !w.request.Final {
+		w.checkpoint(f, n)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return w.broke(f.err)
+	}
+	return nil
+}
+
+// run sends one piece.
+func (f *flight) run(o *outgoing) {
+	defer func() { <-f.slots }()
+	p, err := o.put(f.ctx)
+	if err != nil {
+		f.failed(o, err)
+		return
+	}
+	o.piece, o.ok = p, true
+	close(o.stored)
+	o.done()
+	f.wg.Done()
+}
+
+// piece is an object for body, and how it is stored.
+func (e *Engine) piece(folder string, body joined) (piece, func(context.Context) (piece, error)) {
+	p := piece{Key: newPieceKey(folder), Size: body.size()}
+	return p, func(ctx context.Context) (piece, error) {
+		obj, err := e.bucket.Put(ctx, p.Key, body.section(), driver.WriteOptions{ContentType: contentType})
+		p.ETag, p.Version = obj.ETag, obj.Version
+		return p, err
+	}
+}
+
+// failed ends a piece that the store does not have. The others' work is kept as far as it
+// lies before this one.
+func (f *flight) failed(o *outgoing, err error) {
+	f.mu.Lock()
+	if f.err == nil {
+		f.err = err
+	}
+	f.mu.Unlock()
+	f.cancel(err)
+	close(o.stored)
+	o.done()
+	f.wg.Done()
+}
+
+// checkpoint has a state written as soon as the first n pieces of the flight are stored,
+// while more are sent. Its failure fails nothing.
+func (w *Writer) checkpoint(f *flight, n int) {
+	f.mu.Lock()
+	sent := f.sent[:n:n]
+	f.mu.Unlock()
+	base, before := w.state, w.pieces[:f.first:f.first]
+	f.wg.Go(func() {
+		for _, o := range sent {
+			<-o.stored
+			if !o.ok {
+				return
+			}
+		}
+		last := sent[n-1]
+		<-last.hashed
+		h := base.next()
+		h.Hashes, h.Pieces = last.hashes, before
+		h.Algorithms = nil
+		for _, st := range h.Hashes {
+			h.Algorithms = append(h.Algorithms, st.Algorithm)
+		}
+		for _, o := range sent {
+			h.Pieces = append(h.Pieces, o.piece)
+		}
+		h.Offset = h.sum()
+		f.mu.Lock()
+		f.named = max(f.named, n) // also when the answer is lost
+		f.mu.Unlock()
+		st, err := w.engine.write(f.ctx, base, h, nil)
+		if err != nil {
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.states = append(f.states, written{state: st})
+	})
+}
+
+// land waits for all pieces under way and takes over what has become of them: those that
+// are stored up to the first that is not. The lock is held. It returns the error of the
+// first piece that failed.
+func (w *Writer) land() error {
+	f := w.flight
+	if f == nil {
+		return nil
+	}
+	f.wg.Wait()
+	w.hash.wait()
+	f.stop()
+	f.cancel(nil)
+	w.flight = nil
+	for i, o := range f.sent {
+		ref := driver.ObjectRef{Key: o.piece.Key, Version: o.piece.Version}
+		switch {
+		case !o.ok || w.direct != nil:
+		case i < f.named:
+			w.promised = append(w.promised, ref)
+		default:
+			w.unnamed = append(w.unnamed, ref)
+		}
+		w.pieces[f.first+i] = o.piece
+	}
+	for _, c := range f.states {
+		w.checkpoints = append(w.checkpoints, c.state.object)
+	}
+	if f.err == nil {
+		return nil
+	}
+	// What is behind the first piece that failed is lost: the hash goes back to there.
+	n := 0
+	for n < len(f.sent) && f.sent[n].ok {
+		n++
+	}
+	if n > 0 && w.direct == nil {
+		w.rewind(f.first+n, f.sent[n-1].hashes)
+	}
+	return w.broke(f.err)
+}
+
+// rewind makes the Writer one that has so many pieces and nothing behind them.
+func (w *Writer) rewind(pieces int, hashes []hashState) {
+	w.pieces = w.pieces[:pieces]
+	w.buf.Release()
+	w.hashed, w.refs = 0, nil
+	w.size = 0
+	for _, p := range w.pieces {
+		w.size += p.Size
+	}
+	w.hash.hashes, _ = resumeHashes(hashes)
+	w.salvaged = true
+}

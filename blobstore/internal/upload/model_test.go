@@ -1,0 +1,690 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/blobstore/internal/memory"
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/layout"
+)
+
+var modelSeed = flag.Uint64("model.seed", 0, "the only seed that TestModel runs")
+
+// TestModel has clients push, race, disconnect, repeat, give up and cancel through several
+// replicas of the engine, on the imitation of each store, while the store fails, loses
+// answers and throttles, replicas are killed, and sweeps run. After each run:
+//
+//   - nothing is under a digest but what has it,
+//   - what was acknowledged and not ended is there, and can be committed,
+//   - what was answered by success is published and linked,
+//   - once all is swept, nothing of the uploads is left, and no memory is held.
+func TestModel(t *testing.T) {
+	seeds := 40
+	if os.Getenv("BLOBDOCK_TEST_FULL") != "" {
+		seeds = 1300 // on 8 stores
+	}
+	for _, name := range slices.Sorted(maps.Keys(mem.Imitations())) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, last := uint64(1), uint64(seeds)
+			if *modelSeed != 0 {
+				first, last = *modelSeed, *modelSeed
+			}
+			for seed := first; seed <= last; seed++ {
+				synctest.Test(t, func(t *testing.T) { runModel(t, mem.Imitations()[name], seed) })
+				if t.Failed() {
+					t.Fatalf("repeat with -run 'TestModel/%s' -model.seed=%d", name, seed)
+				}
+			}
+		})
+	}
+}
+
+// storm lets calls to a store take time, fail, and be carried out although they fail.
+type storm struct {
+	mu   sync.Mutex
+	rand *rand.Rand
+	calm bool
+}
+
+var errStorm = errors.New("the store is down")
+
+func (s *storm) wrap(b driver.Bucket) driver.Bucket {
+	return driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		s.mu.Lock()
+		dice, pause := s.rand.IntN(100), time.Duration(s.rand.IntN(40_000_000))
+		if s.calm {
+			dice = 99
+		}
+		s.mu.Unlock()
+		fail := func(kind driver.Kind, unknown bool) error {
+			return &driver.Error{Op: c.Op, Key: c.Key, Kind: kind, MayHave: unknown, Err: errStorm}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return driver.Fail(c.Op, c.Key, ctx.Err())
+		}
+		switch {
+		case dice < 4:
+			return fail(driver.Unavailable, false)
+		case dice < 7:
+			return fail(driver.Throttled, false)
+		case dice < 11:
+			_ = next(context.WithoutCancel(ctx))
+			return fail(driver.Unavailable, c.Op.Changes())
+		}
+		return next(ctx)
+	})
+}
+
+// model is what the clients know.
+type model struct {
+	t       *testing.T
+	rand    *rand.Rand
+	options mem.Options
+	bucket  driver.Bucket // without the storm
+	storm   *storm
+	engines []*Engine
+	budgets []*memory.Budget
+	kills   []chan struct{} // closed when the replica dies
+	looker  *Engine         // without the storm, to look at states
+	parts   int64           // that the budget has room for
+
+	mu      sync.Mutex
+	deletes int // blobs that were deleted
+	uploads []*modelUpload
+}
+
+// modelUpload is one upload: the content behind each id that a client was given.
+type modelUpload struct {
+	ids map[string][]byte
+	// Requests that may end the upload: those under way, and how many there were. One
+	// that failed in passing has ended nothing.
+	ending, endings int
+	ended           bool
+	// attempts are what requests have tried to make the content.
+	attempts [][]byte
+}
+
+// attempt notes what a request tries to make the upload's content.
+func (m *model) attempt(u *modelUpload, content []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u.attempts = append(u.attempts, content)
+}
+
+// found notes an id that a status request has told of. Its content is the beginning of
+// what some request has sent.
+func (m *model) found(held promise, name string, size int64) {
+	i, err := m.looker.parseID(name, "repo")
+	if err != nil {
+		m.t.Errorf("status tells of id %s: %v", name, err)
+		return
+	}
+	if i.first() {
+		return
+	}
+	st, err := m.looker.load(context.Background(), m.looker.folder("repo", i.uuid), "repo", i)
+	if err != nil {
+		if m.holds(held) {
+			m.t.Errorf("status tells of %s, and its state: %v", name, err)
+		}
+		return
+	}
+	hs, err := resumeHashes(st.header.Hashes)
+	if err != nil {
+		m.t.Error(err)
+		return
+	}
+	got, _ := hs.digest(digest.SHA256)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range held.u.attempts {
+		if int64(len(p)) >= size && digest.FromBytes(p[:size]) == got {
+			held.u.ids[name] = p[:size:size]
+			return
+		}
+	}
+	m.t.Errorf("status tells of %s: nobody has sent that", name)
+}
+
+// promise is what an upload that nobody ends is held to while a request runs.
+type promise struct {
+	u       *modelUpload
+	endings int
+	mayEnd  bool
+}
+
+// begin notes that a request begins; ends tells that it may end the upload.
+func (m *model) begin(u *modelUpload, ends bool) promise {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := promise{u, u.endings, u.ended || u.ending > 0}
+	if ends {
+		u.ending++
+		u.endings++
+		p.endings++
+	}
+	return p
+}
+
+// holds reports whether nobody else may have ended the upload since.
+func (m *model) holds(p promise) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !p.mayEnd && !p.u.ended && p.u.endings == p.endings
+}
+
+// end notes that a request which might end the upload is over.
+func (m *model) end(u *modelUpload, ended bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u.ending--
+	u.ended = u.ended || ended
+}
+
+func runModel(t *testing.T, o mem.Options, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	m := &model{t: t, rand: r, options: small(o), bucket: mem.NewWith(small(o))}
+	m.storm = &storm{rand: rand.New(rand.NewPCG(seed, 2))}
+	m.engines, m.budgets, m.kills = make([]*Engine, 3), make([]*memory.Budget, 3), make([]chan struct{}, 3)
+	m.parts = []int64{5, 8, 16}[r.IntN(3)]
+	m.looker = New(m.bucket, testOptions(memory.New(1<<20)))
+	for i := range m.engines {
+		m.start(i)
+	}
+	clients := 1 + r.IntN(3)
+	var wg sync.WaitGroup
+	for c := range clients {
+		cr := rand.New(rand.NewPCG(seed, uint64(10+c)))
+		wg.Go(func() {
+			for range 12 {
+				m.step(cr)
+			}
+		})
+	}
+	wg.Wait()
+	m.storm.mu.Lock()
+	m.storm.calm = true
+	m.storm.mu.Unlock()
+	m.judge()
+}
+
+// start makes replica i, or makes it anew as after a crash.
+func (m *model) start(i int) {
+	m.budgets[i], m.kills[i] = memory.New(m.parts*testPart), make(chan struct{})
+	o := testOptions(m.budgets[i])
+	o.Retry = retry.Policy{Attempts: 3}
+	m.engines[i] = New(retry.Wrap(killable(m.storm.wrap(m.bucket), m.kills[i]), o.Retry), o)
+}
+
+var errKilled = errors.New("the replica was killed")
+
+// killable has all calls fail from a moment on. Of calls under way some are carried out.
+func killable(b driver.Bucket, dead <-chan struct{}) driver.Bucket {
+	return driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		if c.Op != driver.OpOpen { // whose reader needs the context
+			bounded, cancel := context.WithCancel(ctx)
+			defer cancel()
+			ctx = bounded
+			done := make(chan struct{})
+			defer close(done)
+			go func() {
+				select {
+				case <-dead:
+					cancel()
+				case <-done:
+				}
+			}()
+		}
+		err := next(ctx)
+		select {
+		case <-dead:
+			return errKilled
+		default:
+			return err
+		}
+	})
+}
+
+func (m *model) engine(r *rand.Rand) *Engine {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.engines[r.IntN(len(m.engines))]
+}
+
+// step is one request of a client's.
+func (m *model) step(r *rand.Rand) {
+	u, id, content := m.pick(r)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if r.IntN(8) == 0 { // the client goes away
+		d := time.Duration(r.IntN(200)) * time.Millisecond
+		time.AfterFunc(d, cancel)
+	}
+	switch k := r.IntN(22); {
+	case u == nil || k < 2:
+		m.create(r)
+	case k < 10:
+		m.patch(ctx, r, u, id, content)
+	case k < 15:
+		m.commit(ctx, r, u, id, content)
+	case k < 16:
+		m.cancel(ctx, r, u, id)
+	case k < 18:
+		m.status(ctx, r, u, id, content)
+	case k < 19:
+		m.mu.Lock()
+		i := r.IntN(len(m.engines))
+		close(m.kills[i])
+		m.start(i)
+		m.mu.Unlock()
+	case k == 19:
+		// Nothing is that old but what rests.
+		if r.IntN(4) == 0 {
+			m.expire()
+			time.Sleep(DefaultMaxAge + 25*time.Hour)
+			m.expire()
+		}
+		_, _ = m.engine(r).Sweep(context.Background(), SweepOptions{Before: time.Now().Add(-DefaultMaxAge - 24*time.Hour)})
+	case k == 20 && r.IntN(4) == 0:
+		m.deleteBlob(r)
+	case k == 20:
+		m.closed(ctx, r, u, id, content)
+	default:
+		// A writer that distribution drops.
+		w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: -1})
+		if err == nil {
+			_ = w.Size()
+		}
+	}
+}
+
+// pick chooses an upload, mostly one of the newest, and one of its ids.
+func (m *model) pick(r *rand.Rand) (*modelUpload, string, []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.uploads) == 0 {
+		return nil, "", nil
+	}
+	u := m.uploads[len(m.uploads)-1-r.IntN(min(2, len(m.uploads)))]
+	ids := slices.SortedFunc(maps.Keys(u.ids), func(a, b string) int { return len(u.ids[b]) - len(u.ids[a]) })
+	id := ids[0]
+	if r.IntN(4) == 0 {
+		id = ids[r.IntN(len(ids))]
+	}
+	return u, id, u.ids[id]
+}
+
+// expire notes that all uploads may be too old soon, or are.
+func (m *model) expire() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, u := range m.uploads {
+		u.ended = true
+	}
+}
+
+// deleteBlob deletes a blob, as garbage collection does.
+func (m *model) deleteBlob(r *rand.Rand) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := layout.Layout{Root: "root"}
+	var keys []string
+	for e, err := range driver.List(context.Background(), m.bucket, driver.ListRequest{Prefix: l.Blobs()}) {
+		if err != nil {
+			m.t.Error(err)
+			return
+		}
+		keys = append(keys, e.Key)
+	}
+	if len(keys) == 0 {
+		return
+	}
+	m.deletes++
+	if err := m.bucket.Delete(context.Background(), keys[r.IntN(len(keys))], driver.DeleteOptions{}); err != nil && !errors.Is(err, driver.Throttled) {
+		m.t.Error(err)
+	}
+}
+
+func (m *model) deleted() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.deletes
+}
+
+// closed uses a Writer after Close: bytes that are lost must not be missing under a digest.
+func (m *model) closed(ctx context.Context, r *rand.Rand, u *modelUpload, id string, content []byte) {
+	rest := chunk(r)
+	whole := append(slices.Clip(content), rest...)
+	d := digest.FromBytes(whole)
+	w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: -1, Final: true, Digest: d})
+	if err != nil {
+		return
+	}
+	if w.published {
+		return
+	}
+	m.attempt(u, whole)
+	if _, err := w.ReadFrom(bytes.NewReader(rest)); err != nil {
+		_ = w.Close()
+		return
+	}
+	w.Digest()
+	_ = w.Close()
+	var v *Verdict
+	if _, err := w.Commit(ctx, d, 0); errors.As(err, &v) {
+		m.t.Errorf("Commit after Close: %v", err)
+	}
+}
+
+func (m *model) create(r *rand.Rand) {
+	w, err := m.engine(r).Create(context.Background(), "repo", Request{Length: -1})
+	if err != nil {
+		m.t.Errorf("POST: %v", err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uploads = append(m.uploads, &modelUpload{ids: map[string][]byte{w.ID(): nil}})
+	_ = w.Close()
+}
+
+// cutReader fails after its bytes.
+type cutReader struct{ io.Reader }
+
+func (c cutReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// slowReader takes its time.
+type slowReader struct {
+	io.Reader
+	pause time.Duration
+}
+
+func (s slowReader) Read(p []byte) (int, error) {
+	time.Sleep(s.pause)
+	return s.Reader.Read(p[:min(len(p), testPart/2+1)])
+}
+
+// slow is how fast a client sends.
+func slow(r *rand.Rand, body io.Reader) io.Reader {
+	if r.IntN(2) == 0 {
+		return body
+	}
+	return slowReader{body, time.Duration(r.IntN(300)) * time.Millisecond}
+}
+
+// chunk is what a request brings.
+func chunk(r *rand.Rand) []byte {
+	sizes := []int{1, 10, 300, testPart / 2, testPart, testPart + 1, 3 * testPart, 7*testPart + 5}
+	return bytesOf(sizes[r.IntN(len(sizes))], r.Uint64N(4)) // others push the same
+}
+
+func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id string, content []byte) {
+	held := m.begin(u, false)
+	w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: -1, HTTP: true})
+	if err != nil {
+		m.refused(held, "PATCH", err)
+		return
+	}
+	p := chunk(r)
+	cut := r.IntN(6) == 0
+	sent := p
+	var body io.Reader = bytes.NewReader(p)
+	if cut {
+		sent = p[:r.IntN(len(p)+1)]
+		body = cutReader{bytes.NewReader(sent)}
+	}
+	if w.Size() != int64(len(content)) {
+		m.t.Errorf("Resume(%s) has %d bytes, want %d", id, w.Size(), len(content))
+	}
+	m.attempt(u, append(slices.Clip(content), sent...))
+	_, err = w.ReadFrom(slow(r, body))
+	next, size := w.ID(), w.Size()
+	cerr := w.Close()
+	if w.ID() != next {
+		m.t.Errorf("Close changed the id from %s to %s", next, w.ID())
+	}
+	if err != nil || cerr != nil || cut {
+		if err == nil && cerr == nil {
+			m.t.Errorf("a body that breaks off is a success")
+		}
+		// What was persisted all the same can be gone on from.
+		if got := size - int64(len(content)); got < 0 || got > int64(len(sent)) {
+			m.t.Errorf("after a failure the upload has %d bytes, it had %d and was sent %d", size, len(content), len(sent))
+			return
+		}
+	}
+	if i, perr := m.looker.parseID(next, "repo"); perr != nil || i.offset > int64(len(content)+len(sent)) {
+		m.t.Errorf("id %s: %v", next, perr)
+	} else {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		u.ids[next] = append(slices.Clip(content), sent...)[:i.offset]
+	}
+}
+
+// refused checks that an upload was refused for a reason.
+func (m *model) refused(held promise, what string, err error) {
+	if m.holds(held) && (errors.Is(err, ErrUnknown) || errors.Is(err, ErrGone) || errors.Is(err, ErrBadState) || errors.Is(err, ErrConflict)) {
+		m.t.Errorf("%s of an upload that goes on: %v", what, err)
+	}
+}
+
+func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id string, content []byte) {
+	var rest []byte
+	if r.IntN(2) == 0 {
+		rest = chunk(r)
+	}
+	whole := append(slices.Clip(content), rest...)
+	d := digest.FromBytes(whole)
+	wrong := r.IntN(8) == 0
+	if r.IntN(10) == 0 {
+		d = digest.SHA512.FromBytes(whole)
+	}
+	if wrong {
+		d = d.Algorithm().FromString("wrong")
+	}
+	for range 1 + r.IntN(2) {
+		held := m.begin(u, true)
+		m.attempt(u, whole)
+		deletes := m.deleted()
+		err := m.put(ctx, r, id, d, rest)
+		intact := deletes == m.deleted()
+		var v *Verdict
+		ok := m.holds(held)
+		m.end(u, err == nil || errors.As(err, &v))
+		switch {
+		case err == nil && wrong:
+			m.t.Errorf("content was committed under a digest that it doesn't have")
+			return
+		case err == nil:
+			if intact {
+				m.published(d, whole)
+			}
+			return
+		case errors.As(err, &v):
+			if !wrong {
+				m.t.Errorf("PUT: %v, and the digest is right", err)
+			}
+			return
+		default:
+			if ok && intact && (errors.Is(err, ErrUnknown) || errors.Is(err, ErrGone) || errors.Is(err, ErrBadState)) {
+				m.t.Errorf("PUT of an upload that goes on: %v", err)
+			}
+			if errors.Is(err, ErrConflict) && !wrong {
+				m.t.Errorf("PUT: %v, and the digest is right", err)
+			}
+		}
+	}
+}
+
+func (m *model) put(ctx context.Context, r *rand.Rand, id string, d digest.Digest, rest []byte) error {
+	length := int64(len(rest))
+	if r.IntN(3) == 0 {
+		length = -1
+	}
+	w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: length, Final: true, Digest: d, HTTP: true})
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		if _, err := w.ReadFrom(slow(r, bytes.NewReader(rest))); err != nil {
+			return errors.Join(err, w.Close()) // as distribution's handler does it
+		}
+	}
+	_, err = w.Commit(ctx, d, 0)
+	var v *Verdict
+	if err != nil && !errors.As(err, &v) && r.IntN(3) == 0 {
+		_, err = w.Commit(ctx, d, 0)
+	}
+	if err != nil {
+		_ = w.Cancel(ctx)
+	}
+	_ = w.Close()
+	return err
+}
+
+// published checks what a success has promised. Links may be there long before.
+func (m *model) published(d digest.Digest, content []byte) {
+	l := layout.Layout{Root: "root"}
+	rd, err := m.bucket.Open(context.Background(), l.Blob(d), driver.Range{}, driver.ReadOptions{})
+	if err != nil {
+		m.t.Errorf("after success: blob: %v", err)
+		return
+	}
+	defer rd.Close()
+	if got, err := io.ReadAll(rd); err != nil || !bytes.Equal(got, content) {
+		m.t.Errorf("after success: the blob has other bytes: %d, want %d (%v)", len(got), len(content), err)
+	}
+	if _, err := m.bucket.Stat(context.Background(), l.LayerLink("repo", d)); err != nil {
+		m.t.Errorf("after success: link: %v", err)
+	}
+}
+
+func (m *model) cancel(ctx context.Context, r *rand.Rand, u *modelUpload, id string) {
+	held := m.begin(u, true)
+	defer m.end(u, true)
+	w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: -1, HTTP: true})
+	if err != nil {
+		m.refused(held, "DELETE", err)
+		return
+	}
+	if err := w.Cancel(ctx); err != nil {
+		return
+	}
+	if _, err := m.engine(r).Status(context.Background(), "repo", id); err == nil {
+		m.t.Errorf("status of an upload that was cancelled is a success")
+	}
+}
+
+func (m *model) status(ctx context.Context, r *rand.Rand, u *modelUpload, id string, content []byte) {
+	held := m.begin(u, false)
+	p, err := m.engine(r).Status(ctx, "repo", id)
+	if err != nil {
+		m.refused(held, "status", err)
+		return
+	}
+	if p.Size < int64(len(content)) {
+		m.t.Errorf("status of %s: %d bytes, of which %d were acknowledged", id, p.Size, len(content))
+	}
+	m.found(held, p.ID, p.Size)
+}
+
+// judge looks at what there is, when the storm is over.
+func (m *model) judge() {
+	ctx := context.Background()
+	time.Sleep(time.Minute) // what still goes on in the background
+	l := layout.Layout{Root: "root"}
+	for e, err := range driver.List(ctx, m.bucket, driver.ListRequest{Prefix: l.Blobs()}) {
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		rd, err := m.bucket.Open(ctx, e.Key, driver.Range{}, driver.ReadOptions{})
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		name, _ := l.Parse(e.Key)
+		if got, err := name.Digest.Algorithm().FromReader(rd); err != nil || got != name.Digest {
+			m.t.Errorf("%s holds %s (%v)", e.Key, got, err)
+		}
+		_ = rd.Close()
+	}
+	// What was acknowledged can be committed, by a replica that knows nothing of it.
+	m.start(0)
+	for _, u := range m.uploads {
+		if u.ended {
+			continue
+		}
+		for id, content := range maps.Clone(u.ids) {
+			p, err := m.engines[0].Status(ctx, "repo", id)
+			if err != nil || p.Size < int64(len(content)) {
+				m.t.Errorf("%s, %d bytes of which were acknowledged: %+v, %v", id, len(content), p, err)
+				continue
+			}
+			m.found(m.begin(u, false), p.ID, p.Size)
+		}
+		var longest string
+		for _, id := range slices.Sorted(maps.Keys(u.ids)) {
+			if longest == "" || len(u.ids[id]) > len(u.ids[longest]) {
+				longest = id
+			}
+		}
+		content := u.ids[longest]
+		d := digest.FromBytes(content)
+		if err := m.put(ctx, m.rand, longest, d, nil); err != nil {
+			m.t.Errorf("commit of %s, which was acknowledged: %v", longest, err)
+			continue
+		}
+		m.published(d, content)
+	}
+	for i, e := range m.engines {
+		if err := e.Close(ctx); err != nil {
+			m.t.Error(err)
+		}
+		if u := m.budgets[i].Usage(); u.Used != 0 || u.Waiting != 0 {
+			m.t.Errorf("replica %d: %+v", i, u)
+		}
+	}
+	time.Sleep(time.Hour)
+	o := testOptions(memory.New(1 << 20))
+	e := New(retry.Wrap(m.bucket, retry.Policy{}), o)
+	if _, err := e.Sweep(ctx, SweepOptions{Before: time.Now().Add(-time.Minute)}); err != nil {
+		m.t.Errorf("sweep: %v", err)
+	}
+	for entry, err := range driver.List(ctx, m.bucket, driver.ListRequest{}) {
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if strings.HasPrefix(entry.Key, l.Uploads()) {
+			m.t.Errorf("%s is left", entry.Key)
+		}
+	}
+	if err := e.Close(ctx); err != nil {
+		m.t.Error(err)
+	}
+}

@@ -1,0 +1,196 @@
+package upload
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/layout"
+)
+
+// publish puts content of a known size at a digest's key by write. What is there already
+// is trusted if its size is right: only content that was verified gets there. Else it is
+// replaced. Where the outcome of a write is unknown, or the store refuses it in passing,
+// publish looks, waits and repeats.
+//
+// A store that turns out to refuse conditions is written to without them: they save
+// bytes, and what is published is verified.
+//
+// With replace the write is not conditional, and what is there is not looked at.
+func (e *Engine) publish(ctx context.Context, key string, size int64, offered driver.CondSet, replace bool, write func(driver.Cond) error) error {
+	if replace {
+		return e.overwrite(ctx, write)
+	}
+	if e.unconditional.Load() {
+		offered = driver.NoCond
+	}
+	ifAbsent := driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0}
+	cond := ifAbsent
+	refused := false
+	waits := e.options.Retry.Backoff()
+	for try := 1; ; try++ {
+		err := write(cond)
+		if err == nil {
+			if refused && !e.unconditional.Swap(true) {
+				e.options.Log.WarnContext(ctx, "the store refuses conditional writes, so that blobs are written without conditions: set conditions=none")
+			}
+			return nil
+		}
+		if errors.Is(err, driver.Unsupported) && !cond.IsZero() {
+			refused = true
+			offered, ifAbsent, cond = driver.NoCond, driver.Cond{}, driver.Cond{}
+			continue
+		}
+		if !worthALook(err) {
+			return err
+		}
+		obj, serr := e.bucket.Stat(ctx, key)
+		switch {
+		case serr == nil && obj.Size == size:
+			return nil
+		case serr == nil && errors.Is(err, driver.NotFound):
+			return err // a source is gone
+		case serr == nil:
+			e.options.Log.WarnContext(ctx, "replacing a blob of the wrong size", "key", key, "size", obj.Size, "want", size)
+			cond = driver.Cond{}
+			if offered&driver.CondIfMatch != 0 {
+				cond.IfMatch = obj.ETag
+			}
+		case !errors.Is(serr, driver.NotFound):
+			return errors.Join(err, serr)
+		case errors.Is(err, driver.NotFound):
+			return err
+		case errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch):
+			// Something is there and nothing is: parts of an unfinished upload may show
+			// as a blob, as on Azurite. What is published is verified, so the next write
+			// goes without a condition.
+			if errors.Is(err, driver.Mismatch) && cond == ifAbsent && !conflict(err) {
+				return err // it is a source that has changed
+			}
+			cond = driver.Cond{}
+		default:
+			cond = ifAbsent
+		}
+		if err := again(ctx, waits, try, err); err != nil {
+			return err
+		}
+	}
+}
+
+// overwrite repeats an unconditional write that fails in passing.
+func (e *Engine) overwrite(ctx context.Context, write func(driver.Cond) error) error {
+	waits := e.options.Retry.Backoff()
+	for {
+		err := write(driver.Cond{})
+		if err == nil {
+			return nil
+		}
+		if err := waits.Wait(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// placeTries bounds how often something is written again at once, as somebody else was
+// faster.
+const placeTries = 4
+
+// again waits until a write that failed may be repeated, and returns its error when it
+// may not.
+func again(ctx context.Context, waits *retry.Backoff, try int, err error) error {
+	if driver.KindOf(err).Temporary() {
+		return waits.Wait(ctx, err)
+	}
+	if try == placeTries {
+		return err
+	}
+	return nil
+}
+
+// conflict reports whether a conditional write met another one, as opposed to sources that
+// have changed. The store may have dropped an upload that was to be completed.
+func conflict(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && e.Status == http.StatusConflict
+}
+
+// worthALook reports whether the content may be there although the write failed, or may
+// be written a little later.
+func worthALook(err error) bool {
+	return errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.NotFound) ||
+		driver.MayHave(err) || driver.KindOf(err).Temporary()
+}
+
+// putBlob stores content under d by one request. sum is its SHA-256 digest, if known.
+func (e *Engine) putBlob(ctx context.Context, d, sum digest.Digest, body *io.SectionReader, replace bool) error {
+	o := driver.WriteOptions{ContentType: contentType}
+	if sum != "" {
+		o.SHA256, _ = hex.DecodeString(sum.Encoded())
+	}
+	key := e.layout.Blob(d)
+	return e.publish(ctx, key, body.Size(), e.features.Conds.Put, replace, func(c driver.Cond) error {
+		o.Cond = c
+		_, err := e.bucket.Put(ctx, key, body, o)
+		return err
+	})
+}
+
+// Link makes d a blob of the repository, whose content lies under target: the same digest,
+// but for what distribution keeps under another one. Many may do so at once: a link that
+// the store does not want to be written again is looked at.
+func (e *Engine) Link(ctx context.Context, repo string, d, target digest.Digest) error {
+	key := e.layout.LayerLink(repo, d)
+	waits := e.options.Retry.Backoff()
+	for try := 1; ; try++ {
+		_, err := e.bucket.Put(ctx, key, io.NewSectionReader(strings.NewReader(target.String()), 0, int64(len(target))), driver.WriteOptions{ContentType: contentType})
+		if err == nil || !worthALook(err) {
+			return err
+		}
+		if there, lerr := e.readLink(ctx, key); lerr == nil && there == target {
+			return nil
+		}
+		if err := again(ctx, waits, try, err); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *Engine) readLink(ctx context.Context, key string) (digest.Digest, error) {
+	rd, err := e.bucket.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer rd.Close()
+	b, err := io.ReadAll(io.LimitReader(rd, layout.MaxLink))
+	return digest.Digest(b), err
+}
+
+// isPublished reports whether the repository has the blob, and its size: an earlier
+// request has committed it, and its answer was lost.
+func (e *Engine) isPublished(ctx context.Context, repo string, d digest.Digest) (int64, bool, error) {
+	target, err := e.readLink(ctx, e.layout.LayerLink(repo, d))
+	if err == nil && target.Validate() != nil {
+		return 0, false, nil
+	}
+	var obj driver.Object
+	if err == nil {
+		obj, err = e.bucket.Stat(ctx, e.layout.Blob(target))
+	}
+	switch {
+	case errors.Is(err, driver.NotFound):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("looking whether the blob is there: %w", err)
+	case obj.Size == 0 && target != target.Algorithm().FromBytes(nil):
+		return 0, false, nil
+	}
+	return obj.Size, true, nil
+}
