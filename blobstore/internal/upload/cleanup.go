@@ -14,7 +14,7 @@ const (
 	// requests. It is longer than the second in which R2 and Google's store take one
 	// change of an object.
 	cleanupDelay = 1500 * time.Millisecond
-	// cleanupQueue is how many removals wait at most. What comes on top is the sweep's.
+	// cleanupQueue is how many removals wait at most. The sweep removes the rest.
 	cleanupQueue = 10_000
 	// cleanupTime bounds one removal.
 	cleanupTime = time.Minute

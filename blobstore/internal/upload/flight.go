@@ -229,7 +229,7 @@ func (w *Writer) land() error {
 	if f.err == nil {
 		return nil
 	}
-	// What is behind the first piece that failed is lost: the hash goes back to there.
+	// The bytes behind the first piece that failed are lost: the hash goes back to there.
 	n := 0
 	for n < len(f.sent) && f.sent[n].ok {
 		n++

@@ -16,7 +16,7 @@ import (
 	"github.com/blobdock/blobdock/internal/layout"
 )
 
-// publish puts content of a known size at a digest's key by write. What is there already
+// publish puts content of a known size at a digest's key by write. Content that is there already
 // is trusted if its size is right: only content that was verified gets there. Else it is
 // replaced. Where the outcome of a write is unknown, or the store refuses it in passing,
 // publish looks, waits and repeats.
