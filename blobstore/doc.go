@@ -6,19 +6,21 @@
 //
 // # Uploads
 //
-// All that is known of an upload is in one session object: a small header and
-// the bytes that are not yet a part. Every change to it is a conditional write,
-// so any replica can continue an upload, and of two that try at once one loses
-// with [ErrUploadConflict] and nothing is mixed up. Bytes go to the store as
-// parts, in parallel, from buffers that count against one budget for the whole
-// process. Before a writer sends a part it claims part numbers of its own in
-// the session; what a crashed writer sent is thus never overwritten or used.
+// An upload is a chain of immutable objects: each request that adds bytes writes new ones
+// under random names and changes none that exists. Requests can therefore not race, any
+// replica can continue an upload, and two that continue from the same point make two
+// branches, of which each is consistent. The upload's id changes with each answer and
+// names the point to go on from. Bytes count against one memory budget for the whole
+// process, as they arrive.
+//
+// Only a verdict ends an upload: a wrong digest or size, or the client's wish. After any
+// other failure the same request can be sent again.
 //
 // # Publishing
 //
-// Content appears under its digest only after its hash has been compared. How
-// it gets there depends on what the store offers and on whether the digest was
-// known before the bytes came; publish.go has the table.
+// Content appears under its digest only after its hash has been compared: by one request
+// where one part holds it, else by joining pieces in the store, or by a multipart upload at
+// the digest's key where the digest was known before the bytes came.
 //
 // # Layout
 //

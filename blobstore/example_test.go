@@ -89,6 +89,6 @@ func ExampleStore_Sweep() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(found.Sessions, "abandoned uploads")
+	fmt.Println(found.Uploads, "abandoned uploads")
 	// Output: 0 abandoned uploads
 }

@@ -1,6 +1,7 @@
 package blobstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -127,7 +128,7 @@ func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
 		return err
 	}
 	o := driver.WriteOptions{ContentType: "application/json", Cond: driver.Cond{IfAbsent: l.etag == "", IfMatch: l.etag}}
-	obj, err := s.bucket.Put(ctx, key, section(text), o)
+	obj, err := s.bucket.Put(ctx, key, io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text))), o)
 	if err != nil && (driver.MayHave(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists)) {
 		// It may be our own: a reply that was lost.
 		if there, rerr := s.readLease(ctx, key); rerr == nil && there.Holder == l.Holder {
@@ -165,7 +166,7 @@ func (s *Store) renew(ctx context.Context, key string, l *lease) error {
 
 // yield ends the lease.
 func (s *Store) yield(ctx context.Context, key string, l *lease, done bool) {
-	ctx, stop := s.cleanup(ctx)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), s.options.DisconnectGrace)
 	defer stop()
 	l.Until, l.Done = time.Now().UTC(), done
 	if err := s.writeLease(ctx, key, l); err != nil {

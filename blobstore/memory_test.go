@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/http"
+	"io"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,142 +17,172 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// TestBudget pushes more at once than the budget holds. All succeed, and the
-// budget is never exceeded.
+// tight are options with memory for so many parts of 16 KiB.
+func tight(parts int64) blobstore.Options {
+	o := options()
+	o.PartSize, o.MemoryBudget, o.Concurrency = 16<<10, parts*16<<10, 4
+	return o
+}
+
+// TestBudget pushes more at once than the budget holds. All succeed, and the budget is
+// never exceeded.
 func TestBudget(t *testing.T) {
-	const pushes, size = 200, 100_000
-	b := driver.With(newBucket(t), copyOnly)
-	s, err := blobstore.New(b, blobstore.Options{PartSize: 16 << 10, MemoryBudget: 128 << 10, Concurrency: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	repo := newRepository(t, s, "app")
-	var peak atomic.Int64
-	stop := make(chan struct{})
-	var watch, wg sync.WaitGroup
-	watch.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				peak.Store(max(peak.Load(), s.Usage().Memory))
+	const pushes, size = 40, 100_000
+	for name, chunk := range map[string]int{"POST+PUT": 0, "PATCH": size, "PATCHes": 30_000} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var peak int64
+			var s *blobstore.Store
+			b := driver.Wrap(newBucket(t), func(ctx context.Context, _ *driver.Call, next func(context.Context) error) error {
+				u := s.Usage()
+				mu.Lock()
+				peak = max(peak, u.Memory+u.Cached)
+				mu.Unlock()
 				time.Sleep(100 * time.Microsecond)
+				return next(ctx)
+			})
+			s = newStoreWith(t, b, tight(8))
+			repo := newRepository(t, s, "app")
+			var wg sync.WaitGroup
+			for i := range uint64(pushes) {
+				wg.Go(func() {
+					p := content(i, size)
+					if err := push(repo, p, chunk, digest.FromBytes(p)); err != nil {
+						t.Errorf("push %d: %v", i, err)
+						return
+					}
+					wantContent(t, repo, digest.FromBytes(p), p)
+				})
 			}
-		}
-	})
-	for i := range pushes {
-		wg.Go(func() {
-			p := content(uint64(i), size)
-			if err := pushPlain(t.Context(), repo, p); err != nil {
-				t.Errorf("push %d: %v", i, err)
-				return
+			wg.Wait()
+			if peak < 32<<10 || peak > 128<<10 {
+				t.Errorf("peak of %d bytes, want at least a quarter of the budget and at most all", peak)
 			}
-			if got, err := repo.Get(t.Context(), digest.FromBytes(p)); err != nil || !bytes.Equal(got, p) {
-				t.Errorf("push %d: content differs: %v", i, err)
-			}
+			wantKeys(t, b, 2*pushes, s)
 		})
 	}
-	wg.Wait()
-	close(stop)
-	watch.Wait()
-	if peak.Load() == 0 || peak.Load() > 128<<10 {
-		t.Errorf("peak of %d bytes, want more than 0 and at most the budget", peak.Load())
-	}
-	if s.Usage().Memory != 0 {
-		t.Errorf("%d bytes in use at the end", s.Usage().Memory)
-	}
 }
 
-// TestBudgetHonoursContext waits for memory that others hold, with a deadline.
-func TestBudgetHonoursContext(t *testing.T) {
-	s, err := blobstore.New(newBucket(t), blobstore.Options{PartSize: 16 << 10, MemoryBudget: 16 << 10, Concurrency: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	repo := newRepository(t, s, "app")
-	holder, err := repo.Create(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := holder.Write([]byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	waiter, err := repo.Create(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := waiter.Write([]byte("y")); !driver.Ended(err) {
-		t.Errorf("err = %v, want the deadline", err)
-	}
-	_ = waiter.Close()
-	if err := holder.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := repo.Create(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer again.Close()
-	if _, err := again.Write([]byte("z")); err != nil {
-		t.Errorf("after Close: %v", err)
-	}
-	if _, err := again.Commit(t.Context(), v1.Descriptor{Digest: digest.FromString("z")}); err != nil {
-		t.Error(err)
-	}
+// stall is a body that delivers p and then nothing more until goOn is closed.
+type stall struct {
+	*bytes.Reader
+	goOn <-chan struct{}
 }
 
-// TestBusy has requests wait for a buffer that nobody gives back. They are told in
-// time to come again; what is no request waits on, and those who come later succeed
-// once there is room.
-func TestBusy(t *testing.T) {
+func (s stall) Read(p []byte) (int, error) {
+	if s.Len() == 0 {
+		<-s.goOn
+		return 0, io.EOF
+	}
+	return s.Reader.Read(p)
+}
+
+// TestStalledClients has many clients send a little and then nothing, on open connections.
+// Each holds little more than it sent, all together no more than there is, and a push gets
+// what it needs at once. What they sent is kept.
+func TestStalledClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := driver.With(newBucket(t), copyOnly)
-		s, err := blobstore.New(b, blobstore.Options{PartSize: 64 << 10, MemoryBudget: 64 << 10, MemoryWait: time.Minute, Concurrency: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		const clients, sent = 200, 1500
+		b := newBucket(t)
+		s := newStoreWith(t, b, tight(16))
 		repo := newRepository(t, s, "app")
-		holder, err := repo.Create(t.Context())
-		if err != nil {
-			t.Fatal(err)
+		goOn := make(chan struct{})
+		ids := make([]string, clients)
+		var wg sync.WaitGroup
+		for i := range clients {
+			id := begin(t, repo)
+			wg.Go(func() {
+				w := resume(t, repo, id, -1)
+				if _, err := w.ReadFrom(stall{bytes.NewReader(content(uint64(i), sent)), goOn}); err != nil {
+					t.Errorf("client %d: %v", i, err)
+				}
+				ids[i] = w.ID()
+				_ = w.Close()
+			})
 		}
-		if _, err := holder.Write(content(1, 1)); err != nil {
-			t.Fatal(err)
-		}
-		waiting := make(chan error)
-		go func() { waiting <- pushPlain(t.Context(), repo, content(2, 100)) }()
 		synctest.Wait()
-
-		w, err := repo.Create(request(http.MethodPost, "/", 0))
-		if err != nil {
-			t.Fatal(err)
+		if u := s.Usage(); u.Memory > u.Budget || u.Waiting != 0 {
+			t.Errorf("clients that sent %d bytes in all: %+v", clients*sent, u)
 		}
 		began := time.Now()
-		w, err = repo.Resume(request(http.MethodPatch, "/", 100), w.ID())
-		if err != nil {
-			t.Fatal(err)
+		p := content(1000, 200_000)
+		if err := push(repo, p, 0, digest.FromBytes(p)); err != nil {
+			t.Error(err)
 		}
-		if _, err := w.ReadFrom(bytes.NewReader(content(3, 100))); !errors.Is(err, blobstore.ErrBusy) || time.Since(began) != time.Minute {
-			t.Errorf("got %v after %v, want %v after a minute", err, time.Since(began), blobstore.ErrBusy)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("a push beside them took %v", took)
 		}
+		close(goOn)
+		wg.Wait()
+		for i, id := range ids {
+			finishAll(t, repo, id, content(uint64(i), sent))
+		}
+		wantKeys(t, b, 2*clients+2, s)
+	})
+}
+
+// TestBusy has requests wait for memory that nobody gives back: a PUT at a digest's key
+// holds parts that can't be moved out of memory. They are told in time to come again; calls
+// that are no requests wait on, and later ones succeed once there is room.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket(t)
+		s := newStoreWith(t, b, tight(2))
+		repo := newRepository(t, s, "app")
+		goOn := make(chan struct{})
+		held := make(chan error)
+		for i := range uint64(2) {
+			p, id := content(10+i, 3*16<<10), begin(t, repo)
+			go func() {
+				w, err := repo.Resume(putRequest(digest.FromBytes(p), len(p)), id)
+				if err == nil {
+					// The rest of the last part does not come.
+					_, err = w.ReadFrom(io.MultiReader(bytes.NewReader(p[:len(p)-1]), stall{bytes.NewReader(nil), goOn}, bytes.NewReader(p[len(p)-1:])))
+				}
+				if err == nil {
+					_, err = w.Commit(context.Background(), v1.Descriptor{Digest: digest.FromBytes(p)})
+				}
+				if err == nil {
+					err = w.Close()
+				}
+				held <- err
+			}()
+			synctest.Wait()
+		}
+		large := content(2, 32<<10)
+		waiting := make(chan error, 1)
+		go func() { waiting <- pushPlain(t.Context(), repo, large) }()
+		synctest.Wait()
+
+		began := time.Now()
+		w := resume(t, repo, begin(t, repo), 32<<10)
+		q := content(3, 32<<10)
+		if _, err := w.ReadFrom(bytes.NewReader(q)); !errors.Is(err, blobstore.ErrBusy) || time.Since(began) != blobstore.DefaultMemoryWait {
+			t.Errorf("got %v after %v, want %v after %v", err, time.Since(began), blobstore.ErrBusy, blobstore.DefaultMemoryWait)
+		}
+		id := w.ID()
 		_ = w.Close()
+		began = time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if err := pushPlain(ctx, repo, large); !driver.Ended(err) || time.Since(began) != 20*time.Second {
+			t.Errorf("after %v: %v, want the deadline", time.Since(began), err)
+		}
 		select {
 		case err := <-waiting:
-			t.Errorf("what is no request has ended: %v", err)
+			t.Errorf("a push that is no request has ended: %v", err)
 		default:
 		}
-		if err := holder.Close(); err != nil {
-			t.Fatal(err)
+		close(goOn)
+		for range 2 {
+			if err := <-held; err != nil {
+				t.Error(err)
+			}
 		}
 		if err := <-waiting; err != nil {
 			t.Error(err)
 		}
-		p := content(3, 100)
-		if err := finish(repo, w.ID(), p, digest.FromBytes(p)); err != nil {
-			t.Errorf("later: %v", err)
-		}
+		finishAll(t, repo, id, q)
+		wantKeys(t, b, 8, s)
 	})
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/reference"
-	"github.com/google/uuid"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
@@ -45,7 +44,7 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 	}
 	// A client that is told by a HEAD that a blob is there does not send it: that
 	// answer must be true now.
-	if !hintFrom(ctx).head {
+	if !requestOf(ctx).head {
 		if b := r.store.found.get(ctx, r.name, d); b != nil {
 			return b, nil
 		}
@@ -68,7 +67,7 @@ func (r *Repository) look(ctx context.Context, d digest.Digest) (_ *Blob, err er
 		target, err = r.readLink(gctx, d)
 		return err
 	})
-	early := !hintFrom(ctx).head
+	early := !requestOf(ctx).head
 	if early {
 		g.Go(func() error {
 			obj, statErr = r.store.statBlob(gctx, d)
@@ -110,18 +109,13 @@ func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Dige
 	return target, nil
 }
 
-// link makes d, of size bytes, a blob of the repository.
-func (r *Repository) link(ctx context.Context, d digest.Digest, size int64) error {
-	forgotten := r.store.forgotten.Load()
-	_, err := r.store.bucket.Put(ctx, r.store.layout.LayerLink(r.name, d), section([]byte(d)), driver.WriteOptions{ContentType: contentType})
-	if err != nil {
-		return fmt.Errorf("link: %w", err)
-	}
+// linked keeps that d, whose link says target, is a blob of the repository of size bytes
+// since a moment ago, when the store had forgotten so many.
+func (r *Repository) linked(ctx context.Context, d, target digest.Digest, size int64, forgotten uint64) {
 	// It may have replaced a broken one of another size, which is kept no longer.
-	r.keep(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: d, object: driver.Object{
-		Key: r.store.layout.Blob(d), Size: size, ModTime: time.Now(), ContentType: contentType,
+	r.keep(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: target, object: driver.Object{
+		Key: r.store.layout.Blob(target), Size: size, ModTime: time.Now(), ContentType: contentType,
 	}}, forgotten)
-	return nil
 }
 
 // keep keeps that b was found, unless something was deleted since the store had
@@ -173,12 +167,11 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.
 	d := digest.FromBytes(p)
 	ctx, span := traced(ctx, "put", r.name, "", d)
 	defer span.end(&err)
-	if err := r.store.putBlob(ctx, d, d, p, r.store.features.Conds.Put); err != nil {
+	forgotten := r.store.forgotten.Load()
+	if err := r.store.engine.PutContent(ctx, r.name, d, p); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
-	if err := r.link(ctx, d, int64(len(p))); err != nil {
-		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
-	}
+	r.linked(ctx, d, d, int64(len(p)), forgotten)
 	desc := descriptor(d, int64(len(p)))
 	if mediaType != "" {
 		desc.MediaType = mediaType
@@ -218,69 +211,40 @@ func (r *Repository) Create(ctx context.Context, options ...distribution.BlobCre
 }
 
 func (r *Repository) begin(ctx context.Context, d digest.Digest) (_ *Writer, err error) {
-	h := hintFrom(ctx)
-	algs := []digest.Algorithm{digest.SHA256}
-	if h.alg == digest.SHA512 || (d != "" && d.Algorithm() == digest.SHA512) {
-		algs = append(algs, digest.SHA512)
+	request := requestOf(ctx).upload()
+	if d != "" {
+		request.Digest = d
 	}
-	sess := r.newSession(d, algs...)
-	inner, span := traced(ctx, "create", r.name, sess.ID, d)
+	inner, span := traced(ctx, "create", r.name, "", d)
 	defer span.end(&err)
-	if err := sess.save(inner, r.store.bucket, nil); err != nil {
-		return nil, fmt.Errorf("upload: %w", err)
-	}
-	return r.newWriter(ctx, sess, nil)
-}
-
-// newSession is that of an upload which has no bytes yet, and is not saved.
-func (r *Repository) newSession(d digest.Digest, algs ...digest.Algorithm) *session {
-	id := uuid.NewString()
-	return &session{
-		ID: id, Repository: r.name, Started: time.Now().UTC(), Hint: d, Algorithms: algs, Next: 1,
-		key: r.store.layout.Upload(r.name, id) + "/" + sessionName,
-	}
-}
-
-// Resume continues the upload id, wherever it was begun.
-// distribution.ErrBlobUploadUnknown when there is none, or no longer.
-func (r *Repository) Resume(ctx context.Context, id string) (_ distribution.BlobWriter, err error) {
-	if len(id) != 36 || uuid.Validate(id) != nil {
-		return nil, distribution.ErrBlobUploadUnknown
-	}
-	inner, span := traced(ctx, "resume", r.name, id, "")
-	defer span.end(&err)
-	sess, tail, err := loadSession(inner, r.store.bucket, r.store.layout.Upload(r.name, id)+"/"+sessionName)
-	if errors.Is(err, driver.NotFound) {
-		return nil, distribution.ErrBlobUploadUnknown
-	}
+	up, err := r.store.engine.Create(inner, r.name, request)
 	if err != nil {
-		return nil, fmt.Errorf("upload %s: %w", id, err)
-	}
-	return r.newWriter(ctx, sess, tail)
-}
-
-func (r *Repository) newWriter(ctx context.Context, sess *session, tail io.ReadCloser) (*Writer, error) {
-	h := hintFrom(ctx)
-	if len(sess.Hashes) == 0 && h.digest.Validate() == nil && h.digest.Algorithm() == digest.SHA512 && sess.Offset() == 0 {
-		sess.Algorithms = []digest.Algorithm{digest.SHA256, digest.SHA512}
-	}
-	st, err := r.store.newStage(sess, tail)
-	if err != nil {
-		if tail != nil {
-			_ = tail.Close()
-		}
 		return nil, err
 	}
-	direct := ""
-	for _, expect := range []digest.Digest{sess.Hint, h.digest} {
-		// Parts at a digest key can only be completed there, so the digest must be
-		// one that is computed on the way.
-		if expect != "" && st.hash.tracks(expect.Algorithm()) {
-			direct = r.store.layout.Blob(expect)
+	up.Within(ctx)
+	return &Writer{ctx: ctx, repo: r, upload: up}, nil
+}
+
+// Resume continues the upload id, wherever it was begun. For a GET or HEAD it tells how
+// far the upload has got that goes on from there, under the id to go on from.
+// distribution.ErrBlobUploadUnknown when there is none, or no longer.
+func (r *Repository) Resume(ctx context.Context, id string) (_ distribution.BlobWriter, err error) {
+	inner, span := traced(ctx, "resume", r.name, id, "")
+	defer span.end(&err)
+	request := requestOf(ctx)
+	if request.reads {
+		p, err := r.store.engine.Status(inner, r.name, id)
+		if err != nil {
+			return nil, asDistribution(err)
 		}
+		return progress{p}, nil
 	}
-	st.target = r.store.stagingKey(sess, direct)
-	return &Writer{ctx: ctx, repo: r, stage: st, hint: h}, nil
+	up, err := r.store.engine.Resume(inner, r.name, id, request.upload())
+	if err != nil {
+		return nil, asDistribution(err)
+	}
+	up.Within(ctx)
+	return &Writer{ctx: ctx, repo: r, upload: up}, nil
 }
 
 // Mount links the blob of another repository into this one.
@@ -293,18 +257,24 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 	d := from.Digest()
 	ctx, span := traced(ctx, "mount", r.name, "", d)
 	defer span.end(&err)
-	if known == nil {
+	target := d
+	var size int64
+	if known != nil {
+		size = known.Size
+	} else {
 		// What is kept may have been deleted, and a mount promises that the blob is there.
 		b, err := r.store.Repository(from).look(ctx, d)
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
-		known = new(b.Descriptor())
+		target, size = b.target, b.object.Size
 	}
-	if err := r.link(ctx, d, known.Size); err != nil {
-		return v1.Descriptor{}, err
+	forgotten := r.store.forgotten.Load()
+	if err := r.store.engine.Link(ctx, r.name, d, target); err != nil {
+		return v1.Descriptor{}, fmt.Errorf("link: %w", err)
 	}
-	return descriptor(d, known.Size), nil
+	r.linked(ctx, d, target, size, forgotten)
+	return descriptor(d, size), nil
 }
 
 // Delete takes the blob d out of this repository. The content stays until

@@ -13,6 +13,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/blobdock/blobdock/blobstore/internal/memory"
+	"github.com/blobdock/blobdock/blobstore/internal/upload"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/retry"
 	"github.com/blobdock/blobdock/internal/layout"
@@ -24,13 +26,17 @@ type Options struct {
 	// Root is where the registry lies in the bucket; docker/registry/v2, as distribution
 	// has it.
 	Root string
-	// MemoryBudget bounds the bytes of all part buffers of the Store; 256 MiB.
+	// Secret makes the ids of new uploads authentic, so that beginning one needs no
+	// request to the store. Replicas must share it. Without it each upload begins with a
+	// request.
+	Secret []byte
+	// MemoryBudget bounds the bytes of all uploads of the Store; 256 MiB.
 	MemoryBudget int64
-	// MemoryWait is how long a request waits for a part buffer before it fails with
-	// ErrBusy; DefaultMemoryWait. Callers that are no requests wait as long as their
-	// contexts let them.
+	// MemoryWait is how long a request waits for memory before it fails with ErrBusy;
+	// DefaultMemoryWait. Callers that are no requests wait as long as their contexts let
+	// them.
 	MemoryWait time.Duration
-	// PartSize is the size in bytes of an upload's first parts, and the largest
+	// PartSize is the size in bytes of an upload's first pieces, and the largest
 	// blob that is stored by a single request; what the driver prefers, else DefaultPartSize.
 	PartSize int64
 	// Concurrency is how many parts of one upload are sent at the same time; what
@@ -57,7 +63,7 @@ type Options struct {
 	// deleted elsewhere is served until then.
 	Descriptors Descriptors
 	// DisconnectGrace is how long a request whose client went away may still take
-	// to persist what had arrived; 10 s.
+	// to persist what had arrived, and a commit to end; 10 s.
 	DisconnectGrace time.Duration
 	// Retry is how calls are repeated that failed in passing. Attempts 1 turns it off.
 	Retry retry.Policy
@@ -69,7 +75,13 @@ type Options struct {
 const (
 	DefaultPartSize    = 8 << 20
 	DefaultConcurrency = 4
+	// DefaultMemoryWait is a minute: clients give up an upload that moves no byte for a
+	// few.
+	DefaultMemoryWait = time.Minute
 )
+
+// contentType is what a blob without a known type has, as in distribution.
+const contentType = "application/octet-stream"
 
 // defaults fills in o, asking f what the store prefers.
 func (o Options) defaults(f driver.Features) Options {
@@ -123,11 +135,10 @@ type Store struct {
 	features driver.Features
 	options  Options
 	layout   layout.Layout
-	budget   *budget
-	uploads  atomic.Int64   // Writers and Files that are open
+	budget   *memory.Budget
+	engine   *upload.Engine
 	urls     *redirect.URLs // nil where nothing can be signed
 	found    found
-	strays   *strays
 	// forgotten counts deletions: a lookup during which it grows is not kept.
 	forgotten atomic.Uint64
 }
@@ -135,8 +146,7 @@ type Store struct {
 // New makes a Store on b, which it wraps with retries. It sends no request.
 // Invalid when the options contradict each other or the store's limits.
 func New(b driver.Bucket, o Options) (*Store, error) {
-	lost := new(strays)
-	b = retry.Wrap(b, lost.watch(o.Retry))
+	b = retry.Wrap(b, o.Retry)
 	f := b.Features()
 	o = o.defaults(f)
 	switch {
@@ -145,8 +155,8 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 	case o.PartSize < f.Parts.MinSize || o.PartSize > f.Parts.MaxSize:
 		return nil, fmt.Errorf("part size %s: %s takes %s to %s: %w", driver.FormatBytes(o.PartSize), f.Name,
 			driver.FormatBytes(f.Parts.MinSize), driver.FormatBytes(f.Parts.MaxSize), driver.Invalid)
-	case o.MemoryBudget < sizeClass(o.PartSize):
-		return nil, fmt.Errorf("memory budget %s: want at least one part of %s: %w",
+	case o.MemoryBudget < 2*o.PartSize:
+		return nil, fmt.Errorf("memory budget %s: want at least two parts of %s: %w",
 			driver.FormatBytes(o.MemoryBudget), driver.FormatBytes(o.PartSize), driver.Invalid)
 	}
 	if err := o.Redirect.Check(); err != nil {
@@ -155,13 +165,20 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 	if o.Lookups < 1 || o.RedirectURLs < 0 || o.RedirectExpiry < 0 {
 		return nil, fmt.Errorf("counts of lookups and URLs, and their expiry, must not be negative: %w", driver.Invalid)
 	}
-	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: newBudget(o.MemoryBudget), strays: lost}
+	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: memory.New(o.MemoryBudget)}
+	s.engine = upload.New(b, upload.Options{
+		Layout: s.layout, Secret: o.Secret, PartSize: o.PartSize, MaxPart: o.maxPart(), Concurrency: o.Concurrency,
+		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: s.CopyPlan(), Retry: o.Retry, Log: o.Log,
+	})
 	s.found = s.newFound()
 	if o.Signer != nil {
 		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
 	}
 	return s, nil
 }
+
+// UseSecret is Options.Secret for those who learn it later. The first one stays.
+func (s *Store) UseSecret(secret string) { s.engine.UseSecret([]byte(secret)) }
 
 // Bucket is what the Store works on, retries included.
 func (s *Store) Bucket() driver.Bucket { return s.bucket }
@@ -174,40 +191,45 @@ func (s *Store) Log() *slog.Logger { return s.options.Log }
 
 // Usage is what a Store takes at one moment.
 type Usage struct {
-	Memory  int64 // bytes of part buffers
-	Budget  int64 // bytes that they may take
-	Waiting int64 // callers that wait for a buffer
-	Uploads int64 // Writers and Files that are open
+	Memory  int64 // bytes that uploads hold
+	Cached  int64 // bytes of uploads that are stored already, held while nobody else needs the memory
+	Budget  int64 // bytes that they may hold
+	Waiting int64 // uploads that wait for memory
+	Uploads int64 // uploads that hold memory or wait for it
 }
 
 // Usage is what the Store takes at the moment.
 func (s *Store) Usage() Usage {
-	return Usage{s.budget.used.Load(), s.budget.total, s.budget.waiting(), s.uploads.Load()}
+	u := s.budget.Usage()
+	return Usage{u.Used, u.Cached, u.Total, u.Waiting, u.Holders}
 }
 
-// Close closes the bucket.
-func (s *Store) Close() error { return s.bucket.Close() }
+// closeTime bounds the cleanup that Close waits for.
+const closeTime = 30 * time.Second
+
+// Close works off what is to be removed in the background, for some seconds at most, and
+// closes the bucket.
+func (s *Store) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return errors.Join(s.engine.Close(ctx), s.bucket.Close())
+}
 
 // Repository is the blob store of one repository.
 func (s *Store) Repository(name reference.Named) *Repository {
 	return &Repository{store: s, name: name.Name()}
 }
 
-// grace is how long a call may go on persisting once ctx has ended. A request's
-// client is gone and nobody waits for the call; other callers want it back.
-func (s *Store) grace(ctx context.Context) time.Duration {
-	if hintFrom(ctx).http {
-		return s.options.DisconnectGrace
+// CopyPlan is how large objects are copied by the server.
+func (s *Store) CopyPlan() driver.CopyPlan {
+	plan := s.features.Copying
+	if plan.PartSize == 0 {
+		plan.PartSize = 64 << 20
 	}
-	return min(s.options.DisconnectGrace, 400*time.Millisecond)
-}
-
-// cleanup returns a context for tidying up, which ctx's end does not prevent, but
-// bounds as it does all else.
-func (s *Store) cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := detach(ctx, s.grace(ctx))
-	ctx, cancel := context.WithTimeout(ctx, s.options.DisconnectGrace)
-	return ctx, func() { cancel(); stop() }
+	if plan.Concurrency == 0 {
+		plan.Concurrency = 16
+	}
+	return plan
 }
 
 // Stat describes the blob d, whichever repository it is in. A zero-byte object
@@ -256,7 +278,7 @@ func descriptor(d digest.Digest, size int64) v1.Descriptor {
 // checkDigest refuses what is no digest, or one of an algorithm that blobs are
 // not kept by, in distribution's own errors.
 func checkDigest(d digest.Digest) error {
-	if alg, _, ok := cutDigest(d); ok && !supported(alg) {
+	if alg, _, ok := cutDigest(d); ok && !upload.Supported(alg) {
 		return distribution.ErrBlobDigestUnsupported
 	}
 	if err := d.Validate(); err != nil {

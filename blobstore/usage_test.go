@@ -1,12 +1,12 @@
 package blobstore_test
 
 import (
-	"bytes"
 	"testing"
 
-	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/blobdock/blobdock/blobstore"
 )
 
 // TestUploadsOpen counts what holds on to an upload, however often it lets go.
@@ -20,16 +20,17 @@ func TestUploadsOpen(t *testing.T) {
 			t.Errorf("%s: %d uploads open, want %d", what, got, n)
 		}
 	}
-	begin := func() distribution.BlobWriter {
+	p := content(1, 4<<10+9)
+	begin := func() *blobstore.Writer {
 		t.Helper()
 		w, err := repo.Create(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.ReadFrom(bytes.NewReader(content(1, 4<<10+9))); err != nil {
+		if _, err := w.Write(p); err != nil {
 			t.Fatal(err)
 		}
-		return w
+		return w.(*blobstore.Writer)
 	}
 	one, two, three := begin(), begin(), begin()
 	want("three begun", 3)
@@ -41,17 +42,26 @@ func TestUploadsOpen(t *testing.T) {
 	if _, err := two.Commit(ctx, v1.Descriptor{Digest: digest.FromString("other")}); err == nil {
 		t.Error("committed under another digest")
 	}
-	want("one refused", 2)
-	if _, err := two.Commit(ctx, v1.Descriptor{Digest: digest.FromBytes(content(1, 4<<10+9))}); err != nil {
-		t.Fatal(err)
-	}
 	_ = two.Close()
-	want("one committed", 1)
+	want("one refused", 1)
 	_, _, _ = three.Cancel(ctx), three.Cancel(ctx), three.Close()
 	want("one cancelled", 0)
+	four := begin()
+	if _, err := four.Commit(ctx, v1.Descriptor{Digest: digest.FromBytes(p)}); err != nil {
+		t.Fatal(err)
+	}
+	_ = four.Close()
+	want("one committed", 0)
+	if w, err := repo.Resume(ctx, one.ID()); err != nil || w.Size() != int64(len(p)) {
+		t.Errorf("resume: %v", err)
+	}
+	want("one resumed and dropped", 0)
 
 	f, err := s.Append(ctx, "some/file", false)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(p); err != nil {
 		t.Fatal(err)
 	}
 	want("a file", 1)

@@ -297,7 +297,7 @@ func wantSwept(t *testing.T, c cloud, inside driver.Bucket) {
 	if err != nil {
 		t.Error(err)
 	}
-	wantNoUploads(t, c, inside)
+	wantNoUploads(t, inside)
 }
 
 // TestCopyTags copies an image by its tag, and gets its signature.

@@ -13,6 +13,7 @@ import (
 	awscreds "github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/distribution/distribution/v3/configuration"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/integration/emulator"
 )
@@ -67,7 +68,7 @@ func refuses(t *testing.T, base string) {
 	t.Helper()
 	d := content{100, 1}.digest().String()
 	for _, r := range []struct{ method, path string }{
-		{http.MethodPost, "/v2/a/blobs/uploads/"},
+		{http.MethodPut, strings.TrimPrefix(withDigest(begin(t, base, "a"), digest.FromString("")), base)},
 		{http.MethodGet, "/v2/a/blobs/" + d},
 		{http.MethodGet, "/v2/a/manifests/latest"},
 		{http.MethodGet, "/v2/a/tags/list"},
@@ -96,7 +97,8 @@ func TestReadOnly(t *testing.T) {
 
 	base := serve(t, blobdock(store.bare(bucket)+"&anonymous=true")).URL
 	pull(t, base, "public", c.digest(), c.size)
-	wantUnavailable(t, do(t, http.MethodPost, base+"/v2/public/blobs/uploads/", nil, nil))
+	other := content{kib, 2}
+	wantUnavailable(t, do(t, http.MethodPut, withDigest(begin(t, base, "public"), other.digest()), nil, other.reader()))
 	if after := keys(t, inside); len(after) != len(before) {
 		t.Errorf("a refused push leaves %v", after)
 	}
@@ -167,5 +169,5 @@ func TestOutage(t *testing.T) {
 	at := patch(t, status.location(), c, last+1, c.size)
 	put(t, at, c.digest(), nil)
 	pull(t, base, "outage", c.digest(), c.size)
-	wantNoUploads(t, store, inside)
+	wantNoUploads(t, inside)
 }

@@ -33,7 +33,7 @@ func TestProbe(t *testing.T) {
 		if left := keys(t, b); len(left) > 0 {
 			t.Errorf("left: %q", left)
 		}
-		if left := uploads(t, b, probe.Folder); len(left) > 0 && !keepsSources(c) { // see wantNoUploads
+		if left := uploads(t, b, probe.Folder); len(left) > 0 && !keepsSources(c) { // fake-gcs-server ignores deleteSourceObjects, see gcsExceptions
 			t.Errorf("left: %v", left)
 		}
 	})

@@ -48,7 +48,7 @@ func sameDigest(t *testing.T, store cloud) {
 	if got := blobsIn(t, inside); !slices.Equal(got, digests) {
 		t.Errorf("blobs %v, want %v", got, digests)
 	}
-	wantNoUploads(t, store, inside)
+	wantNoUploads(t, inside)
 }
 
 // stream pushes c by POST, PATCH and PUT. As a docker client does, it may not

@@ -114,8 +114,13 @@ func tells(t *testing.T, direct cloud, in login) {
 // failsOnAll asks a registry whose store is broken for a bit of everything.
 func failsOnAll(t *testing.T, o observed, hear func(reply) reply) {
 	t.Helper()
+	// An upload begins without the store, and does not end without it.
+	small := content{kib, 9}
+	at := hear(do(t, http.MethodPost, o.url+"/v2/secrets/blobs/uploads/", nil, nil)).want(t, http.StatusAccepted).location()
+	if res := hear(do(t, http.MethodPut, withDigest(at, small.digest()), nil, small.reader())); res.StatusCode < 400 {
+		t.Errorf("PUT: %s from a store that is broken", res.Status)
+	}
 	for _, r := range []struct{ method, path string }{
-		{http.MethodPost, "/v2/secrets/blobs/uploads/"},
 		{http.MethodHead, "/v2/secrets/blobs/" + content{64 * kib, 1}.digest().String()},
 		{http.MethodGet, "/v2/secrets/manifests/latest"},
 	} {

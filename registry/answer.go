@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/distribution/reference"
@@ -24,6 +27,7 @@ import (
 
 // answer is what a request's failure should be answered with.
 type answer struct {
+	secret     string // that replicas share
 	mu         sync.Mutex
 	err        errcode.Error
 	retryAfter time.Duration
@@ -52,6 +56,13 @@ func note(ctx context.Context, err error) error {
 	return err
 }
 
+// share gives the engine what the configuration has that replicas share.
+func (b *blobs) share(ctx context.Context) {
+	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
+		b.namespace.driver.store.UseSecret(a.secret)
+	}
+}
+
 // busyWait is when a client may try again that has waited in vain for its turn.
 const busyWait = 5 * time.Second
 
@@ -65,18 +76,22 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 		wait = e.RetryAfter
 	}
 	switch {
+	case errors.Is(err, distribution.ErrBlobUploadUnknown): // which a body or a commit finds, too
+		return errcode.ErrorCodeBlobUploadUnknown.WithDetail(err.Error()), 0, true
 	case errors.Is(err, blobstore.ErrUploadConflict):
 		return errcode.ErrorCodeRangeInvalid.WithDetail("another request has changed this upload: ask for its status and go on from there"), 0, true
 	case errors.Is(err, blobstore.ErrBusy):
 		return errcode.ErrorCodeUnavailable.WithDetail("too many uploads are under way"), busyWait, true
-	case errors.Is(err, blobstore.ErrNewerSession):
-		return errcode.ErrorCodeUnavailable.WithDetail(blobstore.ErrNewerSession.Error()), wait, true
+	case errors.Is(err, blobstore.ErrNewerState):
+		return errcode.ErrorCodeUnavailable.WithDetail(blobstore.ErrNewerState.Error()), wait, true
 	case errors.Is(err, blobstore.ErrUploadGone):
 		return errcode.ErrorCodeBlobUploadUnknown.WithDetail("the upload's parts are gone: begin a new upload"), 0, true
-	case errors.Is(err, blobstore.ErrBadSession):
+	case errors.Is(err, blobstore.ErrBadState):
 		return errcode.ErrorCodeBlobUploadUnknown.WithDetail("the upload's state is damaged: begin a new upload"), 0, true
 	case errors.Is(err, blobstore.ErrBodyLength):
 		return errcode.ErrorCodeSizeInvalid.WithDetail("the body does not have the declared length"), 0, true
+	case errors.Is(err, blobstore.ErrUploadTooLarge):
+		return errcode.ErrorCodeSizeInvalid.WithDetail(blobstore.ErrUploadTooLarge.Error()), 0, true
 	case errors.Is(err, driver.Throttled):
 		return errcode.ErrorCodeTooManyRequests.WithDetail("storage asks to slow down"), wait, true
 	case errors.Is(err, driver.Unavailable), errors.Is(err, context.DeadlineExceeded):
@@ -89,13 +104,13 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 
 // Handler is an HTTP middleware of distribution's registry, registered by this
 // package's import.
-func Handler(_ *configuration.Configuration, next http.Handler) http.Handler {
+func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if nameTooLong(r.URL.Path) {
 			_ = errcode.ServeJSON(w, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
 			return
 		}
-		a := new(answer)
+		a := &answer{secret: config.HTTP.Secret}
 		r = r.WithContext(context.WithValue(r.Context(), answerKey{}, a))
 		next.ServeHTTP(&answering{ResponseWriter: w, answer: a}, r)
 	})
@@ -126,6 +141,7 @@ func (w *answering) WriteHeader(status int) {
 		return
 	}
 	w.wrote = status >= http.StatusOK
+	nameUpload(w.Header())
 	w.answer.mu.Lock()
 	defer w.answer.mu.Unlock()
 	if status != http.StatusInternalServerError || !w.answer.set {
@@ -138,6 +154,21 @@ func (w *answering) WriteHeader(status int) {
 	}
 	_ = errcode.ServeJSON(w.ResponseWriter, w.answer.err)
 }
+
+// nameUpload makes the upload that an answer names the one that its Location leads to:
+// distribution names the one that the request went to, and an upload's id changes with
+// each request that adds bytes.
+func nameUpload(h http.Header) {
+	if h.Get(uploadHeader) == "" {
+		return
+	}
+	if at, err := url.Parse(h.Get("Location")); err == nil && path.Base(path.Dir(at.Path)) == "uploads" {
+		h.Set(uploadHeader, path.Base(at.Path))
+	}
+}
+
+// uploadHeader is distribution's own name for an upload, beside the Location.
+const uploadHeader = "Docker-Upload-UUID"
 
 func (w *answering) Write(p []byte) (int, error) {
 	if !w.wrote {

@@ -88,12 +88,14 @@ func (b *blobs) Put(ctx context.Context, mediaType string, p []byte) (v1.Descrip
 
 // Create implements distribution.BlobIngester.
 func (b *blobs) Create(ctx context.Context, options ...distribution.BlobCreateOption) (distribution.BlobWriter, error) {
+	b.share(ctx)
 	w, err := b.Repository.Create(ctx, options...)
 	return noting(ctx, w, err)
 }
 
 // Resume implements distribution.BlobIngester.
 func (b *blobs) Resume(ctx context.Context, id string) (distribution.BlobWriter, error) {
+	b.share(ctx)
 	w, err := b.Repository.Resume(ctx, id)
 	return noting(ctx, w, err)
 }

@@ -8,7 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
+	"path"
+	"strings"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"golang.org/x/sync/errgroup"
@@ -179,6 +180,12 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	if err != nil {
 		return d.fail(ctx, from, err)
 	}
+	if err := checkMove(obj, dst); err != nil {
+		return d.fail(ctx, from, err)
+	}
+	if err := d.endChain(ctx, dst); err != nil {
+		return d.fail(ctx, to, err)
+	}
 	defer d.store.ForgetAll()
 	source := driver.Source{Key: src, ETag: obj.ETag}
 	if rename := d.bucket.Features().Rename; rename != nil {
@@ -192,8 +199,35 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	return d.fail(ctx, from, d.bucket.Delete(ctx, src, driver.DeleteOptions{}))
 }
 
-// Delete implements storagedriver.StorageDriver. An upload's folder takes with
-// it what the upload has in the store besides: parts that no listing shows.
+// checkMove refuses to move a file to another digest's key than its content has, as far as
+// that is known. Without the middleware distribution keeps one hash state for each offset
+// of an upload, and two PATCHes of one range may leave it with the wrong one.
+func checkMove(src driver.Object, dst string) error {
+	sum, ok := src.Metadata[blobstore.DigestKey]
+	name := strings.Split(dst, "/")
+	if !ok || len(name) < 5 || name[len(name)-1] != "data" || name[len(name)-5] != "blobs" || name[len(name)-4] != "sha256" || name[len(name)-2] == sum {
+		return nil
+	}
+	return fmt.Errorf("move %q to %q: the content has sha256 %s: %w", src.Key, dst, sum, driver.Corrupt)
+}
+
+// endChain removes what was written to the file at key and not committed.
+func (d *Driver) endChain(ctx context.Context, key string) error {
+	if path.Base(key) != "data" {
+		return nil // distribution appends to no others
+	}
+	var refs []driver.ObjectRef
+	for e, err := range driver.List(ctx, d.bucket, driver.ListRequest{Prefix: blobstore.ChainOf(key)}) {
+		if err != nil {
+			return err
+		}
+		refs = append(refs, driver.ObjectRef{Key: e.Key, Version: e.Version})
+	}
+	return driver.DeleteAll(ctx, d.bucket, refs)
+}
+
+// Delete implements storagedriver.StorageDriver. A file that was not committed goes with
+// its folder.
 func (d *Driver) Delete(ctx context.Context, p string) error {
 	key, err := fileKey(p)
 	if err != nil {
@@ -216,12 +250,8 @@ func (d *Driver) Delete(ctx context.Context, p string) error {
 	if len(keys) == 0 {
 		return storagedriver.PathNotFoundError{Path: p, DriverName: Name}
 	}
-	for _, k := range keys {
-		if blobstore.IsSession(k) {
-			if err := d.store.DropSession(ctx, k, time.Time{}); err != nil {
-				return d.fail(ctx, p, err)
-			}
-		}
+	if err := d.endChain(ctx, key); err != nil {
+		return d.fail(ctx, p, err)
 	}
 	d.store.ForgetAll()
 	defer d.store.ForgetAll() // what was looked up meanwhile

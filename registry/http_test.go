@@ -172,7 +172,7 @@ func TestRanges(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	b := mem.New()
-	srv := serve(t, b)
+	srv, replica := serve(t, b), serve(t, b)
 	p := content(100)
 	d := digest.FromBytes(p)
 	other := digest.FromString("other")
@@ -196,31 +196,41 @@ func TestErrors(t *testing.T) {
 			do(t, http.MethodDelete, at, nil, nil)
 			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
 		}, 404, "BLOB_UPLOAD_UNKNOWN"},
-		{"committed upload", func(t *testing.T) (*http.Response, string) {
+		{"repeated commit", func(t *testing.T) (*http.Response, string) {
 			at := begin(t, srv, "a")
 			do(t, http.MethodPut, withDigest(at, d), nil, bytes.NewReader(p))
 			return do(t, http.MethodPut, withDigest(at, d), nil, bytes.NewReader(p))
+		}, 201, ""},
+		{"commit after DELETE", func(t *testing.T) (*http.Response, string) {
+			at := patched(t, srv, begin(t, srv, "a"), p)
+			do(t, http.MethodDelete, at, nil, nil)
+			return do(t, http.MethodPut, withDigest(at, other), nil, nil)
 		}, 404, "BLOB_UPLOAD_UNKNOWN"},
 		{"wrong offset", func(t *testing.T) (*http.Response, string) {
 			return do(t, http.MethodPatch, begin(t, srv, "a"), map[string]string{"Content-Range": "50-149"}, bytes.NewReader(p))
 		}, 416, "RANGE_INVALID"},
-		{"stale state", func(t *testing.T) (*http.Response, string) {
+		{"another branch", func(t *testing.T) (*http.Response, string) {
 			at := begin(t, srv, "a")
-			do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
-			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+			patched(t, srv, at, p[:50])
+			return do(t, http.MethodPut, withDigest(patched(t, srv, at, p), d), nil, nil)
+		}, 201, ""},
+		{"stale state, wrong digest", func(t *testing.T) (*http.Response, string) {
+			at := patched(t, srv, begin(t, srv, "a"), p[:50])
+			patched(t, srv, at, p[50:])
+			return do(t, http.MethodPut, withDigest(at, other), nil, nil)
 		}, 416, "RANGE_INVALID"},
 		{"unknown blob", func(t *testing.T) (*http.Response, string) {
 			return do(t, http.MethodGet, srv.URL+"/v2/a/blobs/"+other.String(), nil, nil)
 		}, 404, "BLOB_UNKNOWN"},
-		{"damaged session", func(t *testing.T) (*http.Response, string) {
-			at := begin(t, srv, "a")
-			spoil(t, b, "session", func(p []byte) { p[len(p)-1] ^= 1 })
-			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+		{"damaged state", func(t *testing.T) (*http.Response, string) {
+			at := patched(t, srv, begin(t, srv, "a"), p)
+			spoil(t, b, func(p []byte) { p[len(p)-200] ^= 1 })
+			return do(t, http.MethodPatch, on(replica, at), nil, bytes.NewReader(p))
 		}, 404, "BLOB_UPLOAD_UNKNOWN"},
-		{"newer session", func(t *testing.T) (*http.Response, string) {
-			at := begin(t, srv, "a")
-			spoil(t, b, "session", func(p []byte) { p[11] = 99 })
-			return do(t, http.MethodPatch, at, nil, bytes.NewReader(p))
+		{"newer state", func(t *testing.T) (*http.Response, string) {
+			at := patched(t, srv, begin(t, srv, "a"), p)
+			spoil(t, b, func(p []byte) { p[len("blobdock upload state\n")] = 99 })
+			return do(t, http.MethodPatch, on(replica, at), nil, bytes.NewReader(p))
 		}, 503, "UNAVAILABLE"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -232,14 +242,35 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// spoil changes every object whose key ends in name.
-func spoil(t *testing.T, b driver.Bucket, name string, change func([]byte)) {
+// on is at as another replica has it.
+func on(srv *httptest.Server, at string) string {
+	u, _ := url.Parse(at)
+	return srv.URL + u.RequestURI()
+}
+
+// patched sends p to an upload, and is where the upload goes on. The answer names it
+// twice.
+func patched(t *testing.T, srv *httptest.Server, at string, p []byte) string {
+	t.Helper()
+	resp, msg := do(t, http.MethodPatch, on(srv, at), nil, bytes.NewReader(p))
+	next := resp.Header.Get("Location")
+	if resp.StatusCode != http.StatusAccepted {
+		t.Fatalf("PATCH: %s: %s", resp.Status, msg)
+	}
+	if id := resp.Header.Get("Docker-Upload-UUID"); id == "" || !strings.Contains(next, "/uploads/"+id+"?") {
+		t.Errorf("PATCH names the upload %q, Location %s", id, next)
+	}
+	return next
+}
+
+// spoil changes every upload's states.
+func spoil(t *testing.T, b driver.Bucket, change func([]byte)) {
 	t.Helper()
 	for e, err := range driver.List(t.Context(), b, driver.ListRequest{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(e.Key, "/"+name) {
+		if !strings.Contains(e.Key, "/s/0") {
 			continue
 		}
 		r, err := b.Open(t.Context(), e.Key, driver.Range{}, driver.ReadOptions{})
@@ -257,8 +288,8 @@ func spoil(t *testing.T, b driver.Bucket, name string, change func([]byte)) {
 	}
 }
 
-// TestRace has two replicas PATCH one upload at once, over and over. Exactly one
-// wins each round, and what is committed is what the winners sent.
+// TestRace has two replicas PATCH one upload at once, over and over. Each answer leads to
+// a branch that has what this request sent.
 func TestRace(t *testing.T) {
 	b := mem.New()
 	one, two := serve(t, b), serve(t, b)
@@ -266,34 +297,52 @@ func TestRace(t *testing.T) {
 		at := begin(t, one, "race")
 		size := 100 + round*500_000
 		bodies := [2][]byte{content(size), bytes.Repeat([]byte{byte(round)}, size)}
-		var status [2]int
 		var next [2]string
 		var wg sync.WaitGroup
 		for i, srv := range []*httptest.Server{one, two} {
 			wg.Go(func() {
-				u, _ := url.Parse(at)
-				resp, _ := do(t, http.MethodPatch, srv.URL+u.RequestURI(), nil, bytes.NewReader(bodies[i]))
-				status[i], next[i] = resp.StatusCode, resp.Header.Get("Location")
+				resp, _ := do(t, http.MethodPatch, on(srv, at), nil, bytes.NewReader(bodies[i]))
+				next[i] = resp.Header.Get("Location")
 			})
 		}
 		wg.Wait()
-		winner := 0
-		if status[1] == http.StatusAccepted {
-			winner = 1
-		}
-		if status[winner] != http.StatusAccepted || status[1-winner] != http.StatusRequestedRangeNotSatisfiable {
-			t.Fatalf("round %d: PATCHes answered %v, want one 202 and one 416", round, status)
-		}
-		d := digest.FromBytes(bodies[winner])
-		if resp, msg := do(t, http.MethodPut, withDigest(next[winner], d), nil, nil); resp.StatusCode != http.StatusCreated {
-			t.Fatalf("round %d: PUT: %s: %s", round, resp.Status, msg)
-		}
-		if _, got := do(t, http.MethodGet, one.URL+"/v2/race/blobs/"+d.String(), nil, nil); got != string(bodies[winner]) {
-			t.Fatalf("round %d: content differs", round)
+		for i, body := range bodies {
+			d := digest.FromBytes(body)
+			if resp, msg := do(t, http.MethodPut, withDigest(next[i], d), nil, nil); resp.StatusCode != http.StatusCreated {
+				t.Fatalf("round %d: PUT: %s: %s", round, resp.Status, msg)
+			}
+			if _, got := do(t, http.MethodGet, one.URL+"/v2/race/blobs/"+d.String(), nil, nil); got != string(body) {
+				t.Fatalf("round %d: content differs", round)
+			}
 		}
 	}
 	for u, err := range driver.ListUploads(t.Context(), b, driver.ListRequest{}) {
 		t.Errorf("upload left at %s (%v)", u.Key, err)
+	}
+}
+
+// TestStatus asks by each id that an upload has had. All lead to the furthest bytes.
+func TestStatus(t *testing.T) {
+	b := mem.New()
+	one, two := serve(t, b), serve(t, b)
+	p := content(100)
+	first := begin(t, one, "a")
+	second := patched(t, one, first, p[:30])
+	third := patched(t, two, second, p[30:60])
+	for _, at := range []string{first, second, third} {
+		resp, msg := do(t, http.MethodGet, on(two, at), nil, nil)
+		if resp.StatusCode != http.StatusNoContent || resp.Header.Get("Range") != "0-59" {
+			t.Fatalf("GET %s: %s, Range %s: %s", at, resp.Status, resp.Header.Get("Range"), msg)
+		}
+		next := resp.Header.Get("Location")
+		if id := resp.Header.Get("Docker-Upload-UUID"); id == "" || !strings.Contains(next, "/uploads/"+id+"?") || !strings.Contains(third, id) {
+			t.Errorf("GET %s names the upload %q, Location %s, want %s", at, id, next, third)
+		}
+		third = next
+	}
+	resp, msg := do(t, http.MethodPut, withDigest(third, digest.FromBytes(p)), map[string]string{"Content-Range": "60-99"}, bytes.NewReader(p[60:]))
+	if resp.StatusCode != http.StatusCreated {
+		t.Fatalf("PUT: %s: %s", resp.Status, msg)
 	}
 }
 

@@ -63,7 +63,7 @@ func newMetrics(r prometheus.Registerer) *processMetrics {
 	for _, outcome := range []string{"ok", "failed"} {
 		m.sweeps.WithLabelValues(outcome)
 	}
-	for _, kind := range []blobstore.OrphanKind{blobstore.OrphanSession, blobstore.OrphanFolder, blobstore.OrphanParts} {
+	for _, kind := range []blobstore.OrphanKind{blobstore.OrphanUpload, blobstore.OrphanFolder, blobstore.OrphanParts} {
 		m.removed.WithLabelValues(string(kind))
 	}
 	r.MustRegister(&m.engines)
@@ -119,7 +119,7 @@ func (m *processMetrics) options(o blobstore.Options, provider string) blobstore
 // sweep counts a sweep that has ended.
 func (m *processMetrics) sweep(result blobstore.SweepResult, dryRun bool, err error) {
 	if !dryRun {
-		m.removed.WithLabelValues(string(blobstore.OrphanSession)).Add(float64(result.Sessions))
+		m.removed.WithLabelValues(string(blobstore.OrphanUpload)).Add(float64(result.Uploads))
 		m.removed.WithLabelValues(string(blobstore.OrphanFolder)).Add(float64(result.Folders))
 		m.removed.WithLabelValues(string(blobstore.OrphanParts)).Add(float64(result.Parts))
 	}

@@ -44,7 +44,7 @@ func SweepSettings(options map[string]any) ([]driver.Setting, error) {
 }
 
 func readSweep(options map[string]any) (sweeping, *driver.Params, error) {
-	s := sweeping{age: 168 * time.Hour, interval: 24 * time.Hour}
+	s := sweeping{age: blobstore.DefaultSweepAge, interval: 24 * time.Hour}
 	for name := range options {
 		if name != "sweep" {
 			return s, nil, fmt.Errorf("registry middleware blobdock: unknown option %q, valid ones are sweep: %w", name, driver.Invalid)
@@ -122,7 +122,7 @@ func (s sweeping) sweep(ctx context.Context, store *blobstore.Store) error {
 	if err != nil {
 		trace.Fail(span, err)
 	}
-	log.InfoContext(ctx, "sweep finished", "sessions", result.Sessions, "folders", result.Folders, "parts", result.Parts)
+	log.InfoContext(ctx, "sweep finished", "uploads", result.Uploads, "folders", result.Folders, "parts", result.Parts)
 	return err
 }
 

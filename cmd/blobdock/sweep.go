@@ -23,8 +23,8 @@ func sweepCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sweep URL",
 		Short: "Remove abandoned uploads",
-		Long: `Remove abandoned uploads: sessions and their parts, upload folders that distribution's
-own drivers left, and multipart uploads that nothing refers to. Blobs are not touched.
+		Long: `Remove abandoned uploads, upload folders that earlier versions and distribution's own
+drivers left, and multipart uploads that nobody has completed. Blobs are not touched.
 
 A running registry does the same by itself, with the settings of uploadpurging.`,
 		Example: `  blobdock sweep --dry-run 's3://my-bucket/registry?region=eu-west-1'
@@ -65,10 +65,10 @@ func sweep(ctx context.Context, out io.Writer, storage string, f sweepFlags) err
 		what = "would be removed"
 	}
 	if f.json {
-		printJSON(out, map[string]any{"sessions": result.Sessions, "folders": result.Folders, "parts": result.Parts, "dryrun": f.dryRun})
+		printJSON(out, map[string]any{"uploads": result.Uploads, "folders": result.Folders, "parts": result.Parts, "dryrun": f.dryRun})
 	} else {
-		fmt.Fprintf(out, "%d sessions, %d folders and %d uploads without a session %s (%s)\n",
-			result.Sessions, result.Folders, result.Parts, what, time.Since(began).Round(time.Millisecond))
+		fmt.Fprintf(out, "%d uploads, %d older upload folders and %d multipart uploads %s (%s)\n",
+			result.Uploads, result.Folders, result.Parts, what, time.Since(began).Round(time.Millisecond))
 	}
 	if err != nil {
 		return fmt.Errorf("sweep %s: %w", redact(storage), err)

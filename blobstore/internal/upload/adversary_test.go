@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -287,9 +286,9 @@ func TestPublishedOtherDigest(t *testing.T) {
 // answer is not that the upload is unknown.
 func TestRepeatedPutOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var down atomic.Bool
+		down := false
 		e, _, _ := on(t, "minio", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-			if down.Load() && !isState(c.Key) {
+			if down && !isState(c.Key) {
 				return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable}
 			}
 			return next(ctx)
@@ -300,7 +299,7 @@ func TestRepeatedPutOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		down.Store(true)
+		down = true
 		if err := put(t, e, id, digest.FromBytes(content), nil); !errors.Is(err, driver.Unavailable) || errors.Is(err, ErrUnknown) {
 			t.Errorf("repeated PUT: %v", err)
 		}

@@ -177,13 +177,15 @@ func (e *Engine) readLink(ctx context.Context, key string) (digest.Digest, error
 // request has committed it, and its answer was lost.
 func (e *Engine) isPublished(ctx context.Context, repo string, d digest.Digest) (int64, bool, error) {
 	target, err := e.readLink(ctx, e.layout.LayerLink(repo, d))
-	damaged := err == nil && target.Validate() != nil
+	if err == nil && target.Validate() != nil {
+		return 0, false, nil
+	}
 	var obj driver.Object
-	if err == nil && !damaged {
+	if err == nil {
 		obj, err = e.bucket.Stat(ctx, e.layout.Blob(target))
 	}
 	switch {
-	case damaged || errors.Is(err, driver.NotFound):
+	case errors.Is(err, driver.NotFound):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, fmt.Errorf("looking whether the blob is there: %w", err)
