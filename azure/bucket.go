@@ -32,6 +32,7 @@ type Bucket struct {
 	checksum   Checksum
 	delegated  delegation
 	features   driver.Features
+	clock      cloud.Clock
 }
 
 // lent is the SDK's client for this module's tests.
@@ -74,7 +75,7 @@ func open(c Config) (*Bucket, error) {
 		public: strings.TrimSuffix(cmp.Or(c.RedirectEndpoint, s.endpoint), "/"),
 		write:  attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: cmp.Or(c.Checksum, ChecksumCRC64),
 	}
-	if b.auth, err = s.authority(c, tr); err != nil {
+	if b.auth, err = s.authority(c, tr, &b.clock); err != nil {
 		return nil, err
 	}
 	if b.client, err = b.auth.container(b.containerURL()); err != nil {
@@ -108,6 +109,7 @@ const (
 func (b *Bucket) offer(c Config) driver.Features {
 	f := driver.Features{
 		Permissions: permissions,
+		Now:         b.clock.Now,
 		Name:        "azure",
 		Parts: driver.PartLimits{
 			MinSize: 1, MaxSize: maxBlock, MaxParts: maxBlocks,

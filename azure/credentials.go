@@ -191,9 +191,9 @@ type authority struct {
 	options azcore.ClientOptions
 }
 
-func (s secrets) authority(c Config, tr *http.Transport) (authority, error) {
+func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (authority, error) {
 	a := authority{kind: s.kind, sas: s.sas, options: policy.ClientOptions{
-		Transport: cloud.Transport{Transport: tr, Log: c.LogRequests},
+		Transport: cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: clock},
 		// blobdock's own wrapper repeats calls, and knows which may be repeated.
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},

@@ -17,25 +17,18 @@ const legacySession = "_session."
 
 func isLegacySession(key string) bool { return strings.HasPrefix(path.Base(key), legacySession) }
 
-// legacySweep removes what blobdock's first edition and distribution's own drivers left:
-// upload folders below the repositories, and multipart uploads.
-type legacySweep struct {
-	store   *Store
-	options SweepOptions
-	before  time.Time
-	folders map[string]*legacyFolder
-	result  SweepResult
-}
-
 type legacyFolder struct {
 	keys    []string
 	touched time.Time // the youngest object's
 }
 
-func (sw *legacySweep) run(ctx context.Context) error {
+// legacy removes upload folders below the repositories, as blobdock's first edition and
+// distribution's own drivers leave them, until there are none.
+func (sw *sweep) legacy(ctx context.Context) error {
 	if err := sw.collect(ctx); err != nil {
 		return err
 	}
+	sw.store.noLegacy.Store(len(sw.folders) == 0)
 	var errs []error
 	for dir, f := range sw.folders {
 		if ctx.Err() != nil {
@@ -47,10 +40,10 @@ func (sw *legacySweep) run(ctx context.Context) error {
 			}))
 		}
 	}
-	return errors.Join(append(errs, sw.uploads(ctx))...)
+	return errors.Join(errs...)
 }
 
-func (sw *legacySweep) collect(ctx context.Context) error {
+func (sw *sweep) collect(ctx context.Context) error {
 	l := sw.store.layout
 	for e, err := range driver.List(ctx, sw.store.bucket, driver.ListRequest{Prefix: l.Repositories()}) {
 		if err != nil {
@@ -78,7 +71,7 @@ func (sw *legacySweep) collect(ctx context.Context) error {
 
 // abortAt aborts the multipart uploads to a key that nobody uses any more. Some stores
 // list uploads by their exact key alone.
-func (sw *legacySweep) abortAt(ctx context.Context, key string) error {
+func (sw *sweep) abortAt(ctx context.Context, key string) error {
 	for u, err := range driver.ListUploads(ctx, sw.store.bucket, driver.ListRequest{Prefix: key}) {
 		if err != nil {
 			return err
@@ -89,37 +82,5 @@ func (sw *legacySweep) abortAt(ctx context.Context, key string) error {
 			}
 		}
 	}
-	return nil
-}
-
-// uploads aborts multipart uploads that are old. Today's are over within one request; in
-// folders of old uploads they are as young as the folder.
-func (sw *legacySweep) uploads(ctx context.Context) error {
-	var errs []error
-	for u, err := range driver.ListUploads(ctx, sw.store.bucket, driver.ListRequest{Prefix: sw.store.layout.Root + "/"}) {
-		if err != nil {
-			return errors.Join(append(errs, fmt.Errorf("uploads: %w", err))...)
-		}
-		name, _ := sw.store.layout.Parse(u.Key)
-		f := sw.folders[name.Dir]
-		// A store that does not tell the age, as Azure, drops parts by itself.
-		if u.Started.IsZero() || !u.Started.Before(sw.before) || f != nil && !f.touched.Before(sw.before) {
-			continue
-		}
-		o := Orphan{Kind: OrphanParts, Key: u.Key, ID: u.ID, Touched: u.Started}
-		errs = append(errs, sw.remove(o, &sw.result.Parts, func() error { return sw.store.bucket.AbortUpload(ctx, u) }))
-	}
-	return errors.Join(errs...)
-}
-
-// remove reports an orphan, has it removed, and counts it when it is.
-func (sw *legacySweep) remove(o Orphan, count *int, do func() error) error {
-	sw.options.found(o)
-	if !sw.options.DryRun {
-		if err := do(); err != nil {
-			return fmt.Errorf("%s %s: %w", o.Kind, o.Key, err)
-		}
-	}
-	*count++
 	return nil
 }

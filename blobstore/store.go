@@ -137,6 +137,7 @@ type Store struct {
 	layout   layout.Layout
 	budget   *memory.Budget
 	engine   *upload.Engine
+	noLegacy atomic.Bool    // a sweep has found nothing that an earlier version left
 	urls     *redirect.URLs // nil where nothing can be signed
 	found    found
 	// forgotten counts deletions: a lookup during which it grows is not kept.

@@ -3,9 +3,11 @@ package blobstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/blobdock/blobdock/blobstore/internal/upload"
+	"github.com/blobdock/blobdock/driver"
 )
 
 // DefaultSweepAge is how long an upload must not have been touched before a sweep takes it:
@@ -16,9 +18,6 @@ const DefaultSweepAge = upload.DefaultMaxAge + 24*time.Hour
 type SweepOptions struct {
 	// OlderThan is how long an upload must not have been touched; DefaultSweepAge.
 	OlderThan time.Duration
-	// SkipLegacy leaves what blobdock's first edition and distribution's own drivers have
-	// written. To find it takes a listing of all repositories.
-	SkipLegacy bool
 	// DryRun reports and removes nothing.
 	DryRun bool
 	// Found is called for everything that is removed, or would be.
@@ -54,25 +53,72 @@ type SweepResult struct{ Uploads, Folders, Parts int }
 // Sweep removes uploads that were abandoned. It goes on after a failure and returns all of
 // them joined.
 //
-// Uploads under way are told by age alone, so OlderThan must exceed the longest time that
-// passes between two requests of one upload.
+// Uploads under way are told by age alone, by the store's clock, so OlderThan must exceed
+// the longest time that passes between two requests of one upload.
+//
+// It also looks for what blobdock's first edition and distribution's own drivers have left,
+// which takes a listing of all repositories, until one such look of this Store finds
+// nothing. From then on a sweep costs one listing where there are no uploads, and one of
+// the multipart uploads on a store that has these and lists them.
 func (s *Store) Sweep(ctx context.Context, o SweepOptions) (SweepResult, error) {
 	if o.OlderThan == 0 {
 		o.OlderThan = DefaultSweepAge
 	}
-	before := time.Now().Add(-o.OlderThan)
 	n, err := s.engine.Sweep(ctx, upload.SweepOptions{
-		Before: before, DryRun: o.DryRun,
+		Age: o.OlderThan, DryRun: o.DryRun,
 		OnOrphan: func(folder string, touched time.Time) {
 			o.found(Orphan{Kind: OrphanUpload, Key: folder, Touched: touched})
 		},
 	})
-	result := SweepResult{Uploads: n}
-	if o.SkipLegacy {
-		return result, err
+	sw := &sweep{store: s, options: o, before: s.engine.Now().Add(-o.OlderThan), folders: make(map[string]*legacyFolder)}
+	sw.result.Uploads = n
+	errs := []error{err}
+	if !s.noLegacy.Load() {
+		errs = append(errs, sw.legacy(ctx))
 	}
-	legacy := &legacySweep{store: s, options: o, before: before, folders: make(map[string]*legacyFolder)}
-	err = errors.Join(err, legacy.run(ctx))
-	result.Folders, result.Parts = legacy.result.Folders, legacy.result.Parts
-	return result, err
+	errs = append(errs, sw.multipart(ctx))
+	return sw.result, errors.Join(errs...)
+}
+
+type sweep struct {
+	store   *Store
+	options SweepOptions
+	before  time.Time
+	folders map[string]*legacyFolder
+	result  SweepResult
+}
+
+// multipart aborts multipart uploads that are old. Today's are over within one request; in
+// legacy folders they are as young as the folder.
+func (sw *sweep) multipart(ctx context.Context) error {
+	if sw.store.bucket.Features().UploadsByKey {
+		return nil // the engine has its own way to find them
+	}
+	var errs []error
+	for u, err := range driver.ListUploads(ctx, sw.store.bucket, driver.ListRequest{Prefix: sw.store.layout.Root + "/"}) {
+		if err != nil {
+			return errors.Join(append(errs, fmt.Errorf("uploads: %w", err))...)
+		}
+		name, _ := sw.store.layout.Parse(u.Key)
+		f := sw.folders[name.Dir]
+		// A store that does not tell the age, as Azure, drops parts by itself.
+		if u.Started.IsZero() || !u.Started.Before(sw.before) || f != nil && !f.touched.Before(sw.before) {
+			continue
+		}
+		o := Orphan{Kind: OrphanParts, Key: u.Key, ID: u.ID, Touched: u.Started}
+		errs = append(errs, sw.remove(o, &sw.result.Parts, func() error { return sw.store.bucket.AbortUpload(ctx, u) }))
+	}
+	return errors.Join(errs...)
+}
+
+// remove reports an orphan, has it removed, and counts it when it is.
+func (sw *sweep) remove(o Orphan, count *int, do func() error) error {
+	sw.options.found(o)
+	if !sw.options.DryRun {
+		if err := do(); err != nil {
+			return fmt.Errorf("%s %s: %w", o.Kind, o.Key, err)
+		}
+	}
+	*count++
+	return nil
 }

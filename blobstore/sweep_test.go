@@ -2,6 +2,7 @@ package blobstore_test
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -43,16 +44,54 @@ func TestSweep(t *testing.T) {
 	if err != nil || got != want || found != 5 || len(keys(t, b)) != before {
 		t.Errorf("dry run: %+v, %v, %d reported, %d keys of %d left", got, err, found, len(keys(t, b)), before)
 	}
-	if got, err := s.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond, SkipLegacy: true}); err != nil || got != (blobstore.SweepResult{Uploads: 2}) {
-		t.Errorf("without legacy: %+v, %v", got, err)
-	}
-	if got, err := s.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond}); err != nil || got != (blobstore.SweepResult{Folders: 2, Parts: 1}) {
-		t.Errorf("legacy: %+v, %v", got, err)
+	if got, err := s.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond}); err != nil || got != want {
+		t.Errorf("sweep: %+v, %v", got, err)
 	}
 	wantKeys(t, b, kept)
 }
 
-// TestSweepCosts one request where there are no uploads.
+// TestSweepLegacy looks at all repositories until that finds nothing.
+func TestSweepLegacy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket(t)
+		const old = "docker/registry/v2/repositories/app/_uploads/11111111-1111-4111-8111-111111111111/startedat"
+		s := newStore(t, b)
+		sweep := func(s *blobstore.Store, o blobstore.SweepOptions, folders int) {
+			t.Helper()
+			if got, err := s.Sweep(t.Context(), o); err != nil || got != (blobstore.SweepResult{Folders: folders}) {
+				t.Errorf("%+v, %v, want %d folders", got, err, folders)
+			}
+		}
+		put(t, b, old, nil)
+		sweep(s, blobstore.SweepOptions{}, 0) // it is young
+		time.Sleep(8 * 24 * time.Hour)
+		sweep(s, blobstore.SweepOptions{DryRun: true}, 1)
+		sweep(s, blobstore.SweepOptions{}, 1)
+		sweep(s, blobstore.SweepOptions{}, 0)
+		put(t, b, old, nil)
+		time.Sleep(8 * 24 * time.Hour)
+		sweep(s, blobstore.SweepOptions{}, 0)
+		sweep(newStore(t, b), blobstore.SweepOptions{}, 1)
+	})
+}
+
+// TestSweepByStoresClock takes ages by the store's clock, not by this machine's.
+func TestSweepByStoresClock(t *testing.T) {
+	b := newBucket(t)
+	repo := newRepository(t, newStore(t, b), "app")
+	patch(t, repo, begin(t, repo), content(2, 9000))
+	for _, tt := range []struct {
+		ahead   time.Duration
+		uploads int
+	}{{0, 0}, {-30 * 24 * time.Hour, 0}, {30 * 24 * time.Hour, 1}} {
+		skewed := driver.With(b, func(f *driver.Features) { f.Now = func() time.Time { return time.Now().Add(tt.ahead) } })
+		if got, err := newStore(t, skewed).Sweep(t.Context(), blobstore.SweepOptions{DryRun: true}); err != nil || got.Uploads != tt.uploads {
+			t.Errorf("store %v ahead: %+v, %v, want %d uploads", tt.ahead, got, err, tt.uploads)
+		}
+	}
+}
+
+// TestSweepCosts one listing where there are no uploads, and one of the multipart uploads.
 func TestSweepCosts(t *testing.T) {
 	b := newBucket(t)
 	repo := newRepository(t, newStore(t, b), "app")
@@ -61,13 +100,18 @@ func TestSweepCosts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n := 0
-	counted := driver.Wrap(b, func(ctx context.Context, _ *driver.Call, next func(context.Context) error) error {
-		n++
+	n := make(map[driver.Op]int)
+	counted := driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		n[c.Op]++
 		return next(ctx)
 	})
-	if _, err := newStore(t, counted).Sweep(t.Context(), blobstore.SweepOptions{SkipLegacy: true}); err != nil || n != 1 {
-		t.Errorf("%d requests, %v", n, err)
+	s := newStore(t, counted)
+	if _, err := s.Sweep(t.Context(), blobstore.SweepOptions{}); err != nil {
+		t.Fatal(err) // no earlier version has left anything
+	}
+	clear(n)
+	if _, err := s.Sweep(t.Context(), blobstore.SweepOptions{}); err != nil || !maps.Equal(n, map[driver.Op]int{driver.OpList: 1, driver.OpListUploads: 1}) {
+		t.Errorf("%v, %v", n, err)
 	}
 }
 

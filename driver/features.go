@@ -28,6 +28,10 @@ type Features struct {
 	// telling what is missing.
 	Permissions map[Op]string
 
+	// Now is the time by the store's clock, as far as its replies have told it: ages of
+	// objects are measured by it. Nil is this machine's clock.
+	Now func() time.Time
+
 	// UploadsByKey reports whether UploadsPage lists an upload only where Prefix is its
 	// exact key (MinIO).
 	UploadsByKey bool

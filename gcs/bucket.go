@@ -28,6 +28,7 @@ type Bucket struct {
 	name      string
 	prefix    cloud.Prefix
 	features  driver.Features
+	clock     cloud.Clock
 
 	// seen is set once the store has shown that the bucket exists.
 	seen atomic.Bool
@@ -64,7 +65,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 		return nil, err
 	}
 	b := &Bucket{config: c, transport: tr, name: c.Bucket, prefix: prefix}
-	var chain http.RoundTripper = cloud.Transport{Transport: tr, Log: c.LogRequests}
+	var chain http.RoundTripper = cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: &b.clock}
 	b.plain = straight(chain)
 	if !c.Anonymous {
 		b.identity = newIdentity(c, tr)
@@ -99,6 +100,7 @@ func (b *Bucket) offer() driver.Features {
 	f := driver.Features{
 		Permissions: permissions,
 		SuffixRange: true,
+		Now:         b.clock.Now,
 		Name:        "gcs",
 		Parts:       limits,
 		Conds: driver.Conds{

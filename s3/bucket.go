@@ -33,6 +33,7 @@ type Bucket struct {
 	customer  *customerKey // nil: the store keeps the keys
 	write     attributes
 	features  driver.Features
+	clock     cloud.Clock
 
 	// seen is set once the store has shown that the bucket exists.
 	seen atomic.Bool
@@ -130,7 +131,7 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 
 	b.region = o.Region
 
-	o.HTTPClient = cloud.Transport{Transport: b.transport, Log: c.LogRequests}
+	o.HTTPClient = cloud.Transport{Transport: b.transport, Log: c.LogRequests, Clock: &b.clock}
 	// blobdock's own wrapper repeats calls, and knows which may be repeated.
 	o.Retryer = aws.NopRetryer{}
 	o.UsePathStyle = p.pathStyle
@@ -164,6 +165,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 		Permissions:  permissions,
 		SuffixRange:  true,
 		UploadsByKey: b.profile.uploadsByKey,
+		Now:          b.clock.Now,
 		Name:         "s3/" + p.name,
 		Parts:        p.parts,
 		Conds:        p.conds,

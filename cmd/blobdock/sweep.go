@@ -34,7 +34,7 @@ A running registry does the same by itself, with the settings of uploadpurging.`
 			return sweep(cmd.Context(), cmd.OutOrStdout(), args[0], f)
 		},
 	}
-	cmd.Flags().DurationVar(&f.olderThan, "older-than", 24*time.Hour, "how long an upload must not have been touched")
+	cmd.Flags().DurationVar(&f.olderThan, "older-than", blobstore.DefaultSweepAge, "how long an upload must not have been touched")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be removed")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print a JSON object a line")
 	return cmd

@@ -50,11 +50,11 @@ func TestSweep(t *testing.T) {
 		want string
 		gone bool
 	}{
-		{"old", 25 * time.Hour, nil, "0 uploads, 1 older upload folders and 0 multipart uploads removed", true},
-		{"young", 23 * time.Hour, nil, "0 uploads, 0 older upload folders and 0 multipart uploads removed", false},
+		{"old", 169 * time.Hour, nil, "0 uploads, 1 older upload folders and 0 multipart uploads removed", true},
+		{"young", 167 * time.Hour, nil, "0 uploads, 0 older upload folders and 0 multipart uploads removed", false},
 		{"younger than asked for", 23 * time.Hour, []string{"--older-than", "22h"}, "folder   docker/registry/v2/repositories/team/app/_uploads/019b0c4e-7b6a-4c0e-9d3f-0123456789ab", true},
-		{"dry run", 25 * time.Hour, []string{"--dry-run"}, "1 older upload folders and 0 multipart uploads would be removed", false},
-		{"json", 25 * time.Hour, []string{"--json"}, `{"dryrun":false,"folders":1,"parts":0,"uploads":0}`, true},
+		{"dry run", 169 * time.Hour, []string{"--dry-run"}, "1 older upload folders and 0 multipart uploads would be removed", false},
+		{"json", 169 * time.Hour, []string{"--json"}, `{"dryrun":false,"folders":1,"parts":0,"uploads":0}`, true},
 	} {
 		dir, file := abandoned(t, tt.age)
 		got, err := run(t, sweepCommand(), append(tt.args, "file://"+dir)...)

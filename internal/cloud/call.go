@@ -54,7 +54,8 @@ const maxDocument = 64 << 10
 // URL, the query of which may be a signature.
 type Transport struct {
 	*http.Transport
-	Log bool // each request and the status of its reply
+	Log   bool   // each request and the status of its reply
+	Clock *Clock // nil, or what notes the store's clock
 }
 
 // Do is RoundTrip, by the name that SDKs want.
@@ -77,6 +78,9 @@ func (t Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.Transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
 		return nil, err
+	}
+	if t.Clock != nil {
+		t.Clock.note(resp.Header)
 	}
 	c.Status, c.Header, c.Document = resp.StatusCode, resp.Header, nil
 	if resp.StatusCode >= 300 && resp.Body != nil {

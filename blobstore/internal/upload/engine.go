@@ -165,9 +165,17 @@ func (e *Engine) Resume(ctx context.Context, repo, name string, r Request) (*Wri
 	return e.newWriter(ctx, repo, st, r), nil
 }
 
+// Now is the time by the store's clock, as far as a reply has told it.
+func (e *Engine) Now() time.Time {
+	if e.features.Now != nil {
+		return e.features.Now()
+	}
+	return time.Now()
+}
+
 // tooOld reports whether an upload that was touched then is refused.
 func (e *Engine) tooOld(touched time.Time) bool {
-	return !touched.IsZero() && time.Since(touched) > e.options.MaxAge
+	return !touched.IsZero() && e.Now().Sub(touched) > e.options.MaxAge
 }
 
 // find is the state that an id names.
@@ -177,7 +185,7 @@ func (e *Engine) find(ctx context.Context, repo, name string, r Request) (*state
 		return nil, err
 	}
 	if i.first() {
-		if e.tooOld(i.started()) {
+		if time.Since(i.started()) > e.options.MaxAge { // a replica's clock has made it
 			return nil, ErrUnknown
 		}
 		return e.firstState(i, repo, r), nil

@@ -304,7 +304,7 @@ func (m *model) step(r *rand.Rand) {
 			time.Sleep(DefaultMaxAge + 25*time.Hour)
 			m.expire()
 		}
-		_, _ = m.engine(r).Sweep(context.Background(), SweepOptions{Before: time.Now().Add(-DefaultMaxAge - 24*time.Hour)})
+		_, _ = m.engine(r).Sweep(context.Background(), SweepOptions{Age: DefaultMaxAge + 24*time.Hour})
 	case k == 20 && r.IntN(4) == 0:
 		m.deleteBlob(r)
 	case k == 20:
@@ -673,7 +673,7 @@ func (m *model) judge() {
 	time.Sleep(time.Hour)
 	o := testOptions(memory.New(1 << 20))
 	e := New(retry.Wrap(m.bucket, retry.Policy{}), o)
-	if _, err := e.Sweep(ctx, SweepOptions{Before: time.Now().Add(-time.Minute)}); err != nil {
+	if _, err := e.Sweep(ctx, SweepOptions{Age: time.Minute}); err != nil {
 		m.t.Errorf("sweep: %v", err)
 	}
 	for entry, err := range driver.List(ctx, m.bucket, driver.ListRequest{}) {

@@ -12,9 +12,8 @@ import (
 
 // SweepOptions say what a sweep removes.
 type SweepOptions struct {
-	// Before is the time since which nothing of an upload may have been written, by the
-	// store's clock.
-	Before time.Time
+	// Age is for how long nothing of an upload may have been written, by the store's clock.
+	Age    time.Duration
 	DryRun bool
 	// OnOrphan is called for every upload that is removed, or would be.
 	OnOrphan func(folder string, touched time.Time)
@@ -31,14 +30,15 @@ func (e *Engine) Sweep(ctx context.Context, o SweepOptions) (removed int, err er
 	var at string
 	var touched time.Time
 	finish := func() {
-		if at == "" || !touched.Before(o.Before) {
+		before := e.Now().Add(-o.Age) // after a reply, which tells the store's time
+		if at == "" || !touched.Before(before) {
 			return
 		}
 		if o.OnOrphan != nil {
 			o.OnOrphan(at, touched)
 		}
 		if !o.DryRun {
-			if err := e.sweepFolder(ctx, at, o.Before); err != nil {
+			if err := e.sweepFolder(ctx, at, before); err != nil {
 				errs = append(errs, fmt.Errorf("upload %s: %w", at, err))
 				return
 			}
