@@ -3,7 +3,6 @@ package upload
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -152,15 +151,14 @@ func (c *cleanup) remove(r removals) {
 	}
 }
 
-// removeFolder removes all objects below prefix but keep and intents: these lead the sweep
-// to multipart uploads of processes that died.
+// removeFolder removes all objects below prefix but keep.
 func removeFolder(ctx context.Context, b driver.Bucket, prefix, keep string) error {
 	var refs []driver.ObjectRef
 	for entry, err := range driver.List(ctx, b, driver.ListRequest{Prefix: prefix}) {
 		if err != nil {
 			return err
 		}
-		if entry.Key != keep && !strings.HasPrefix(entry.Key, prefix+intentsDir) {
+		if entry.Key != keep {
 			refs = append(refs, driver.ObjectRef{Key: entry.Key, Version: entry.Version})
 		}
 	}

@@ -13,9 +13,10 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// intentsDir has an object for each digest at whose key a multipart upload was begun, on
-// stores that list such uploads only by their exact key. It leads the sweep to uploads that
-// a process has left.
+// intentsDir has an object that names the digest at whose key a multipart upload was begun,
+// on stores that list such uploads only by their exact key. It leads the sweep to uploads
+// that a process has left. Each is in a folder of its own beside the uploads: it outlives
+// its upload, which another process may finish or end.
 const intentsDir = "m/"
 
 // intent is one of these objects, and the key that it leads to.
@@ -30,7 +31,7 @@ func (w *Writer) intend(ctx context.Context, d digest.Digest) error {
 	if !w.engine.features.UploadsByKey || w.intent.object.Key != "" {
 		return nil
 	}
-	key := fmt.Sprintf("%s%s%s-%s", w.folder, intentsDir, d.Algorithm(), d.Encoded())
+	key := fmt.Sprintf("%sintent-%s/%s%s-%s", w.engine.layout.Uploads(), random(), intentsDir, d.Algorithm(), d.Encoded())
 	obj, err := w.engine.bucket.Put(ctx, key, io.NewSectionReader(strings.NewReader(""), 0, 0), driver.WriteOptions{ContentType: contentType})
 	if err != nil {
 		return fmt.Errorf("intent: %w", err)
