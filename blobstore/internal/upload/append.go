@@ -42,10 +42,10 @@ func (w *Writer) append(ctx context.Context, r io.Reader, length int64) (n int64
 			return n, err
 		}
 		n += int64(m)
-		switch {
-		case rerr == io.EOF && length >= 0 && n < length: //nolint:errorlint // an error that wraps io.EOF is no end
+		switch { // an error that wraps io.EOF is no end
+		case rerr == io.EOF && length >= 0 && n < length:
 			return n, fmt.Errorf("body ended after %d of %d bytes: %w: %w", n, length, ErrLength, io.ErrUnexpectedEOF)
-		case rerr == io.EOF: //nolint:errorlint // as above
+		case rerr == io.EOF:
 			return n, nil
 		case rerr != nil:
 			return n, fmt.Errorf("reading the body after %d bytes: %w", n, rerr)

@@ -176,16 +176,14 @@ func (e *Engine) readLink(ctx context.Context, key string) (digest.Digest, error
 // isPublished reports whether the repository has the blob, and its size: an earlier
 // request has committed it, and its answer was lost.
 func (e *Engine) isPublished(ctx context.Context, repo string, d digest.Digest) (int64, bool, error) {
-	target, err := e.readLink(ctx, e.layout.LayerLink(repo, d))
-	if err == nil && target.Validate() != nil {
-		return 0, false, nil
-	}
 	var obj driver.Object
-	if err == nil {
+	target, err := e.readLink(ctx, e.layout.LayerLink(repo, d))
+	damaged := err == nil && target.Validate() != nil
+	if err == nil && !damaged {
 		obj, err = e.bucket.Stat(ctx, e.layout.Blob(target))
 	}
 	switch {
-	case errors.Is(err, driver.NotFound):
+	case damaged || errors.Is(err, driver.NotFound):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, fmt.Errorf("looking whether the blob is there: %w", err)
