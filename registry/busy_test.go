@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -41,7 +42,7 @@ func TestBusy(t *testing.T) {
 	at := begin(t, srv, "a")
 	var res *http.Response
 	var body string
-	for range 20 { // the holders' first bytes may still be on their way
+	for began := time.Now(); time.Since(began) < 20*time.Second; { // the holders' first bytes may still be on their way
 		res, body = do(t, http.MethodPatch, at, nil, unknown())
 		if res.StatusCode != http.StatusAccepted {
 			break
