@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
@@ -26,14 +27,24 @@ func (b *Blob) Descriptor() v1.Descriptor { return descriptor(b.digest, b.object
 // Key is where the store has the blob.
 func (b *Blob) Key() string { return b.object.Key }
 
-func (b *Blob) open(ctx context.Context) *reader {
-	r := b.store.openObject(ctx, b.object)
-	r.gone = func() { b.store.found.drop(ctx, b.repository, b.digest) }
-	return r
-}
+// Size is how many bytes the blob has.
+func (b *Blob) Size() int64 { return b.object.Size }
 
-// content reads the whole blob and compares its digest.
-func (b *Blob) content(ctx context.Context) ([]byte, error) {
+// ModTime is when the content was stored, by the store's clock. It is the zero time where
+// the blob was found by [Options.Descriptors], which don't tell.
+func (b *Blob) ModTime() time.Time { return b.object.ModTime }
+
+// Open returns a reader of the blob. It sends no request before it is read, fetches from
+// wherever it is read, and survives broken connections. ctx bounds its whole life. It is an
+// io.ReaderAt as well, whose calls may run at the same time.
+//
+// A blob that was deleted since it was found reads as driver.NotFound, one that was
+// replaced as driver.Mismatch.
+func (b *Blob) Open(ctx context.Context) io.ReadSeekCloser { return b.open(ctx) }
+
+// Get returns the whole content, having compared its digest: driver.Corrupt where it
+// differs.
+func (b *Blob) Get(ctx context.Context) ([]byte, error) {
 	r := b.open(ctx)
 	defer r.Close()
 	p := make([]byte, b.object.Size)
@@ -44,4 +55,10 @@ func (b *Blob) content(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("blob %s has the content of %s: %w", b.target, got, driver.Corrupt)
 	}
 	return p, nil
+}
+
+func (b *Blob) open(ctx context.Context) *reader {
+	r := b.store.openObject(ctx, b.object)
+	r.gone = func() { b.store.found.drop(ctx, b.repository, b.digest) }
+	return r
 }

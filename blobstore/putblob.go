@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/blobstore/internal/upload"
 )
 
 // BlobOptions tune PutBlob.
@@ -24,7 +26,7 @@ func (s *Store) PutBlob(ctx context.Context, d digest.Digest, size int64, conten
 	if err := checkDigest(d); err != nil {
 		return err
 	}
-	if err := s.engine.PutBlob(ctx, d, size, content, o.Replace); err != nil {
+	if err := s.engine.Push(ctx, upload.Push{Digest: d, Size: size, Content: content, Replace: o.Replace}); err != nil {
 		return asDistribution(fmt.Errorf("blob %s: %w", d, err))
 	}
 	return nil

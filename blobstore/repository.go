@@ -13,6 +13,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/blobdock/blobdock/blobstore/internal/upload"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/layout"
 )
@@ -148,18 +149,16 @@ func (r *Repository) Get(ctx context.Context, d digest.Digest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.content(ctx)
+	return b.Get(ctx)
 }
 
-// Open returns a reader of the blob d. It fetches lazily from wherever it is
-// read, and survives broken connections. ctx bounds its whole life. It is an
-// io.ReaderAt as well, whose calls may run at the same time.
+// Open returns a reader of the blob d, see [Blob.Open].
 func (r *Repository) Open(ctx context.Context, d digest.Digest) (io.ReadSeekCloser, error) {
 	b, err := r.Lookup(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return b.open(ctx), nil
+	return b.Open(ctx), nil
 }
 
 // Put stores p as a blob.
@@ -179,9 +178,38 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.
 	return desc, nil
 }
 
-// Create begins an upload, or mounts a blob from another repository and returns
-// distribution.ErrBlobMounted. A mount that can't be done becomes an upload.
+// Push stores content, which must have desc's digest and size, as a blob of the repository.
+// Nothing shows before the digest has been compared: distribution.ErrBlobInvalidDigest when
+// it differs, ErrBodyLength when the size does. Content that the store has already is read
+// and compared, and not sent again. The memory that it takes counts against the budget, for
+// which it waits. It can't be resumed.
+func (r *Repository) Push(ctx context.Context, desc v1.Descriptor, content io.Reader) (err error) {
+	d := desc.Digest
+	ctx, span := traced(ctx, "push", r.name, "", d)
+	defer span.end(&err)
+	if err := checkDigest(d); err != nil {
+		return err
+	}
+	forgotten := r.store.forgotten.Load()
+	if err := r.store.engine.Push(ctx, upload.Push{Repository: r.name, Digest: d, Size: desc.Size, Content: content}); err != nil {
+		return asDistribution(fmt.Errorf("blob %s: %w", d, err))
+	}
+	r.linked(ctx, d, d, desc.Size, forgotten)
+	return nil
+}
+
+// Create is CreateWriter for distribution.BlobStore.
 func (r *Repository) Create(ctx context.Context, options ...distribution.BlobCreateOption) (distribution.BlobWriter, error) {
+	w, err := r.CreateWriter(ctx, options...)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// CreateWriter begins an upload, or mounts a blob from another repository and returns
+// distribution.ErrBlobMounted. A mount that can't be done becomes an upload.
+func (r *Repository) CreateWriter(ctx context.Context, options ...distribution.BlobCreateOption) (*Writer, error) {
 	var (
 		o    distribution.CreateOptions
 		hint digest.Digest
@@ -225,21 +253,49 @@ func (r *Repository) begin(ctx context.Context, d digest.Digest) (_ *Writer, err
 	return &Writer{ctx: ctx, repo: r, upload: up}, nil
 }
 
-// Resume continues the upload id, wherever it was begun. For a GET or HEAD it tells how
-// far the upload has got that goes on from there, under the id to go on from.
+// Resume is ResumeWriter for distribution.BlobStore. For a GET or HEAD, see [WithRequest],
+// it is Status instead: what it returns can't be written to.
+func (r *Repository) Resume(ctx context.Context, id string) (distribution.BlobWriter, error) {
+	if requestOf(ctx).reads {
+		s, err := r.Status(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return progress{s}, nil
+	}
+	w, err := r.ResumeWriter(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// UploadStatus is how far an upload has got.
+type UploadStatus struct {
+	ID        string // to go on from
+	Size      int64  // bytes that are persisted
+	StartedAt time.Time
+}
+
+// Status tells how far the upload has got that goes on from id, of which there may be
+// several branches: the furthest. distribution.ErrBlobUploadUnknown when there is none, or
+// no longer.
+func (r *Repository) Status(ctx context.Context, id string) (_ UploadStatus, err error) {
+	ctx, span := traced(ctx, "status", r.name, id, "")
+	defer span.end(&err)
+	p, err := r.store.engine.Status(ctx, r.name, id)
+	if err != nil {
+		return UploadStatus{}, asDistribution(err)
+	}
+	return UploadStatus{ID: p.ID, Size: p.Size, StartedAt: p.Started}, nil
+}
+
+// ResumeWriter continues the upload id, wherever it was begun.
 // distribution.ErrBlobUploadUnknown when there is none, or no longer.
-func (r *Repository) Resume(ctx context.Context, id string) (_ distribution.BlobWriter, err error) {
+func (r *Repository) ResumeWriter(ctx context.Context, id string) (_ *Writer, err error) {
 	inner, span := traced(ctx, "resume", r.name, id, "")
 	defer span.end(&err)
-	request := requestOf(ctx)
-	if request.reads {
-		p, err := r.store.engine.Status(inner, r.name, id)
-		if err != nil {
-			return nil, asDistribution(err)
-		}
-		return progress{p}, nil
-	}
-	up, err := r.store.engine.Resume(inner, r.name, id, request.upload())
+	up, err := r.store.engine.Resume(inner, r.name, id, requestOf(ctx).upload())
 	if err != nil {
 		return nil, asDistribution(err)
 	}

@@ -24,6 +24,7 @@ type Redirector func(ctx context.Context, req *http.Request, b *Blob) (string, e
 
 // ServeBlob answers a GET or HEAD of the blob d, see [Blob.Serve].
 func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *http.Request, d digest.Digest) error {
+	ctx = WithRequest(ctx, req)
 	b, err := r.Lookup(ctx, d)
 	if err != nil {
 		return err

@@ -96,13 +96,13 @@ func (w *Writer) Cancel(ctx context.Context) (err error) {
 }
 
 // progress is an upload that was asked for its status, and which nobody writes to.
-type progress struct{ upload.Progress }
+type progress struct{ UploadStatus }
 
 var _ distribution.BlobWriter = progress{}
 
-func (p progress) ID() string           { return p.Progress.ID }
-func (p progress) StartedAt() time.Time { return p.Started }
-func (p progress) Size() int64          { return p.Progress.Size }
+func (p progress) ID() string           { return p.UploadStatus.ID }
+func (p progress) StartedAt() time.Time { return p.UploadStatus.StartedAt }
+func (p progress) Size() int64          { return p.UploadStatus.Size }
 func (p progress) Close() error         { return nil }
 
 func (progress) Write([]byte) (int, error)         { return 0, upload.ErrClosed }

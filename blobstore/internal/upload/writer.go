@@ -60,6 +60,7 @@ type Writer struct {
 	settled     bool    // ReadFrom has fixed the id: Close persists nothing
 	broken      error   // why nothing can be added any more
 	status      status
+	pushed      bool // nobody can resume it
 	unlinked    bool // Commit makes no link
 	replace     bool // Commit replaces a blob that is there, whatever its size
 }
@@ -165,7 +166,7 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if err == nil && w.request.Final {
 		return n, nil
 	}
-	if w.direct != nil || w.unlinked {
+	if w.direct != nil || w.pushed {
 		return n, w.brokeUnlocked(err) // all of it has to come again
 	}
 	ctx, stop := detach(w.ctx, w.grace())
