@@ -18,8 +18,14 @@ import (
 	"github.com/blobdock/blobdock/integration/emulator"
 )
 
-// failTime is how long a request may take that can't be served.
-const failTime = 25 * time.Second
+// failTime is how long a request may take that can't be served, with impatient retries.
+const failTime = 10 * time.Second
+
+// impatient has a store that is out of order given up soon.
+func impatient(s configuration.Storage) configuration.Storage {
+	s["blobdock"]["retry_total"] = "500ms"
+	return s
+}
 
 // wantUnavailable checks an answer that is the store's fault.
 func wantUnavailable(t testing.TB, r reply) {
@@ -44,15 +50,15 @@ func TestStoreRefuses(t *testing.T) {
 	closed := "http://" + freeAddr(t)
 	onEach(t, func(t *testing.T, store cloud) {
 		bucket := store.newBucket(t)
-		silent := on(t, store.at("http://"+l.Addr().String()), bucket)
+		silent := impatient(on(t, store.at("http://"+l.Addr().String()), bucket))
 		silent["blobdock"]["stall_timeout"] = "500ms"
 		for _, tc := range []struct {
 			name    string
 			storage configuration.Storage
 		}{
-			{"unknown bucket", on(t, store, "blobdock-no-such-bucket")},
-			{"wrong key", on(t, store.wrong(), bucket)},
-			{"closed port", on(t, store.at(closed), bucket)},
+			{"unknown bucket", impatient(on(t, store, "blobdock-no-such-bucket"))},
+			{"wrong key", impatient(on(t, store.wrong(), bucket))},
+			{"closed port", impatient(on(t, store.at(closed), bucket))},
 			{"silent", silent},
 		} {
 			t.Run(tc.name, func(t *testing.T) {
@@ -123,7 +129,7 @@ func allow(t *testing.T, s emulator.S3, bucket string, actions ...string) {
 func TestOutage(t *testing.T) {
 	m := emulator.NewMinIO(t)
 	store, bucket := onMinIO(m.S3), m.NewBucket(t)
-	base := serve(t, on(t, store, bucket)).URL
+	base := serve(t, impatient(on(t, store, bucket))).URL
 	inside := look(t, store, bucket)
 	c := content{60 * mib, 3}
 	const acknowledged = 20 * mib
