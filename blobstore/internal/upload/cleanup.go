@@ -16,6 +16,9 @@ const (
 	cleanupDelay = 1500 * time.Millisecond
 	// cleanupQueue is how many removals wait at most. The sweep removes the rest.
 	cleanupQueue = 10_000
+	// intentLooks is how often an intent is looked at once more, while others push the same
+	// content.
+	intentLooks = 3
 	// cleanupTime bounds one removal.
 	cleanupTime = time.Minute
 )
@@ -141,8 +144,12 @@ func (c *cleanup) remove(r removals) {
 	for _, i := range r.intents {
 		left, err := uploadsAt(ctx, c.bucket, i.key)
 		warn(err)
-		if err == nil && len(left) == 0 {
+		switch {
+		case err == nil && len(left) == 0:
 			r.refs = append(r.refs, i.object)
+		case i.looks < intentLooks:
+			i.looks++
+			c.intent(i)
 		}
 	}
 	warn(driver.DeleteAll(ctx, c.bucket, r.refs))

@@ -23,6 +23,7 @@ const intentsDir = "m/"
 type intent struct {
 	object driver.ObjectRef
 	key    string
+	looks  int // after which there were multipart uploads at the key
 }
 
 // intend notes that a multipart upload to d's key begins, where the sweep would not find it
@@ -36,7 +37,7 @@ func (w *Writer) intend(ctx context.Context, d digest.Digest) error {
 	if err != nil {
 		return fmt.Errorf("intent: %w", err)
 	}
-	w.intent = intent{driver.ObjectRef{Key: key, Version: obj.Version}, w.engine.layout.Blob(d)}
+	w.intent = intent{object: driver.ObjectRef{Key: key, Version: obj.Version}, key: w.engine.layout.Blob(d)}
 	return nil
 }
 
