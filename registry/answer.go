@@ -110,16 +110,16 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
 	limits := bodyLimits(config)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if nameTooLong(r.URL.Path) {
-			_ = errcode.ServeJSON(w, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
-			return
-		}
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
 		a := &answer{secret: config.HTTP.Secret}
 		r = r.WithContext(context.WithValue(ctx, answerKey{}, a))
 		answering := &answering{ResponseWriter: w, answer: a, body: limitBody(w, r, limits, cancel)}
 		defer answering.leaveBody()
+		if nameTooLong(r.URL.Path) {
+			_ = errcode.ServeJSON(answering, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
+			return
+		}
 		next.ServeHTTP(answering, r)
 		if !answering.wrote && answering.bodyTimedOut() {
 			answering.WriteHeader(http.StatusOK) // as the server would
