@@ -598,4 +598,3 @@ func TestBodyBeyondHandler(t *testing.T) {
 		}
 	})
 }
-
