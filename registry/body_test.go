@@ -280,15 +280,15 @@ func TestTricklingBody(t *testing.T) {
 func TestSlowStoreIsNoTimeout(t *testing.T) {
 	slow := driver.Wrap(mem.New(), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 		if c.Body != nil {
-			time.Sleep(2 * time.Second)
+			time.Sleep(3 * time.Second)
 		}
 		return next(ctx)
 	})
 	for name, protocol := range protocols {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := protocol(t, handler(t, slow, "body_timeout=1s&memory_budget=16MiB"))
-			p := content(40 << 20) // the body waits for memory, which waits for the store
+			c := protocol(t, handler(t, slow, "body_timeout=2s&memory_budget=16MiB"))
+			p := content(20 << 20) // the body waits for memory, which waits for the store
 			at := c.begin(t)
 			res, body := c.send(t, http.MethodPatch, at, -1, nil, p, strings.NewReader(""))
 			if res.StatusCode != http.StatusAccepted {
