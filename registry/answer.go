@@ -1,10 +1,12 @@
 package registry
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -23,7 +25,8 @@ import (
 )
 
 // Distribution answers 500 to nearly every error of a blob store. Handler puts a
-// truer answer in its place where this package noted one.
+// truer answer in its place where this package noted one. Handler also limits how slowly
+// bodies may come (body.go).
 
 // answer is what a request's failure should be answered with.
 type answer struct {
@@ -105,14 +108,22 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 // Handler is an HTTP middleware of distribution's registry, registered by this
 // package's import.
 func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
+	limits := bodyLimits(config)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		a := &answer{secret: config.HTTP.Secret}
+		r = r.WithContext(context.WithValue(ctx, answerKey{}, a))
+		answering := &answering{ResponseWriter: w, answer: a, body: limitBody(w, r, limits, cancel)}
+		defer answering.leaveBody()
 		if nameTooLong(r.URL.Path) {
-			_ = errcode.ServeJSON(w, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
+			_ = errcode.ServeJSON(answering, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
 			return
 		}
-		a := &answer{secret: config.HTTP.Secret}
-		r = r.WithContext(context.WithValue(r.Context(), answerKey{}, a))
-		next.ServeHTTP(&answering{ResponseWriter: w, answer: a}, r)
+		next.ServeHTTP(answering, r)
+		if !answering.wrote && answering.bodyTimedOut() {
+			answering.WriteHeader(http.StatusOK) // as the server would
+		}
 	})
 }
 
@@ -131,17 +142,34 @@ func nameTooLong(path string) bool {
 type answering struct {
 	http.ResponseWriter
 	answer *answer
-	mute   bool // the body is replaced
+	body   *body // nil where the request's has no limits
+	mute   bool  // the body is replaced
 	wrote  bool
 }
 
-// WriteHeader puts the noted answer in the place of a 500.
+func (w *answering) bodyTimedOut() bool { return w.body != nil && w.body.timedOut() }
+
+func (w *answering) leaveBody() {
+	if w.body != nil {
+		w.body.leave()
+	}
+}
+
+// WriteHeader puts the noted answer in the place of a 500, and 408 in the place of any
+// when the request did not come in time.
 func (w *answering) WriteHeader(status int) {
 	if w.wrote {
 		return
 	}
 	w.wrote = status >= http.StatusOK
 	nameUpload(w.Header())
+	if w.wrote {
+		if w.bodyTimedOut() {
+			w.writeTimeout()
+			return
+		}
+		w.leaveBody()
+	}
 	w.answer.mu.Lock()
 	defer w.answer.mu.Unlock()
 	if status != http.StatusInternalServerError || !w.answer.set {
@@ -153,6 +181,27 @@ func (w *answering) WriteHeader(status int) {
 		w.Header().Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
 	}
 	_ = errcode.ServeJSON(w.ResponseWriter, w.answer.err)
+}
+
+// errorCodeTimeout is the answer to a body that its client sends too slowly.
+var errorCodeTimeout = errcode.Register(Name, errcode.ErrorDescriptor{
+	Value:          "REQUEST_TIMEOUT",
+	Message:        "the request's body did not come in time",
+	Description:    "The client sent nothing for too long, or sent too slowly.",
+	HTTPStatusCode: http.StatusRequestTimeout,
+})
+
+// writeTimeout answers 408.
+func (w *answering) writeTimeout() {
+	w.mute = true
+	h := w.Header()
+	for _, name := range []string{"Content-Length", "Docker-Content-Digest", "Location", "Range", uploadHeader} {
+		h.Del(name)
+	}
+	if w.body.http1 {
+		h.Set("Connection", "close")
+	}
+	_ = errcode.ServeJSON(w.ResponseWriter, errorCodeTimeout.WithDetail("ask for the upload's status and go on from there"))
 }
 
 // nameUpload makes the upload that an answer names the one that its Location leads to:
@@ -196,6 +245,15 @@ func (w *answering) Flush() {
 	if f, ok := w.ResponseWriter.(http.Flusher); ok {
 		f.Flush()
 	}
+}
+
+// Hijack implements http.Hijacker where the server does.
+func (w *answering) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil && w.body != nil {
+		w.body.finish()
+	}
+	return conn, rw, err
 }
 
 // Unwrap is for http.ResponseController.

@@ -54,6 +54,12 @@ type Config struct {
 	//	max_requests             how many are under way at the same time; any number
 	//	max_requests_per_second  how many begin in a second; any number
 	Limit limit.Options
+	// Body bounds how slowly requests may send their bodies before they are answered 408:
+	//
+	//	body_timeout   how long a body may stand still, or how far it may fall behind
+	//	               body_min_rate; 1m, 0s is for ever
+	//	body_min_rate  bytes per second, such as 500B; 0 is any number
+	Body BodyLimits
 
 	engine []driver.Setting // what URL and Beside don't have any more
 }
@@ -141,7 +147,7 @@ func scalar(v any) (string, error) {
 // engineParams are ours; all others are the store's.
 var engineParams = []string{
 	"memory_budget", "memory_wait", "max_requests", "max_requests_per_second", "lookup_ttl", "lookups",
-	"retries", "throttle_retries", "retry_delay", "retry_max_delay", "retry_total",
+	"body_timeout", "body_min_rate", "retries", "throttle_retries", "retry_delay", "retry_max_delay", "retry_total",
 	"redirect", "redirect_expiry", "redirect_urls", "redirect_min_size",
 	"redirect_networks", "redirect_except_networks", "redirect_except_agents", "redirect_except_repositories",
 	"redirect_signer",
@@ -180,6 +186,10 @@ func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 	}
 	o.MemoryBudget = p.Bytes("memory_budget", DefaultMemoryBudget, 16<<20, 1<<40)
 	o.MemoryWait = p.Duration("memory_wait", blobstore.DefaultMemoryWait, time.Second, 24*time.Hour)
+	c.Body = BodyLimits{
+		Timeout: p.Duration("body_timeout", DefaultBodyTimeout, 0, 24*time.Hour),
+		MinRate: p.Bytes("body_min_rate", DefaultBodyMinRate, 0, 1<<40),
+	}
 	if o.LookupTTL = p.Duration("lookup_ttl", blobstore.DefaultLookupTTL, 0, 24*time.Hour); o.LookupTTL == 0 {
 		o.LookupTTL = -1
 	}

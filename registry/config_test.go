@@ -64,7 +64,7 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		want := registry.Config{URL: tt.url, Beside: tt.beside, Options: tt.want}
+		want := registry.Config{URL: tt.url, Beside: tt.beside, Options: tt.want, Body: registry.BodyLimits{Timeout: registry.DefaultBodyTimeout, MinRate: registry.DefaultBodyMinRate}}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(registry.Config{}, retry.Policy{}), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
@@ -119,6 +119,15 @@ func TestLimits(t *testing.T) {
 	got, err := registry.ParseConfig(map[string]any{"url": "s3://b?max_requests=7", "max_requests_per_second": 20})
 	if want := (limit.Options{Calls: 7, Rate: 20}); err != nil || got.Limit != want {
 		t.Errorf("got %+v and %v, want %+v", got.Limit, err, want)
+	}
+	got, err = registry.ParseConfig(map[string]any{"url": "s3://b?body_timeout=90s", "body_min_rate": "1KiB"})
+	if want := (registry.BodyLimits{Timeout: 90 * time.Second, MinRate: 1 << 10}); err != nil || got.Body != want {
+		t.Errorf("got %+v and %v, want %+v", got.Body, err, want)
+	}
+	for _, name := range []string{"body_timeout", "body_min_rate"} {
+		if _, err := registry.ParseConfig(map[string]any{"url": "s3://b", name: "-1"}); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 	for _, name := range []string{"max_requests", "max_requests_per_second", "memory_wait"} {
 		if _, err := registry.ParseConfig(map[string]any{"url": "s3://b", name: "0"}); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), name) {

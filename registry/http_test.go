@@ -47,6 +47,14 @@ func serve(t testing.TB, b driver.Bucket) *httptest.Server {
 // serveWith is serve with parameters of the engine.
 func serveWith(t testing.TB, b driver.Bucket, params string) *httptest.Server {
 	t.Helper()
+	srv := httptest.NewServer(handler(t, b, params))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// handler is what serveWith serves.
+func handler(t testing.TB, b driver.Bucket, params string) http.Handler {
+	t.Helper()
 	name := fmt.Sprintf("b%d", rand.Uint64())
 	buckets.Store(name, b)
 	t.Cleanup(func() { buckets.Delete(name) })
@@ -60,9 +68,8 @@ func serveWith(t testing.TB, b driver.Bucket, params string) *httptest.Server {
 	}
 	config.HTTP.Secret = "shared by all replicas"
 	app := handlers.NewApp(t.Context(), config)
-	srv := httptest.NewServer(registry.Handler(config, app))
-	t.Cleanup(func() { srv.Close(); _ = app.Shutdown() })
-	return srv
+	t.Cleanup(func() { _ = app.Shutdown() })
+	return registry.Handler(config, app)
 }
 
 func do(t testing.TB, method, url string, header map[string]string, body io.Reader) (*http.Response, string) {

@@ -30,6 +30,7 @@ type Budget struct {
 	clients map[Client]int64 // bytes by client
 	queue   []*waiter        // in the order of arrival
 	granted int              // waiters that were served
+	easing  bool             // ease is due
 }
 
 // fifoEvery is how often the longest waiting holder is served whatever its client holds:
@@ -118,6 +119,7 @@ func (b *Budget) grant(h *Holder, n int64) {
 	b.used += n
 	h.bytes += n
 	b.clients[h.client] += n
+	b.easeLater()
 }
 
 // release gives n bytes of h back.
@@ -158,6 +160,56 @@ func (b *Budget) next() int {
 		}
 	}
 	return best
+}
+
+// Holders rest when they have not been touched for so long.
+const restAfter = time.Second
+
+// maxEasing is how many holders spill at the same time although nobody waits.
+const maxEasing = 16
+
+// easeLater has ease run in a moment, if the budget is more than half used.
+func (b *Budget) easeLater() {
+	if b.used > b.total/2 && !b.easing {
+		b.easing = true
+		time.AfterFunc(restAfter, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.easing = false
+			b.ease()
+			b.easeLater()
+		})
+	}
+}
+
+// ease has holders that rest spill, the one that has rested for longest first, until they
+// have no more than half of the budget. The other half is always there at once for those
+// that are at work.
+func (b *Budget) ease() {
+	if b.used <= b.total/2 {
+		return
+	}
+	var resting []*Holder
+	sum, spilling := int64(0), 0
+	for h := range b.holders {
+		switch {
+		case h.spilling:
+			spilling++
+		case !h.cache && !h.futile && h.idle > 0 && time.Since(h.touched) >= restAfter:
+			resting = append(resting, h)
+			sum += h.bytes
+		}
+	}
+	slices.SortFunc(resting, func(x, y *Holder) int { return x.touched.Compare(y.touched) })
+	for _, h := range resting {
+		if sum <= b.total/2 || spilling >= maxEasing {
+			return
+		}
+		sum -= h.bytes
+		spilling++
+		h.spilling = true
+		go h.run()
+	}
 }
 
 // reclaim has holders spill until so many bytes are on their way back: first what can
@@ -275,4 +327,5 @@ func (h *Holder) run() {
 	// A holder that could not spill comes last the next time.
 	h.touched = time.Now()
 	b.admit()
+	b.ease()
 }

@@ -191,7 +191,7 @@ func TestSpill(t *testing.T) {
 		}
 		for _, name := range []string{"first", "second", "third"} {
 			join(name, false).holder.SetIdle(minSlab)
-			time.Sleep(time.Second)
+			time.Sleep(time.Millisecond)
 		}
 		join("cache", true).holder.SetIdle(minSlab)
 		if u := b.Usage(); u.Used != 3*minSlab || u.Cached != minSlab || u.Holders != 3 {
@@ -320,6 +320,93 @@ func TestPartialHolders(t *testing.T) {
 		wg.Wait()
 		if u := b.Usage(); u != (Usage{Total: u.Total}) {
 			t.Errorf("at the end: %+v", u)
+		}
+	})
+}
+
+// TestEase has holders rest with more than half of the budget while nobody waits. Those
+// that have rested for longest spill, until the others have half; those at work, and the
+// cache, keep what they have.
+func TestEase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slabs = 100
+		b := New(slabs * minSlab)
+		type upload struct {
+			*Buffer
+			spilled int
+		}
+		var spilling, most atomic.Int32
+		var up []*upload
+		join := func(cache bool) *upload {
+			u := &upload{}
+			spill := func() {
+				most.Store(max(most.Load(), spilling.Add(1)))
+				time.Sleep(10 * time.Millisecond)
+				spilling.Add(-1)
+				u.spilled++
+				u.Release()
+				u.holder.SetIdle(0)
+			}
+			h := b.Join(client(1), spill)
+			if cache {
+				h = b.JoinCache(spill)
+			}
+			u.Buffer = h.NewBuffer()
+			grow(t, u.Buffer)
+			h.SetIdle(minSlab)
+			up = append(up, u)
+			return u
+		}
+		cache := join(true)
+		time.Sleep(time.Hour)
+		var resting []*upload
+		for range 80 {
+			resting = append(resting, join(false))
+			time.Sleep(time.Millisecond)
+		}
+		active := join(false)
+		for range 100 { // the clock of one that is at work
+			time.Sleep(restAfter / 10)
+			active.holder.SetIdle(minSlab)
+		}
+		synctest.Wait()
+		for i, u := range resting {
+			if want := i < 80-slabs/2; (u.spilled == 1) != want {
+				t.Errorf("holder %d has spilled %d times, want it to: %t", i, u.spilled, want)
+			}
+		}
+		if active.spilled+cache.spilled > 0 || most.Load() > maxEasing {
+			t.Errorf("%d and %d spills of the holder at work and the cache, %d at the same time, want none and at most %d", active.spilled, cache.spilled, most.Load(), maxEasing)
+		}
+		if u := b.Usage(); u.Used != (slabs/2+1)*minSlab {
+			t.Errorf("in the end %+v", u)
+		}
+		for _, u := range up {
+			u.Release()
+		}
+		time.Sleep(time.Hour)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.easing {
+			t.Error("an empty budget is looked after")
+		}
+	})
+}
+
+// TestEaseFails has no holder able to spill, for an hour: each is tried now and then.
+func TestEaseFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(10 * minSlab)
+		var tries atomic.Int32
+		for range 10 {
+			h := b.Join(client(1), func() { tries.Add(1) })
+			grow(t, h.NewBuffer())
+			h.SetIdle(minSlab)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := tries.Load(); n < 3600 || n > 10*3600 {
+			t.Errorf("%d tries in an hour, want about one a holder and second", n)
 		}
 	})
 }

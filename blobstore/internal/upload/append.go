@@ -12,8 +12,9 @@ import (
 )
 
 // readSize is how many bytes of a body are read at once, into a buffer that is not
-// counted: memory is asked for when there is something to put there.
-const readSize = 64 << 10
+// counted: memory is asked for when there is something to put there. TLS and HTTP/2
+// deliver no more at once, and a client that stalls holds the buffer.
+const readSize = 16 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 

@@ -1,0 +1,600 @@
+package registry_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/registry"
+)
+
+// client is an HTTP client of one protocol, and where its server is.
+type client struct {
+	*http.Client
+	url string
+}
+
+// protocols are the ways to serve h.
+var protocols = map[string]func(t *testing.T, h http.Handler) client{
+	"HTTP/1": func(t *testing.T, h http.Handler) client {
+		srv := httptest.NewServer(h)
+		t.Cleanup(srv.Close)
+		return client{srv.Client(), srv.URL}
+	},
+	"HTTP/1 with TLS": func(t *testing.T, h http.Handler) client {
+		srv := httptest.NewTLSServer(h)
+		t.Cleanup(srv.Close)
+		return client{srv.Client(), srv.URL}
+	},
+	"HTTP/2": func(t *testing.T, h http.Handler) client {
+		srv := httptest.NewUnstartedServer(h)
+		srv.EnableHTTP2 = true
+		srv.StartTLS()
+		t.Cleanup(srv.Close)
+		return client{srv.Client(), srv.URL}
+	},
+	"h2c": func(t *testing.T, h http.Handler) client {
+		var p http.Protocols
+		p.SetUnencryptedHTTP2(true)
+		srv := httptest.NewUnstartedServer(h)
+		srv.Config.Protocols = &p
+		srv.Start()
+		tr := &http.Transport{Protocols: &p}
+		t.Cleanup(func() { tr.CloseIdleConnections(); srv.Close() })
+		return client{&http.Client{Transport: tr}, srv.URL}
+	},
+}
+
+// at is a path, or the address of another replica, at this server.
+func (c client) at(url string) string { return c.url + "/v2/" + strings.SplitN(url, "/v2/", 2)[1] }
+
+// send sends a request whose body is p and then nothing until the answer is there. length
+// is what is announced, -1 for nothing.
+func (c client) send(t *testing.T, method, url string, length int64, header map[string]string, p []byte, rest io.Reader) (*http.Response, string) {
+	t.Helper()
+	stalled, end := io.Pipe()
+	if rest == nil {
+		rest = stalled
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, c.at(url), io.MultiReader(bytes.NewReader(p), rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = length
+	for k, v := range header {
+		req.Header.Set(k, v)
+	}
+	return c.answer(t, req, end)
+}
+
+func (c client) do(t *testing.T, method, url string, p []byte) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, c.at(url), bytes.NewReader(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.answer(t, req, http.NoBody)
+}
+
+// answer sends req, and closes its end when the answer is there: in HTTP/2 a client waits
+// for its own body to end.
+func (c client) answer(t *testing.T, req *http.Request, end io.Closer) (*http.Response, string) {
+	t.Helper()
+	defer end.Close()
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	_ = end.Close()
+	if err != nil {
+		t.Fatalf("%s %s: %v", req.Method, req.URL, err)
+	}
+	return res, string(b)
+}
+
+func (c client) begin(t *testing.T) string {
+	t.Helper()
+	res, body := c.do(t, http.MethodPost, "/v2/a/blobs/uploads/", nil)
+	if res.StatusCode != http.StatusAccepted {
+		t.Fatalf("POST: %s: %s", res.Status, body)
+	}
+	return res.Header.Get("Location")
+}
+
+// finish finishes an upload of p, of which the registry has so many bytes.
+func (c client) finish(t *testing.T, at string, p []byte, has int) {
+	t.Helper()
+	res, body := c.do(t, http.MethodGet, at, nil)
+	if want := fmt.Sprintf("0-%d", max(has-1, 0)); res.StatusCode != http.StatusNoContent || res.Header.Get("Range") != want {
+		t.Fatalf("status: %s with %q, want %q: %s", res.Status, res.Header.Get("Range"), want, body)
+	}
+	d := digest.FromBytes(p)
+	if res, body := c.do(t, http.MethodPut, withDigest(res.Header.Get("Location"), d), p[has:]); res.StatusCode != http.StatusCreated {
+		t.Fatalf("PUT: %s: %s", res.Status, body)
+	}
+	if res, got := c.do(t, http.MethodGet, "/v2/a/blobs/"+d.String(), nil); res.StatusCode != http.StatusOK || got != string(p) {
+		t.Errorf("GET: %s with %d bytes", res.Status, len(got))
+	}
+}
+
+// wantTimeout checks that an answer is 408, as registries tell errors.
+func wantTimeout(t *testing.T, res *http.Response, body string) {
+	t.Helper()
+	var e struct {
+		Errors []struct{ Code, Message string }
+	}
+	if err := json.Unmarshal([]byte(body), &e); err != nil || res.StatusCode != http.StatusRequestTimeout ||
+		len(e.Errors) != 1 || e.Errors[0].Code != "REQUEST_TIMEOUT" || e.Errors[0].Message == "" {
+		t.Errorf("got %s: %q (%v), want 408", res.Status, body, err)
+	}
+	if got := res.Header.Get("Location") + res.Header.Get("Range") + res.Header.Get("Docker-Upload-UUID"); got != "" {
+		t.Errorf("408 tells %q", got)
+	}
+	if res.ProtoMajor == 1 && !res.Close {
+		t.Error("the connection stays open")
+	}
+}
+
+// quick are options whose limits are reached soon.
+const quick = "body_timeout=1s"
+
+// TestStalledBody has clients send a part of a body and then nothing, at every place where
+// a body comes. Each is answered 408 and finishes from what the registry has.
+func TestStalledBody(t *testing.T) {
+	p := content(300 << 10)
+	d := digest.FromBytes(p)
+	for name, protocol := range protocols {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := mem.NewWith(mem.Imitations()["minio"])
+			c, replica := protocol(t, handler(t, b, quick)), protocol(t, handler(t, b, ""))
+			for _, sent := range []int{0, 100 << 10} {
+				for _, length := range []int64{-1, int64(len(p))} {
+					t.Run(fmt.Sprintf("PATCH after %d of %d", sent, length), func(t *testing.T) {
+						t.Parallel()
+						at := c.begin(t)
+						res, body := c.send(t, http.MethodPatch, at, length, nil, p[:sent], nil)
+						wantTimeout(t, res, body)
+						replica.finish(t, at, p, sent)
+					})
+					t.Run(fmt.Sprintf("PUT after %d of %d", sent, length), func(t *testing.T) {
+						t.Parallel()
+						at := c.begin(t)
+						res, body := c.send(t, http.MethodPut, withDigest(at, d), length, nil, p[:sent], nil)
+						wantTimeout(t, res, body)
+						replica.finish(t, at, p, sent)
+					})
+				}
+			}
+			t.Run("PATCH after other bytes", func(t *testing.T) {
+				t.Parallel()
+				at := c.begin(t)
+				res, body := c.do(t, http.MethodPatch, at, p[:1000])
+				if res.StatusCode != http.StatusAccepted {
+					t.Fatalf("PATCH: %s: %s", res.Status, body)
+				}
+				at = res.Header.Get("Location")
+				res, body = c.send(t, http.MethodPatch, at, -1, nil, p[1000:5000], nil)
+				wantTimeout(t, res, body)
+				replica.finish(t, at, p, 5000)
+			})
+			t.Run("large PATCH", func(t *testing.T) {
+				t.Parallel()
+				p := content(20 << 20)
+				at := c.begin(t)
+				res, body := c.send(t, http.MethodPatch, at, -1, nil, p[:19<<20], nil)
+				wantTimeout(t, res, body)
+				replica.finish(t, at, p, 19<<20)
+			})
+			t.Run("PUT to the digest's key", func(t *testing.T) {
+				t.Parallel()
+				p := content(21 << 20)
+				at := c.begin(t)
+				res, body := c.send(t, http.MethodPut, withDigest(at, digest.FromBytes(p)), int64(len(p)), nil, p[:20<<20], nil)
+				wantTimeout(t, res, body)
+				replica.finish(t, at, p, 0)
+			})
+			t.Run("PUT of content that is there", func(t *testing.T) {
+				t.Parallel()
+				p := content(10 << 20)
+				replica.finish(t, replica.begin(t), p, 0)
+				at := c.begin(t)
+				res, body := c.send(t, http.MethodPut, withDigest(at, digest.FromBytes(p)), int64(len(p)), nil, p[:9<<20], nil)
+				wantTimeout(t, res, body)
+				replica.finish(t, at, p, 0)
+			})
+			t.Run("manifest", func(t *testing.T) {
+				t.Parallel()
+				res, body := c.send(t, http.MethodPut, "/v2/a/manifests/latest", 1000, map[string]string{"Content-Type": "application/vnd.oci.image.manifest.v1+json"}, []byte("{"), nil)
+				wantTimeout(t, res, body)
+			})
+			t.Run("POST of a form", func(t *testing.T) {
+				t.Parallel()
+				res, body := c.send(t, http.MethodPost, "/v2/a/blobs/uploads/", 1000, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, []byte("from="), nil)
+				wantTimeout(t, res, body)
+			})
+			// Distribution does not read the body of a POST, and the client is to begin.
+			t.Run("POST of a blob", func(t *testing.T) {
+				t.Parallel()
+				res, body := c.send(t, http.MethodPost, "/v2/a/blobs/uploads/?digest="+d.String(), int64(len(p)), nil, p[:1000], nil)
+				if res.StatusCode != http.StatusAccepted {
+					t.Fatalf("POST: %s: %s", res.Status, body)
+				}
+				replica.finish(t, res.Header.Get("Location"), p, 0)
+			})
+		})
+	}
+}
+
+// dribble brings a byte now and then.
+type dribble struct{ p []byte }
+
+func (d *dribble) Read(p []byte) (int, error) {
+	time.Sleep(20 * time.Millisecond)
+	n := copy(p, d.p[:min(1, len(d.p))])
+	d.p = d.p[n:]
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// TestTricklingBody has clients send a byte now and then. What came is kept.
+func TestTricklingBody(t *testing.T) {
+	p := content(100 << 10)
+	for name, protocol := range protocols {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := protocol(t, handler(t, mem.New(), quick+"&body_min_rate=100KiB"))
+			at := c.begin(t)
+			res, body := c.send(t, http.MethodPatch, at, -1, nil, nil, &dribble{p})
+			wantTimeout(t, res, body)
+			res, body = c.do(t, http.MethodGet, at, nil)
+			var has int
+			if _, err := fmt.Sscanf(res.Header.Get("Range"), "0-%d", &has); err != nil || has == 0 {
+				t.Fatalf("status: %s with %q: %s", res.Status, res.Header.Get("Range"), body)
+			}
+			c.finish(t, at, p, has+1)
+		})
+	}
+}
+
+// TestSlowStoreIsNoTimeout has the store take longer than the client may.
+func TestSlowStoreIsNoTimeout(t *testing.T) {
+	slow := driver.Wrap(mem.New(), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		if c.Body != nil {
+			time.Sleep(3 * time.Second)
+		}
+		return next(ctx)
+	})
+	for name, protocol := range protocols {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := protocol(t, handler(t, slow, "body_timeout=2s&memory_budget=16MiB"))
+			p := content(20 << 20) // the body waits for memory, which waits for the store
+			at := c.begin(t)
+			res, body := c.send(t, http.MethodPatch, at, -1, nil, p, strings.NewReader(""))
+			if res.StatusCode != http.StatusAccepted {
+				t.Fatalf("PATCH: %s: %s", res.Status, body)
+			}
+			c.finish(t, res.Header.Get("Location"), p, len(p))
+		})
+	}
+}
+
+// TestStalledBodiesLeaveNothing counts goroutines.
+func TestStalledBodiesLeaveNothing(t *testing.T) {
+	h := handler(t, mem.New(), "body_timeout=100ms")
+	for name, protocol := range protocols {
+		t.Run(name, func(t *testing.T) {
+			var before int
+			t.Run("", func(t *testing.T) {
+				c := protocol(t, h)
+				at := c.begin(t)
+				before = runtime.NumGoroutine()
+				for range 20 {
+					res, body := c.send(t, http.MethodPatch, at, -1, nil, content(1000), nil)
+					wantTimeout(t, res, body)
+				}
+			})
+			for range 100 {
+				if runtime.NumGoroutine() <= before {
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			stacks := make([]byte, 1<<20)
+			t.Errorf("%d goroutines, had %d:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+		})
+	}
+}
+
+// wire is an HTTP/1 connection.
+type wire struct {
+	t    *testing.T
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func dial(t *testing.T, h http.Handler) *wire {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.CloseClientConnections)
+	t.Cleanup(srv.Close)
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	return &wire{t, conn, bufio.NewReader(conn)}
+}
+
+// send sends a request's beginning; header ends with its lines.
+func (w *wire) send(method, url, header, body string) {
+	w.t.Helper()
+	url = "/" + strings.SplitN(strings.TrimPrefix(url, "http://"), "/", 2)[1]
+	if _, err := fmt.Fprintf(w.conn, "%s %s HTTP/1.1\r\nHost: registry\r\n%s\r\n%s", method, url, header, body); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *wire) receive(method string) (*http.Response, string) {
+	w.t.Helper()
+	res, err := http.ReadResponse(w.r, &http.Request{Method: method})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res, string(b)
+}
+
+// wantClosed checks that the server has closed the connection.
+func (w *wire) wantClosed() {
+	w.t.Helper()
+	if b, err := w.r.ReadByte(); err == nil {
+		w.t.Errorf("got byte %q on a connection that is to be closed", b)
+	} else if ne, ok := err.(net.Error); ok && ne.Timeout() { //nolint:errorlint // net's own
+		w.t.Error("the connection stays open")
+	}
+}
+
+// begin begins an upload on the same connection.
+func (w *wire) begin() string {
+	w.t.Helper()
+	w.send(http.MethodPost, "/v2/a/blobs/uploads/", "Content-Length: 0\r\n", "")
+	res, body := w.receive(http.MethodPost)
+	if res.StatusCode != http.StatusAccepted {
+		w.t.Fatalf("POST: %s: %s", res.Status, body)
+	}
+	return res.Header.Get("Location")
+}
+
+const octets = "Content-Type: application/octet-stream\r\n"
+
+// TestStalledWire stalls where HTTP/1 has a state of its own.
+func TestStalledWire(t *testing.T) {
+	for _, tt := range []struct {
+		name, header, body string
+		keeps              int
+	}{
+		{"in a chunk", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n10\r\n wo", 8},
+		{"before a chunk", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n", 5},
+		{"in a chunk's size", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n1", 5},
+		{"before the last chunk's end", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n", 5},
+		{"before the first chunk", "Transfer-Encoding: chunked\r\n", "", 0},
+		{"after 100 Continue", "Expect: 100-continue\r\nContent-Length: 10\r\n", "", 0},
+		{"after 100 Continue and bytes", "Expect: 100-continue\r\nContent-Length: 10\r\n", "hello", 5},
+		{"the last request of its connection", "Connection: close\r\nContent-Length: 10\r\n", "hello", 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := handler(t, mem.New(), quick)
+			w := dial(t, h)
+			at := w.begin()
+			w.send(http.MethodPatch, at, octets+tt.header, tt.body)
+			res, body := w.receive(http.MethodPatch)
+			if res.StatusCode == http.StatusContinue {
+				res, body = w.receive(http.MethodPatch)
+			}
+			wantTimeout(t, res, body)
+			w.wantClosed()
+			protocols["HTTP/1"](t, h).finish(t, at, []byte("hello world!"), tt.keeps)
+		})
+	}
+}
+
+// TestKeptConnection uses a connection again after bodies, and rests longer than a body
+// may: no deadline is left on it.
+func TestKeptConnection(t *testing.T) {
+	slow := driver.Wrap(mem.New(), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		if c.Body != nil {
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return next(ctx)
+	})
+	w := dial(t, handler(t, slow, "body_timeout=300ms"))
+	at := w.begin()
+	for i, header := range []string{"Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"} {
+		head, body, _ := strings.Cut(header, "\r\n\r\n")
+		w.send(http.MethodPatch, at, octets+head+"\r\n", body)
+		res, msg := w.receive(http.MethodPatch)
+		if res.StatusCode != http.StatusAccepted {
+			t.Fatalf("PATCH: %s: %s", res.Status, msg)
+		}
+		at = res.Header.Get("Location")
+		if i == 0 {
+			time.Sleep(time.Second)
+		}
+	}
+	// Refused before the body is read, which the server reads behind the answer.
+	w.send(http.MethodPut, at, "Content-Length: 5\r\n", "hello")
+	if res, _ := w.receive(http.MethodPut); res.StatusCode != http.StatusBadRequest || res.Close {
+		t.Errorf("PUT without digest: %s, closes %t", res.Status, res.Close)
+	}
+	time.Sleep(time.Second)
+	w.send(http.MethodPut, withDigest(at, digest.FromString("hellohello")), "Content-Length: 0\r\n", "")
+	if res, msg := w.receive(http.MethodPut); res.StatusCode != http.StatusCreated {
+		t.Errorf("PUT: %s: %s", res.Status, msg)
+	}
+}
+
+// TestAnswerBeforeBody has clients stall in bodies that the handler does not read: they get
+// its answer, and the server does not wait for ever.
+func TestAnswerBeforeBody(t *testing.T) {
+	for _, tt := range []struct {
+		name, method, path, header, body string
+		status                           int
+	}{
+		{"no digest", http.MethodPut, "", "Content-Length: 10\r\n", "hello", http.StatusBadRequest},
+		{"no digest, chunked", http.MethodPut, "", "Transfer-Encoding: chunked\r\n", "5\r\nhel", http.StatusBadRequest},
+		{"much to come", http.MethodPut, "", "Content-Length: 1000000000\r\n", "hello", http.StatusBadRequest},
+		{"not asked to continue", http.MethodPut, "", "Expect: 100-continue\r\nContent-Length: 10\r\n", "", http.StatusBadRequest},
+		{"of a GET", http.MethodGet, "/v2/", "Content-Length: 10\r\n", "hello", http.StatusOK},
+		{"a name that is too long", http.MethodPut, "/v2/" + strings.Repeat("a", 300) + "/manifests/x", "Content-Length: 10\r\n", "hello", http.StatusBadRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := dial(t, handler(t, mem.New(), quick))
+			at := tt.path
+			if at == "" {
+				at = w.begin()
+			}
+			w.send(tt.method, at, octets+tt.header, tt.body)
+			res, body := w.receive(tt.method)
+			if res.StatusCode != tt.status {
+				t.Errorf("got %s: %s, want %d", res.Status, body, tt.status)
+			}
+			w.wantClosed()
+		})
+	}
+}
+
+// TestBodyBeyondHandler has handlers do what distribution's do not.
+func TestBodyBeyondHandler(t *testing.T) {
+	config := &configuration.Configuration{Storage: configuration.Storage{"blobdock": {"url": "given://b?body_timeout=300ms&body_min_rate=0"}}}
+	serve := func(t *testing.T, h http.HandlerFunc) *wire {
+		return dial(t, registry.Handler(config, h))
+	}
+	t.Run("panics", func(t *testing.T) {
+		w := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+		w.send(http.MethodPut, "/", "Content-Length: 10\r\n", "hello")
+		w.wantClosed()
+	})
+	t.Run("says nothing", func(t *testing.T) {
+		w := serve(t, func(http.ResponseWriter, *http.Request) {})
+		w.send(http.MethodPut, "/", "Content-Length: 10\r\n", "hello")
+		if res, body := w.receive(http.MethodPut); res.StatusCode != http.StatusOK {
+			t.Errorf("got %s: %s", res.Status, body)
+		}
+		w.wantClosed()
+	})
+	t.Run("says nothing after a timeout", func(t *testing.T) {
+		w := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+		w.send(http.MethodPut, "/", "Content-Length: 10\r\n", "hello")
+		res, body := w.receive(http.MethodPut)
+		wantTimeout(t, res, body)
+		w.wantClosed()
+	})
+	t.Run("closes the body", func(t *testing.T) {
+		w := serve(t, func(_ http.ResponseWriter, r *http.Request) { _ = r.Body.Close() })
+		w.send(http.MethodPut, "/", "Content-Length: 10\r\n", "hello")
+		res, body := w.receive(http.MethodPut)
+		wantTimeout(t, res, body)
+		w.wantClosed()
+	})
+	t.Run("reads behind its answer", func(t *testing.T) {
+		got := make(chan string, 1)
+		w := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			w.WriteHeader(http.StatusAccepted)
+			_ = http.NewResponseController(w).Flush()
+			p, err := io.ReadAll(r.Body)
+			got <- fmt.Sprintf("%s %v", p, err)
+		})
+		w.send(http.MethodPut, "/", "Content-Length: 10\r\n", "")
+		for _, c := range "helloworld" { // longer than a timeout in all
+			time.Sleep(60 * time.Millisecond)
+			if _, err := w.conn.Write([]byte(string(c))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := <-got; got != "helloworld <nil>" {
+			t.Errorf("got %s", got)
+		}
+		if res, _ := w.receive(http.MethodPut); res.StatusCode != http.StatusAccepted {
+			t.Errorf("got %s", res.Status)
+		}
+	})
+	t.Run("streams behind a body it did not read", func(t *testing.T) {
+		w := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			for range 10 {
+				_, _ = w.Write(content(4 << 10))
+				select {
+				case <-r.Context().Done():
+					return
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+		})
+		w.send(http.MethodGet, "/", "Content-Length: 5\r\n", "hello")
+		if res, body := w.receive(http.MethodGet); res.StatusCode != http.StatusOK || len(body) != 40<<10 {
+			t.Errorf("got %s with %d bytes", res.Status, len(body))
+		}
+	})
+	t.Run("hijacks", func(t *testing.T) {
+		w := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			conn, rw, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() { // the handler is done, the connection is not
+				defer conn.Close()
+				line, err := rw.ReadString('\n')
+				_, _ = fmt.Fprintf(conn, "%q %v", line, err)
+			}()
+		})
+		w.send(http.MethodPut, "/", "Content-Length: 6\r\n", "")
+		time.Sleep(time.Second)
+		_, _ = w.conn.Write([]byte("hello\n"))
+		if got, _ := io.ReadAll(w.r); string(got) != `"hello\n" <nil>` {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("another storage driver", func(t *testing.T) {
+		other := &configuration.Configuration{Storage: configuration.Storage{"inmemory": {}}}
+		w := dial(t, registry.Handler(other, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })))
+		w.send(http.MethodPut, "/", "Content-Length: 5\r\n", "")
+		time.Sleep(100 * time.Millisecond)
+		_, _ = w.conn.Write([]byte("hello"))
+		if res, body := w.receive(http.MethodPut); res.StatusCode != http.StatusOK {
+			t.Errorf("got %s: %s", res.Status, body)
+		}
+	})
+}
