@@ -17,19 +17,52 @@ const legacySession = "_session."
 
 func isLegacySession(key string) bool { return strings.HasPrefix(path.Base(key), legacySession) }
 
+// legacyParts began the keys of parts where the store has no multipart uploads, beside the
+// root. An upload to a key had the folder "<key, escaped>!<id>/".
+const legacyParts = "_parts/"
+
+// legacyEscaped is a key as it stood there, without "/".
+func legacyEscaped(key string) string {
+	var out strings.Builder
+	for i := range len(key) {
+		if c := key[i]; c <= '/' {
+			fmt.Fprintf(&out, "-%x", c&15)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
+}
+
 // legacySweep removes what blobdock's first edition and distribution's own drivers left:
-// upload folders below the repositories, and multipart uploads.
+// upload folders below the repositories, multipart uploads, and parts of uploads where the
+// store has none.
 type legacySweep struct {
 	store   *Store
 	options SweepOptions
 	before  time.Time
-	folders map[string]*legacyFolder
+	folders legacyFolders
 	result  SweepResult
 }
+
+type legacyFolders map[string]*legacyFolder
 
 type legacyFolder struct {
 	keys    []string
 	touched time.Time // the youngest object's
+}
+
+// add adds an object to its folder.
+func (fs legacyFolders) add(dir string, e driver.Entry) {
+	f := fs[dir]
+	if f == nil {
+		f = new(legacyFolder)
+		fs[dir] = f
+	}
+	f.keys = append(f.keys, e.Key)
+	if e.ModTime.After(f.touched) {
+		f.touched = e.ModTime
+	}
 }
 
 func (sw *legacySweep) run(ctx context.Context) error {
@@ -47,6 +80,9 @@ func (sw *legacySweep) run(ctx context.Context) error {
 			}))
 		}
 	}
+	if sw.store.bucket.Features().Uploads == nil {
+		return errors.Join(append(errs, sw.parts(ctx))...)
+	}
 	return errors.Join(append(errs, sw.uploads(ctx))...)
 }
 
@@ -63,15 +99,7 @@ func (sw *legacySweep) collect(ctx context.Context) error {
 		} else if !ok || name.Kind != layout.Upload {
 			continue
 		}
-		f := sw.folders[dir]
-		if f == nil {
-			f = new(legacyFolder)
-			sw.folders[dir] = f
-		}
-		f.keys = append(f.keys, e.Key)
-		if e.ModTime.After(f.touched) {
-			f.touched = e.ModTime
-		}
+		sw.folders.add(dir, e)
 	}
 	return nil
 }
@@ -84,7 +112,7 @@ func (sw *legacySweep) abortAt(ctx context.Context, key string) error {
 			return err
 		}
 		if u.Key == key {
-			if err := sw.store.bucket.AbortUpload(ctx, u); err != nil {
+			if err := sw.store.bucket.Features().Uploads.AbortUpload(ctx, u); err != nil {
 				return err
 			}
 		}
@@ -107,7 +135,29 @@ func (sw *legacySweep) uploads(ctx context.Context) error {
 			continue
 		}
 		o := Orphan{Kind: OrphanParts, Key: u.Key, ID: u.ID, Touched: u.Started}
-		errs = append(errs, sw.remove(o, &sw.result.Parts, func() error { return sw.store.bucket.AbortUpload(ctx, u) }))
+		errs = append(errs, sw.remove(o, &sw.result.Parts, func() error { return sw.store.bucket.Features().Uploads.AbortUpload(ctx, u) }))
+	}
+	return errors.Join(errs...)
+}
+
+// parts removes the folders of parts that are old. Nothing has written there since the
+// first edition.
+func (sw *legacySweep) parts(ctx context.Context) error {
+	folders := make(legacyFolders)
+	prefix := legacyParts + legacyEscaped(sw.store.layout.Root+"/")
+	for e, err := range driver.List(ctx, sw.store.bucket, driver.ListRequest{Prefix: prefix}) {
+		if err != nil {
+			return fmt.Errorf("parts: %w", err)
+		}
+		folders.add(path.Dir(e.Key), e)
+	}
+	var errs []error
+	for dir, f := range folders {
+		if f.touched.Before(sw.before) {
+			errs = append(errs, sw.remove(Orphan{Kind: OrphanParts, Key: dir, Touched: f.touched}, &sw.result.Parts, func() error {
+				return driver.DeleteAll(ctx, sw.store.bucket, driver.Refs(f.keys...))
+			}))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -45,7 +45,7 @@ type OrphanKind string
 const (
 	OrphanUpload OrphanKind = "upload" // an upload, with all its objects
 	OrphanFolder OrphanKind = "folder" // an upload of the first edition's, or of distribution's own drivers
-	OrphanParts  OrphanKind = "parts"  // a multipart upload that nobody has completed
+	OrphanParts  OrphanKind = "parts"  // a multipart upload that nobody has completed, or parts of the first edition's
 )
 
 // SweepResult counts what was removed, or would be.
@@ -71,7 +71,7 @@ func (s *Store) Sweep(ctx context.Context, o SweepOptions) (SweepResult, error) 
 	if o.SkipLegacy {
 		return result, err
 	}
-	legacy := &legacySweep{store: s, options: o, before: before, folders: make(map[string]*legacyFolder)}
+	legacy := &legacySweep{store: s, options: o, before: before, folders: make(legacyFolders)}
 	err = errors.Join(err, legacy.run(ctx))
 	result.Folders, result.Parts = legacy.result.Folders, legacy.result.Parts
 	return result, err

@@ -163,6 +163,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 	f := driver.Features{
 		Permissions:  permissions,
 		SuffixRange:  true,
+		Uploads:      b,
 		UploadsByKey: b.profile.uploadsByKey,
 		Name:         "s3/" + p.name,
 		Parts:        p.parts,

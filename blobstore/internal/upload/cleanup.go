@@ -120,7 +120,7 @@ func (c *cleanup) remove(refs []driver.ObjectRef, folders []string, uploads []dr
 		}
 	}
 	for _, u := range uploads {
-		warn(c.bucket.AbortUpload(ctx, u))
+		warn(c.bucket.Features().Uploads.AbortUpload(ctx, u))
 	}
 	warn(driver.DeleteAll(ctx, c.bucket, refs)) // intents among them, whose uploads are gone now
 	for _, prefix := range folders {

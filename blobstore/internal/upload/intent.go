@@ -67,7 +67,7 @@ func (e *Engine) abortAt(ctx context.Context, key string, before time.Time) erro
 			return err
 		}
 		if u.Key == key && !u.Started.IsZero() && u.Started.Before(before) {
-			if err := e.bucket.AbortUpload(ctx, u); err != nil {
+			if err := e.features.Uploads.AbortUpload(ctx, u); err != nil {
 				return err
 			}
 		}
