@@ -68,14 +68,14 @@ func partOrder(t *testing.T, s suite) {
 	var parts [4]driver.Part
 	var want []byte
 	data := map[int][]byte{}
-	for n := range len(parts) {
+	for n := range parts {
 		data[n] = content(fmt.Sprint("part", n), size)
 	}
 	data[3] = data[3][:size/2] // the last may be short
 	for _, n := range []int{2, 0, 3, 1} {
 		parts[n] = putPart(t, b, u, n+1, data[n])
 	}
-	for n := range len(parts) {
+	for n := range parts {
 		want = append(want, data[n]...)
 	}
 	for _, gap := range [][]driver.Part{{parts[0], parts[2], parts[3]}, parts[1:]} {
