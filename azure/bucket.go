@@ -121,6 +121,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 			Delete: driver.CondIfMatch, DeleteBatch: true,
 		},
 		Metadata:    true,
+		Uploads:     b,
 		PartSize:    c.PartSize,
 		Concurrency: c.Concurrency,
 		Copying: driver.CopyPlan{

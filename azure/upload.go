@@ -79,7 +79,7 @@ func (b *Bucket) checkPart(ctx context.Context, u driver.Upload, n int, size int
 	return up, b.features.Parts.CheckPart(n, size)
 }
 
-// CompleteUpload makes the named parts the object at u.Key, by one Put Block
+// CompleteUpload makes the parts the object at u.Key, by one Put Block
 // List. That drops all other parts at the key, those of other uploads included.
 //
 // A list that is refused costs a second request, which tells whether the upload

@@ -77,7 +77,7 @@ func TestUploadOnTheWire(t *testing.T) {
 		t.Fatalf("CreateUpload: %v", err)
 	}
 	var parts []driver.Part
-	for _, n := range []int{1, 3, 50_000} {
+	for _, n := range []int{1, 2, 3} {
 		p, err := b.PutPart(t.Context(), u, n, section("hello"))
 		if err != nil {
 			t.Fatal(err)

@@ -17,9 +17,41 @@ const legacySession = "_session."
 
 func isLegacySession(key string) bool { return strings.HasPrefix(path.Base(key), legacySession) }
 
+// legacyParts began the keys of parts where the store has no multipart uploads, beside the
+// root. An upload to a key had the folder "<key, escaped>!<id>/".
+const legacyParts = "_parts/"
+
+// legacyEscaped is a key as it stood there, without "/".
+func legacyEscaped(key string) string {
+	var out strings.Builder
+	for i := range len(key) {
+		if c := key[i]; c <= '/' {
+			fmt.Fprintf(&out, "-%x", c&15)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
+}
+
+type legacyFolders map[string]*legacyFolder
+
 type legacyFolder struct {
 	keys    []string
 	touched time.Time // the youngest object's
+}
+
+// add adds an object to its folder.
+func (fs legacyFolders) add(dir string, e driver.Entry) {
+	f := fs[dir]
+	if f == nil {
+		f = new(legacyFolder)
+		fs[dir] = f
+	}
+	f.keys = append(f.keys, e.Key)
+	if e.ModTime.After(f.touched) {
+		f.touched = e.ModTime
+	}
 }
 
 // legacy removes upload folders below the repositories, as blobdock's first edition and
@@ -28,7 +60,6 @@ func (sw *sweep) legacy(ctx context.Context) error {
 	if err := sw.collect(ctx); err != nil {
 		return err
 	}
-	sw.store.noLegacy.Store(len(sw.folders) == 0)
 	var errs []error
 	for dir, f := range sw.folders {
 		if ctx.Err() != nil {
@@ -40,6 +71,13 @@ func (sw *sweep) legacy(ctx context.Context) error {
 			}))
 		}
 	}
+	found := len(sw.folders)
+	if sw.store.features.Uploads == nil {
+		n, err := sw.parts(ctx)
+		found += n
+		errs = append(errs, err)
+	}
+	sw.store.noLegacy.Store(found == 0 && errors.Join(errs...) == nil)
 	return errors.Join(errs...)
 }
 
@@ -56,15 +94,7 @@ func (sw *sweep) collect(ctx context.Context) error {
 		} else if !ok || name.Kind != layout.Upload {
 			continue
 		}
-		f := sw.folders[dir]
-		if f == nil {
-			f = new(legacyFolder)
-			sw.folders[dir] = f
-		}
-		f.keys = append(f.keys, e.Key)
-		if e.ModTime.After(f.touched) {
-			f.touched = e.ModTime
-		}
+		sw.folders.add(dir, e)
 	}
 	return nil
 }
@@ -77,10 +107,32 @@ func (sw *sweep) abortAt(ctx context.Context, key string) error {
 			return err
 		}
 		if u.Key == key {
-			if err := sw.store.bucket.AbortUpload(ctx, u); err != nil {
+			if err := sw.store.bucket.Features().Uploads.AbortUpload(ctx, u); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// parts removes the folders of parts that are old, and tells how many there were. Nothing
+// has written there since the first edition.
+func (sw *sweep) parts(ctx context.Context) (int, error) {
+	folders := make(legacyFolders)
+	prefix := legacyParts + legacyEscaped(sw.store.layout.Root+"/")
+	for e, err := range driver.List(ctx, sw.store.bucket, driver.ListRequest{Prefix: prefix}) {
+		if err != nil {
+			return 0, fmt.Errorf("parts: %w", err)
+		}
+		folders.add(path.Dir(e.Key), e)
+	}
+	var errs []error
+	for dir, f := range folders {
+		if f.touched.Before(sw.before) {
+			errs = append(errs, sw.remove(Orphan{Kind: OrphanParts, Key: dir, Touched: f.touched}, &sw.result.Parts, func() error {
+				return driver.DeleteAll(ctx, sw.store.bucket, driver.Refs(f.keys...))
+			}))
+		}
+	}
+	return len(folders), errors.Join(errs...)
 }

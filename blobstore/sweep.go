@@ -44,7 +44,7 @@ type OrphanKind string
 const (
 	OrphanUpload OrphanKind = "upload" // an upload, with all its objects
 	OrphanFolder OrphanKind = "folder" // an upload of the first edition's, or of distribution's own drivers
-	OrphanParts  OrphanKind = "parts"  // a multipart upload that nobody has completed
+	OrphanParts  OrphanKind = "parts"  // a multipart upload that nobody has completed, or parts of the first edition's
 )
 
 // SweepResult counts what was removed, or would be.
@@ -70,7 +70,7 @@ func (s *Store) Sweep(ctx context.Context, o SweepOptions) (SweepResult, error) 
 			o.found(Orphan{Kind: OrphanUpload, Key: folder, Touched: touched})
 		},
 	})
-	sw := &sweep{store: s, options: o, before: s.engine.Now().Add(-o.OlderThan), folders: make(map[string]*legacyFolder)}
+	sw := &sweep{store: s, options: o, before: s.engine.Now().Add(-o.OlderThan), folders: make(legacyFolders)}
 	sw.result.Uploads = n
 	errs := []error{err}
 	if !s.noLegacy.Load() {
@@ -84,15 +84,15 @@ type sweep struct {
 	store   *Store
 	options SweepOptions
 	before  time.Time
-	folders map[string]*legacyFolder
+	folders legacyFolders
 	result  SweepResult
 }
 
 // multipart aborts multipart uploads that are old. Today's are over within one request; in
 // legacy folders they are as young as the folder.
 func (sw *sweep) multipart(ctx context.Context) error {
-	if sw.store.bucket.Features().UploadsByKey {
-		return nil // the engine has its own way to find them
+	if f := sw.store.features; f.Uploads == nil || f.UploadsByKey {
+		return nil // there are none, or the engine has its own way to find them
 	}
 	var errs []error
 	for u, err := range driver.ListUploads(ctx, sw.store.bucket, driver.ListRequest{Prefix: sw.store.layout.Root + "/"}) {
@@ -106,7 +106,7 @@ func (sw *sweep) multipart(ctx context.Context) error {
 			continue
 		}
 		o := Orphan{Kind: OrphanParts, Key: u.Key, ID: u.ID, Touched: u.Started}
-		errs = append(errs, sw.remove(o, &sw.result.Parts, func() error { return sw.store.bucket.AbortUpload(ctx, u) }))
+		errs = append(errs, sw.remove(o, &sw.result.Parts, func() error { return sw.store.features.Uploads.AbortUpload(ctx, u) }))
 	}
 	return errors.Join(errs...)
 }

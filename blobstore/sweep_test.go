@@ -3,6 +3,7 @@ package blobstore_test
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,7 +28,7 @@ func TestSweep(t *testing.T) {
 	const root = "docker/registry/v2/repositories/app/_uploads/"
 	put(t, b, root+"11111111-1111-4111-8111-111111111111/startedat", []byte("2020-01-01T00:00:00Z"))
 	put(t, b, root+"22222222-2222-4222-8222-222222222222/session", []byte("what is this?"))
-	if _, err := b.CreateUpload(t.Context(), blobKey(digest.FromString("x")), driver.WriteOptions{}); err != nil {
+	if _, err := b.Features().Uploads.CreateUpload(t.Context(), blobKey(digest.FromString("x")), driver.WriteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	patch(t, repo, begin(t, repo), content(2, 9000))
@@ -89,6 +90,33 @@ func TestSweepByStoresClock(t *testing.T) {
 			t.Errorf("store %v ahead: %+v, %v, want %d uploads", tt.ahead, got, err, tt.uploads)
 		}
 	}
+}
+
+// TestSweepParts removes the parts that the first edition left on Google's store: objects
+// beside the root, in a folder of each upload.
+func TestSweepParts(t *testing.T) {
+	const key = "docker-fregistry-fv2-frepositories-fteam-fmy-dapp-f-euploads-f11111111-d1111-d4111-d8111-d111111111111-fdata"
+	const old, young = "_parts/" + key + "!0k3v8x2p1abcdefghijklmnopp/", "_parts/" + key + "!0k3v8x2p2abcdefghijklmnopm/"
+	const kept = "_parts/other-fregistry-fv2-fx!0k3v8x2p3abcdefghijklmnopp/00001"
+	synctest.Test(t, func(t *testing.T) {
+		b := imitation("gcs")
+		for _, name := range []string{old + "marker", old + "00001", kept, young + "marker"} {
+			put(t, b, name, []byte("x"))
+		}
+		time.Sleep(time.Hour)
+		put(t, b, young+"00001", []byte("x"))
+		var found []blobstore.Orphan
+		o := blobstore.SweepOptions{OlderThan: time.Minute, Found: func(o blobstore.Orphan) { found = append(found, o) }}
+		if got, err := newStore(t, b).Sweep(t.Context(), o); err != nil || got != (blobstore.SweepResult{Parts: 1}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if len(found) != 1 || found[0].Kind != blobstore.OrphanParts || found[0].Key+"/" != old {
+			t.Errorf("reported %+v", found)
+		}
+		if want := []string{young + "00001", young + "marker", kept}; !slices.Equal(keys(t, b), want) {
+			t.Errorf("left %q, want %q", keys(t, b), want)
+		}
+	})
 }
 
 // TestSweepCosts one listing where there are no uploads, and one of the multipart uploads.

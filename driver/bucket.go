@@ -15,7 +15,6 @@ import (
 // carry proves nothing: the call fails with Unavailable, and Error.MayHave is set.
 type Bucket interface {
 	Objects
-	Uploads
 	// Features tells what else the store offers. The value is the same for the
 	// bucket's whole life.
 	Features() Features
@@ -40,15 +39,18 @@ type Objects interface {
 	ListPage(ctx context.Context, q ListRequest) (Page[Entry], error)
 }
 
-// Uploads are the verbs on an object that is sent in parts.
+// Uploads are the verbs on an object that is sent in parts, as far as the store has them:
+// see Features.Uploads.
 type Uploads interface {
 	// CreateUpload begins an upload to key. Nothing shows at key until
 	// CompleteUpload. o.Cond must be zero: the condition belongs to CompleteUpload.
 	CreateUpload(ctx context.Context, key string, o WriteOptions) (Upload, error)
-	// PutPart stores part n, 1 <= n <= Features().Parts.MaxParts. Numbers may have
-	// gaps and come in any order; they set the order of the bytes.
+	// PutPart stores part n, 1 <= n <= Features().Parts.MaxParts, or replaces it. Parts
+	// may be sent in any order; their numbers set the order of the bytes.
 	PutPart(ctx context.Context, u Upload, n int, body *io.SectionReader) (Part, error)
-	// CompleteUpload makes the named parts, in ascending number, the object at u.Key.
+	// CompleteUpload makes the parts the object at u.Key. parts names all that were
+	// sent, numbered 1, 2, 3 and so on. A gap is Invalid. A part that was sent and is
+	// not named may be refused or left out, as the store likes.
 	CompleteUpload(ctx context.Context, u Upload, parts []Part, c Cond) (Object, error)
 	// AbortUpload drops the upload and its parts. Aborting one that is gone is nil.
 	AbortUpload(ctx context.Context, u Upload) error

@@ -148,7 +148,7 @@ func (l PartLimits) CheckPart(n int, size int64) error {
 }
 
 // CheckComplete returns an Invalid error for a list of parts that l does not
-// admit: none, not in ascending number, or of the wrong sizes.
+// admit: none, not numbered 1, 2, 3 and so on, or of the wrong sizes.
 func (l PartLimits) CheckComplete(parts []Part) error {
 	if len(parts) == 0 {
 		return fmt.Errorf("no parts to complete: %w", Invalid)
@@ -160,8 +160,8 @@ func (l PartLimits) CheckComplete(parts []Part) error {
 		}
 		last := i == len(parts)-1
 		switch {
-		case i > 0 && p.Number <= parts[i-1].Number:
-			return fmt.Errorf("part %d is named after part %d: %w", p.Number, parts[i-1].Number, Invalid)
+		case p.Number != i+1:
+			return fmt.Errorf("part %d is named where part %d belongs: %w", p.Number, i+1, Invalid)
 		case !last && p.Size < l.MinSize:
 			return fmt.Errorf("part %d has %d bytes, all but the last need %d: %w", p.Number, p.Size, l.MinSize, Invalid)
 		case l.Uniform && !last && p.Size != parts[0].Size:

@@ -13,20 +13,27 @@ const streamPart = 8 * mib
 
 // ConcatConds are the conditions that Concat honours.
 func (f Features) ConcatConds() CondSet {
-	if f.Concat != nil {
+	switch {
+	case f.Concat != nil:
 		return f.Conds.Concat
+	case f.Uploads != nil:
+		return f.Conds.Complete
+	default:
+		return f.Conds.Put
 	}
-	return f.Conds.Complete
 }
 
 // Concat makes an object of whole existing objects, on every store and atomically:
 // by Features.Concat, by one copy of a single source, or by an upload whose parts
 // the store copies. Bytes go through this process only where the store leaves no
 // choice: sources that are too small or too unequal to be parts, and stores without
-// part copies. Sources may be deleted only by Features.Concat.
+// part copies. A store that has neither Features.Concat nor Features.Uploads joins as
+// many bytes as one part of the plan has. Sources may be deleted only by
+// Features.Concat.
 //
-// Refusals come before any request: Invalid for an object that is too large,
-// Unsupported for a condition that is not in Features.ConcatConds. An upload that
+// Refusals come before any write: Invalid for an object that is too large,
+// Unsupported for a condition that is not in Features.ConcatConds and for more bytes
+// than a store without uploads joins. An upload that
 // fails is aborted, unless the outcome of its completion is unknown.
 func Concat(ctx context.Context, b Bucket, r ConcatRequest, p CopyPlan) (Object, error) {
 	f := b.Features()
@@ -79,6 +86,9 @@ func (c *concatenation) run(ctx context.Context) (Object, error) {
 			return c.b.Put(ctx, c.r.Key, body, c.r.Options)
 		})
 	}
+	if c.f.Uploads == nil {
+		return Object{}, Fail(OpConcat, c.r.Key, fmt.Errorf("%s has no multipart uploads and joins no objects, %d bytes don't fit in one part: %w", c.f.Name, sizeOf(sources), Unsupported))
+	}
 	from := make([]partSource, len(parts))
 	for i, segments := range parts {
 		if c.copyable(segments) {
@@ -86,7 +96,7 @@ func (c *concatenation) run(ctx context.Context) (Object, error) {
 			continue
 		}
 		from[i] = func(ctx context.Context, u Upload, n int) (Part, error) {
-			return stream(ctx, c, segments, func(body *io.SectionReader) (Part, error) { return c.b.PutPart(ctx, u, n, body) })
+			return stream(ctx, c, segments, func(body *io.SectionReader) (Part, error) { return c.f.Uploads.PutPart(ctx, u, n, body) })
 		}
 	}
 	return assemble(ctx, c.b, c.r.Key, from, c.r.Options, c.p.Concurrency)

@@ -71,6 +71,8 @@ func TestConcatLayout(t *testing.T) {
 		{name: "only empty sources", sizes: []int{0}, want: "put 1\nstat 1\n"},
 		{name: "more sources than parts", options: mem.Options{Parts: few}, sizes: []int{5, 5, 5, 5, 5}, want: "complete-upload 1\ncopy-part 1\ncreate-upload 1\nopen 4\nput-part 2\n", sent: 20},
 		{name: "no part copies", options: mem.Options{NoPartCopy: true}, sizes: []int{6, 4, 5}, want: "complete-upload 1\ncreate-upload 1\nopen 4\nput-part 3\n", sent: 15},
+		{name: "no uploads", options: mem.Options{NoUploads: true}, sizes: []int{2, 0, 3}, want: "open 2\nput 1\nstat 1\n", sent: 5},
+		{name: "no uploads, one source", options: mem.Options{NoUploads: true}, sizes: []int{50}, want: "copy 1\n"},
 		{name: "no part copies, one source", options: mem.Options{NoPartCopy: true, NoCopy: true}, sizes: []int{5}, want: "open 1\nput 1\n", sent: 5},
 		{name: "uniform, equal sources", options: mem.Options{Parts: uniform}, sizes: []int{7, 7, 7, 2}, want: "complete-upload 1\ncopy-part 4\ncreate-upload 1\n"},
 		{name: "uniform, multiples of the unit", options: mem.Options{Parts: uniform}, sizes: []int{10, 15}, want: "complete-upload 1\ncopy-part 5\ncreate-upload 1\n"},
@@ -78,7 +80,6 @@ func TestConcatLayout(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.options.ConsecutiveParts, tt.options.AllPartsNamed = true, true
 			store := withParts(tt.options)
 			sources, want := texts(t, store, tt.sizes...)
 			if tt.edit == nil {
@@ -108,6 +109,9 @@ func TestConcatLayout(t *testing.T) {
 func TestConcatRandom(t *testing.T) {
 	for name, o := range mem.Imitations() {
 		for _, native := range []bool{true, false} {
+			if !native && o.NoUploads {
+				continue // there is no other way
+			}
 			t.Run(fmt.Sprintf("%s/native=%t", name, native), func(t *testing.T) {
 				for seed := range uint64(200) {
 					rnd := rand.New(rand.NewPCG(seed, 1))
@@ -149,6 +153,10 @@ func TestConcatRefuses(t *testing.T) {
 		{name: "negative size", sources: []driver.Object{{Key: "s0", Size: -1}}, want: driver.Invalid},
 		{name: "version without ETag", sources: []driver.Object{{Key: "s0", Size: 5, Version: "1"}}, want: driver.Unsupported},
 		{name: "condition", edit: func(f *driver.Features) { f.Conds.Complete = driver.CondIfMatch },
+			sources: []driver.Object{{Key: "s0", Size: 5}}, o: absent, want: driver.Unsupported},
+		{name: "no uploads and more than a part", edit: func(f *driver.Features) { f.Uploads, f.CopyPart = nil, nil },
+			sources: []driver.Object{{Key: "s0", Size: 5}, {Key: "s1", Size: 1}}, want: driver.Unsupported},
+		{name: "no uploads, condition", edit: func(f *driver.Features) { f.Uploads, f.CopyPart, f.Conds.Put = nil, nil, driver.NoCond },
 			sources: []driver.Object{{Key: "s0", Size: 5}}, o: absent, want: driver.Unsupported},
 		{name: "condition on a native Concat", edit: func(f *driver.Features) {
 			f.Concat = func(context.Context, driver.ConcatRequest) (driver.Object, error) { return driver.Object{}, nil }

@@ -80,7 +80,8 @@ func copied(f Features, src Source) partSource {
 func assemble(ctx context.Context, b Bucket, key string, from []partSource, o WriteOptions, concurrency int) (obj Object, err error) {
 	cond := o.Cond
 	o.Cond, o.SHA256 = Cond{}, nil
-	u, err := b.CreateUpload(ctx, key, o)
+	uploads := b.Features().Uploads
+	u, err := uploads.CreateUpload(ctx, key, o)
 	if err != nil {
 		return Object{}, err
 	}
@@ -90,7 +91,7 @@ func assemble(ctx context.Context, b Bucket, key string, from []partSource, o Wr
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 			defer cancel()
 			// The first error is the one to report; the sweeper finds what stays.
-			_ = b.AbortUpload(ctx, u)
+			_ = uploads.AbortUpload(ctx, u)
 		}
 	}()
 
@@ -106,7 +107,7 @@ func assemble(ctx context.Context, b Bucket, key string, from []partSource, o Wr
 	if err := g.Wait(); err != nil {
 		return Object{}, err
 	}
-	obj, err = b.CompleteUpload(ctx, u, parts, cond)
+	obj, err = uploads.CompleteUpload(ctx, u, parts, cond)
 	keep = MayHave(err) // an abort could take away what was completed
 	return obj, err
 }

@@ -1,6 +1,6 @@
 // Package driver is the contract between blobdock and an object store: a small
 // set of verbs, each of which is one request on the wire, plus the optional
-// features that a store may offer.
+// features that a store may offer, multipart uploads among them.
 //
 // The clauses below bind every implementation. Package drivertest has a test
 // named after each, and runs on every driver and through every wrapper.
@@ -16,8 +16,9 @@
 //	put-atomic         A failed Put leaves the old object; a reader never sees a
 //	                   mixture of two.
 //	part-replace       A part that is put again replaces the earlier one.
-//	complete-by-etag   CompleteUpload names its parts by ETag and fails with Mismatch
-//	                   when one was changed or is gone.
+//	complete-by-etag   CompleteUpload names all parts by number, 1, 2, 3 and so on, and
+//	                   by ETag. It fails with Mismatch when one was changed or is
+//	                   gone.
 //	complete-consumes  After CompleteUpload or AbortUpload the upload is gone: a
 //	                   further part or Complete is NotFound; a further Abort is nil.
 //	ctx-reachable      errors.Is(err, context.Canceled) and DeadlineExceeded hold for

@@ -65,7 +65,7 @@ func (k Kind) Is(target error) bool {
 // Temporary reports whether the same call may succeed a little later.
 func (k Kind) Temporary() bool { return k == Throttled || k == Unavailable }
 
-// Op names a method of the contract, for errors, metrics and fault scripts.
+// Op names a method or a feature of the contract, for errors, metrics and fault scripts.
 type Op string
 
 const (
@@ -82,8 +82,6 @@ const (
 	OpSign           Op = "sign"
 	OpCopy           Op = "copy"
 	OpCopyPart       Op = "copy-part"
-	OpRetarget       Op = "retarget"
-	OpRename         Op = "rename"
 	OpDeleteBatch    Op = "delete-batch"
 	OpConcat         Op = "concat"
 )

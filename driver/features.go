@@ -8,8 +8,8 @@ import (
 )
 
 // Features is what a store offers beyond the verbs of Bucket. A nil field is a
-// feature that is not offered. They are functions in a struct rather than further
-// interfaces, so that a wrapper decorates each and can't lose one.
+// feature that is not offered. Features are fields of a struct rather than further
+// methods of a Bucket, so that a wrapper decorates each and can't lose one.
 type Features struct {
 	Name  string // provider and profile, such as "s3/minio"; for logs and metrics
 	Parts PartLimits
@@ -20,9 +20,20 @@ type Features struct {
 	Metadata bool
 
 	// What the bucket's configuration prefers; 0 leaves it to the caller.
-	PartSize    int64 // bytes of an upload's first parts
-	Concurrency int   // parts of one upload in flight
+	PartSize    int64 // bytes of an upload's first parts or pieces
+	Concurrency int   // of them in flight
 	Copying     CopyPlan
+
+	// Uploads sends objects in parts. nil where the store has no multipart uploads (GCS,
+	// files): there Concat joins objects.
+	Uploads Uploads
+	// UploadsByKey reports whether UploadsPage lists an upload only where Prefix is its
+	// exact key (MinIO).
+	UploadsByKey bool
+	// CopyPart fills part n of u with bytes of another object, by the server. A range
+	// that reaches beyond its end is Invalid, or OutOfRange where the store says so. nil
+	// where Uploads is.
+	CopyPart func(ctx context.Context, u Upload, n int, src Source) (Part, error)
 
 	// Permissions is what the store calls the permission that each verb needs, for
 	// telling what is missing.
@@ -31,10 +42,6 @@ type Features struct {
 	// Now is the time by the store's clock, as far as its replies have told it: ages of
 	// objects are measured by it. Nil is this machine's clock.
 	Now func() time.Time
-
-	// UploadsByKey reports whether UploadsPage lists an upload only where Prefix is its
-	// exact key (MinIO).
-	UploadsByKey bool
 
 	// SuffixRange tells that who reads by a signed URL may ask for the last bytes,
 	// as in "Range: bytes=-7". Azure knows no such ranges.
@@ -46,14 +53,6 @@ type Features struct {
 	Copy func(ctx context.Context, r CopyRequest) (Object, error)
 	// CopyMax is the largest object in bytes that Copy takes; 0 is no limit.
 	CopyMax int64
-	// CopyPart fills part n of u with bytes of another object, by the server. A range
-	// that reaches beyond its end is Invalid, or OutOfRange where the store says so.
-	CopyPart func(ctx context.Context, u Upload, n int, src Source) (Part, error)
-	// Retarget completes u at another key than it was created for, without
-	// copying bytes (GCS compose).
-	Retarget func(ctx context.Context, u Upload, parts []Part, key string, c Cond) (Object, error)
-	// Rename moves an object without copying bytes, atomically.
-	Rename func(ctx context.Context, src Source, dst string, c Cond) (Object, error)
 	// Concat makes an object of whole existing objects, atomically and without moving
 	// bytes through this process. Package function Concat does so on every store.
 	Concat func(ctx context.Context, r ConcatRequest) (Object, error)
@@ -65,7 +64,7 @@ type Features struct {
 
 // Conds tells which conditions each write honours.
 type Conds struct {
-	Put, Complete, Copy, Retarget, Rename, Concat CondSet
+	Put, Complete, Copy, Concat CondSet
 	// Delete has CondIfMatch where DeleteOptions.IfVersion is honoured. An
 	// Object.Version that the store has told is honoured in any case.
 	Delete CondSet

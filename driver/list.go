@@ -37,9 +37,14 @@ func List(ctx context.Context, b Objects, q ListRequest) iter.Seq2[Entry, error]
 	return pages(ctx, q, b.ListPage)
 }
 
-// ListUploads is List for uploads that are under way.
-func ListUploads(ctx context.Context, b Uploads, q ListRequest) iter.Seq2[Upload, error] {
-	return pages(ctx, q, b.UploadsPage)
+// ListUploads is List for uploads that are under way. A store without Features.Uploads
+// has none.
+func ListUploads(ctx context.Context, b Bucket, q ListRequest) iter.Seq2[Upload, error] {
+	uploads := b.Features().Uploads
+	if uploads == nil {
+		return func(func(Upload, error) bool) {}
+	}
+	return pages(ctx, q, uploads.UploadsPage)
 }
 
 func pages[T any](ctx context.Context, q ListRequest, page func(context.Context, ListRequest) (Page[T], error)) iter.Seq2[T, error] {

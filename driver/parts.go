@@ -4,11 +4,12 @@ import "fmt"
 
 const mib = 1 << 20
 
-// PartLimits are a store's documented limits on uploads in parts, in bytes.
+// PartLimits are a store's documented limits on objects and their parts, in bytes.
+// Where the store has no uploads, parts are the objects that Concat joins.
 type PartLimits struct {
 	MinSize   int64 // of every part but the last
 	MaxSize   int64 // of a part
-	MaxParts  int   // highest part number
+	MaxParts  int   // of an object
 	MaxObject int64 // of a completed object
 	MaxPut    int64 // of a single Put
 	Uniform   bool  // all parts but the last must have the same size (R2)

@@ -9,7 +9,7 @@ import (
 type Call struct {
 	Op   Op
 	Key  string // object or upload key; the destination of a copy; a listing's prefix
-	Src  string // the source of a copy or rename, the first of a concatenation
+	Src  string // the source of a copy, the first of a concatenation
 	Part int
 	Cond Cond
 	// Consumes reports whether a success may delete the sources, so that the same
@@ -104,38 +104,10 @@ func (w *wrapped) ListPage(ctx context.Context, q ListRequest) (Page[Entry], err
 	})
 }
 
-func (w *wrapped) CreateUpload(ctx context.Context, key string, o WriteOptions) (Upload, error) {
-	return via(ctx, w, &Call{Op: OpCreateUpload, Key: key}, func(ctx context.Context) (Upload, error) {
-		return w.bucket.CreateUpload(ctx, key, o)
-	})
-}
-
-func (w *wrapped) PutPart(ctx context.Context, u Upload, n int, body *io.SectionReader) (Part, error) {
-	c := &Call{Op: OpPutPart, Key: u.Key, Part: n, Body: body}
-	return via(ctx, w, c, func(ctx context.Context) (Part, error) {
-		return w.bucket.PutPart(ctx, u, n, c.Body)
-	})
-}
-
-func (w *wrapped) CompleteUpload(ctx context.Context, u Upload, parts []Part, cond Cond) (Object, error) {
-	return via(ctx, w, &Call{Op: OpCompleteUpload, Key: u.Key, Cond: cond}, func(ctx context.Context) (Object, error) {
-		return w.bucket.CompleteUpload(ctx, u, parts, cond)
-	})
-}
-
-func (w *wrapped) AbortUpload(ctx context.Context, u Upload) error {
-	return via0(ctx, w, &Call{Op: OpAbortUpload, Key: u.Key}, func(ctx context.Context) error {
-		return w.bucket.AbortUpload(ctx, u)
-	})
-}
-
-func (w *wrapped) UploadsPage(ctx context.Context, q ListRequest) (Page[Upload], error) {
-	return via(ctx, w, &Call{Op: OpListUploads, Key: q.Prefix}, func(ctx context.Context) (Page[Upload], error) {
-		return w.bucket.UploadsPage(ctx, q)
-	})
-}
-
 func (w *wrapped) wrapFeatures(f Features) Features {
+	if f.Uploads != nil {
+		f.Uploads = &wrappedUploads{wrapped: w, uploads: f.Uploads}
+	}
 	if sign := f.Sign; sign != nil {
 		f.Sign = func(ctx context.Context, r SignRequest) (SignedURL, error) {
 			return via(ctx, w, &Call{Op: OpSign, Key: r.Key, Part: r.Part}, func(ctx context.Context) (SignedURL, error) {
@@ -156,22 +128,6 @@ func (w *wrapped) wrapFeatures(f Features) Features {
 			c := &Call{Op: OpCopyPart, Key: u.Key, Src: src.Key, Part: n}
 			return via(ctx, w, c, func(ctx context.Context) (Part, error) {
 				return copyPart(ctx, u, n, src)
-			})
-		}
-	}
-	if retarget := f.Retarget; retarget != nil {
-		f.Retarget = func(ctx context.Context, u Upload, parts []Part, key string, cond Cond) (Object, error) {
-			c := &Call{Op: OpRetarget, Key: key, Src: u.Key, Cond: cond}
-			return via(ctx, w, c, func(ctx context.Context) (Object, error) {
-				return retarget(ctx, u, parts, key, cond)
-			})
-		}
-	}
-	if rename := f.Rename; rename != nil {
-		f.Rename = func(ctx context.Context, src Source, dst string, cond Cond) (Object, error) {
-			c := &Call{Op: OpRename, Key: dst, Src: src.Key, Cond: cond}
-			return via(ctx, w, c, func(ctx context.Context) (Object, error) {
-				return rename(ctx, src, dst, cond)
 			})
 		}
 	}
@@ -198,6 +154,42 @@ func (w *wrapped) wrapFeatures(f Features) Features {
 		}
 	}
 	return f
+}
+
+type wrappedUploads struct {
+	wrapped *wrapped
+	uploads Uploads
+}
+
+func (w *wrappedUploads) CreateUpload(ctx context.Context, key string, o WriteOptions) (Upload, error) {
+	return via(ctx, w.wrapped, &Call{Op: OpCreateUpload, Key: key}, func(ctx context.Context) (Upload, error) {
+		return w.uploads.CreateUpload(ctx, key, o)
+	})
+}
+
+func (w *wrappedUploads) PutPart(ctx context.Context, u Upload, n int, body *io.SectionReader) (Part, error) {
+	c := &Call{Op: OpPutPart, Key: u.Key, Part: n, Body: body}
+	return via(ctx, w.wrapped, c, func(ctx context.Context) (Part, error) {
+		return w.uploads.PutPart(ctx, u, n, c.Body)
+	})
+}
+
+func (w *wrappedUploads) CompleteUpload(ctx context.Context, u Upload, parts []Part, cond Cond) (Object, error) {
+	return via(ctx, w.wrapped, &Call{Op: OpCompleteUpload, Key: u.Key, Cond: cond}, func(ctx context.Context) (Object, error) {
+		return w.uploads.CompleteUpload(ctx, u, parts, cond)
+	})
+}
+
+func (w *wrappedUploads) AbortUpload(ctx context.Context, u Upload) error {
+	return via0(ctx, w.wrapped, &Call{Op: OpAbortUpload, Key: u.Key}, func(ctx context.Context) error {
+		return w.uploads.AbortUpload(ctx, u)
+	})
+}
+
+func (w *wrappedUploads) UploadsPage(ctx context.Context, q ListRequest) (Page[Upload], error) {
+	return via(ctx, w.wrapped, &Call{Op: OpListUploads, Key: q.Prefix}, func(ctx context.Context) (Page[Upload], error) {
+		return w.uploads.UploadsPage(ctx, q)
+	})
 }
 
 // With returns b with its features changed by edit: a store without a feature,

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 
 	"google.golang.org/api/option"
@@ -104,14 +103,13 @@ func (b *Bucket) offer() driver.Features {
 		Name:        "gcs",
 		Parts:       limits,
 		Conds: driver.Conds{
-			Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Retarget: driver.AllConds,
-			Concat: driver.AllConds, Delete: driver.CondIfMatch, DeleteBatch: true,
+			Put: driver.AllConds, Copy: driver.AllConds, Concat: driver.AllConds,
+			Delete: driver.CondIfMatch, DeleteBatch: true,
 		},
 		Metadata:    true,
 		PartSize:    cmp.Or(b.config.PartSize, defaultPartSize),
 		Concurrency: b.config.Concurrency,
 		Copy:        b.copyObject,
-		Retarget:    b.retarget,
 		Concat:      b.concat,
 		DeleteBatch: b.deleteBatch,
 		BatchMax:    maxBatch,
@@ -134,13 +132,5 @@ func (b *Bucket) Close() error {
 // full is key as the store knows it.
 func (b *Bucket) full(key string) string { return b.prefix.Full(key) }
 
-// checkKey is driver.CheckKey with the prefix counted and parts kept apart.
-func (b *Bucket) checkKey(key string) error {
-	if err := b.prefix.CheckKey(key); err != nil {
-		return err
-	}
-	if strings.HasPrefix(key, partsDir) {
-		return fmt.Errorf("key %q: %s holds the parts of uploads: %w", key, partsDir, driver.Invalid)
-	}
-	return nil
-}
+// checkKey is driver.CheckKey with the prefix counted.
+func (b *Bucket) checkKey(key string) error { return b.prefix.CheckKey(key) }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/api/storage/v1"
@@ -19,6 +20,12 @@ import (
 // scratchMark stands behind the key where the caller names no prefix for intermediate
 // objects.
 const scratchMark = ".joining-"
+
+// randDigits tell the intermediate objects of one concatenation from others'.
+const randDigits = 16
+
+// tidyTimeout bounds what is tidied up after the caller's context has ended.
+const tidyTimeout = 30 * time.Second
 
 // concat joins objects by compose: up to 32 by one request. More are joined in groups
 // first, the groups in parallel, to intermediate objects that the next request

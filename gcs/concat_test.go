@@ -179,8 +179,7 @@ func TestOutcomeUnknown(t *testing.T) {
 		}
 		ctx := t.Context()
 		for op, do := range map[driver.Op]func() error{
-			driver.OpPut:          func() error { _, err := b.Put(ctx, "key", section("x"), driver.WriteOptions{}); return err },
-			driver.OpCreateUpload: func() error { _, err := b.CreateUpload(ctx, "key", driver.WriteOptions{}); return err },
+			driver.OpPut: func() error { _, err := b.Put(ctx, "key", section("x"), driver.WriteOptions{}); return err },
 			driver.OpCopy: func() error {
 				_, err := b.Features().Copy(ctx, driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: "key"})
 				return err
@@ -194,6 +193,18 @@ func TestOutcomeUnknown(t *testing.T) {
 				t.Errorf("%s, reply %q: got %v, want an unknown outcome", op, reply, err)
 			}
 		}
+	}
+}
+
+// TestLostConcat breaks the connection instead of a reply.
+func TestLostConcat(t *testing.T) {
+	f := newFake(t, "bucket")
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
+	sources, _ := pieces(t, b, 2)
+	f.before = func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
+	_, err := b.Features().Concat(t.Context(), driver.ConcatRequest{Key: "key", Sources: sources})
+	if driver.KindOf(err) != driver.Unavailable || !driver.MayHave(err) {
+		t.Errorf("got %v, want Unavailable with an unknown outcome", err)
 	}
 }
 

@@ -22,9 +22,8 @@ const (
 	defaultUniverse = "googleapis.com"
 )
 
-// limits of uploads in parts.
-//
-// A part is an object, so that it may be as large as one; 5 TiB is the largest:
+// limits of objects. Parts are the objects that Concat joins, so that a part may be as
+// large as an object; 5 TiB is the largest:
 // https://cloud.google.com/storage/quotas#objects
 //
 // The store does not limit the number of parts. 10,000 is what blobdock plans
@@ -66,7 +65,7 @@ type Config struct {
 	StorageClass string // "" is the bucket's default
 	KMSKey       string // projects/P/locations/L/keyRings/R/cryptoKeys/K; "" is the bucket's default
 
-	PartSize    int64 // preferred size of an upload's first parts; 0 is 16 MiB
+	PartSize    int64 // preferred size of an upload's first pieces; 0 is 16 MiB
 	Concurrency int   // preferred parts in flight; 0 leaves it to the caller
 
 	driver.Network

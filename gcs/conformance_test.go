@@ -33,22 +33,14 @@ func harness(t *testing.T, prefix string) drivertest.Harness {
 			f.addBucket(name)
 			return at(t, name)
 		},
-		Missing:    func(t testing.TB) driver.Bucket { return at(t, "no-such-bucket") },
-		Golden:     "testdata",
-		Requests:   f.requests.Load,
-		Costs:      costs,
-		Exceptions: map[string]string{"sign/part": "the reply to a PUT does not tell what names the part"},
+		Missing:  func(t testing.TB) driver.Bucket { return at(t, "no-such-bucket") },
+		Golden:   "testdata",
+		Requests: f.requests.Load,
 	}
 	if prefix != "" {
 		h.MaxKey = driver.MaxKey - len(prefix) - 1
 	}
 	return h
-}
-
-// costs are the verbs that take more than one request.
-var costs = map[driver.Op]int64{
-	driver.OpPutPart:     2, // the part, and a look at the marker
-	driver.OpAbortUpload: 3, // the marker, a listing, and each part
 }
 
 func TestConformance(t *testing.T) {

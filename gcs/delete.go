@@ -40,7 +40,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions)
 	case o.IfVersion != "" && !ok:
 		err = driver.Fail(driver.OpDelete, key, fmt.Errorf("%q is no generation, so nothing has it: %w", o.IfVersion, driver.Mismatch))
 	case o.NotAfter.IsZero():
-		err = b.remove(ctx, driver.OpDelete, key, b.full(key), g)
+		err = b.remove(ctx, key, g)
 	default:
 		err = cloud.Late(b.removeBefore(ctx, key, g, o.NotAfter), o.NotAfter)
 	}
@@ -65,11 +65,10 @@ func (b *Bucket) another(ctx context.Context, op driver.Op, key string, mismatch
 	return mismatch
 }
 
-// remove deletes the object that the store knows as name, in the given
-// generation only unless that is 0.
-func (b *Bucket) remove(ctx context.Context, op driver.Op, key, name string, generation int64) error {
-	ctx, c := begin(ctx, op, key, driver.Cond{})
-	r := b.service.Delete(b.name, name).Context(ctx)
+// remove deletes the object at key, in the given generation only unless that is 0.
+func (b *Bucket) remove(ctx context.Context, key string, generation int64) error {
+	ctx, c := begin(ctx, driver.OpDelete, key, driver.Cond{})
+	r := b.service.Delete(b.name, b.full(key)).Context(ctx)
 	if generation != 0 {
 		r.IfGenerationMatch(generation)
 	}

@@ -15,49 +15,28 @@
 // A method makes one request and never repeats it; package driver/retry does.
 // The exceptions:
 //
-//   - PutPart is two: the part, and a look whether the upload still lives.
-//   - CompleteUpload and Features.Retarget are one for up to 31 parts. More are
-//     joined in groups of 32 first, which takes n/32 + n/1024 requests more and, once the
-//     object is there, one to delete each hundred parts. One more when CreateUpload was
-//     given a content type or metadata: they are read from the upload's marker.
-//   - AbortUpload deletes the marker, lists the parts and deletes them by the hundred.
 //   - Features.Concat is one for up to 32 sources. More are joined in groups first, which
 //     takes n/32 + n/1024 requests more; the intermediate objects have the prefix that the
 //     caller chose and are consumed by the next request.
 //   - Features.Copy is one inside a location and storage class, else as many as the store
 //     wants; one more when storage_class is set and the source's metadata is kept.
 //   - A refusal whose reason the reply does not tell costs a second request that
-//     finds it: a read, copy or delete under a condition, a completion, and as long as the
-//     store has not shown that the bucket is there, a 404. That of Features.Concat costs a
-//     look at each source.
+//     finds it: a read, copy or delete under a condition, and as long as the store has not
+//     shown that the bucket is there, a 404. That of Features.Concat costs a look at each
+//     source.
 //   - Delete with NotAfter is a signed URL: one more to IAM without a service account's key.
 //   - A range of an object without bytes is two.
 //   - Features.Sign is none with a service account's key, else one to IAM.
 //
 // # Uploads
 //
-// Google's resumable uploads belong to one process, and its XML multipart uploads
-// honour no preconditions. So parts are objects, under _parts/ below the bucket's
-// prefix, in one folder for each upload, beside an empty object that marks the upload
-// as alive. CompleteUpload is a compose of the parts, each pinned by its
-// generation, under the condition on the destination; the marker is one of its
-// sources, so that it fails when the upload is gone, and the store deletes the
-// sources when it is done. No byte is copied, whatever the key: that is how
-// Features.Retarget comes for free. Keys below _parts/ are refused, and
-// listings leave them out.
+// Features.Uploads is nil. Google's resumable uploads belong to one process, and its XML
+// multipart uploads honour no preconditions. Features.Concat joins objects by compose
+// instead, each pinned by its generation, under the condition on the destination; the
+// store deletes the sources in the same request if the caller wants that.
 //
-// UploadsPage lists each upload of which a marker or a part is left, parts
-// that a completion did not name included; AbortUpload removes it. A lifecycle rule
-// that deletes objects with the prefix _parts/ some days after their creation
-// does for what nobody sweeps:
-//
-//	{"rule": [{"action": {"type": "Delete"}, "condition": {"age": 7, "matchesPrefix": ["registry/_parts/"]}}]}
-//
-// A part's name is made of the key, so that keys of uploads are limited to some 960
-// bytes, less where they have many of the characters from space to slash.
-//
-// Turn soft delete off for a bucket of a registry, or parts that AbortUpload deletes are
-// kept, and billed, for a week: https://cloud.google.com/storage/docs/soft-delete
+// Turn soft delete off for a bucket of a registry, or the pieces of uploads are kept, and
+// billed, for a week: https://cloud.google.com/storage/docs/soft-delete
 //
 // # URL parameters
 //
@@ -80,8 +59,8 @@
 //	storage_class      STANDARD, NEARLINE, COLDLINE or ARCHIVE; default: the bucket's
 //	kms_key            projects/P/locations/L/keyRings/R/cryptoKeys/K; default: the bucket's
 //
-//	part_size          size of an upload's first parts; default: 16MiB
-//	concurrency        parts in flight; default: the caller's
+//	part_size          size of an upload's first pieces; default: 16MiB
+//	concurrency        pieces in flight; default: the caller's
 //
 //	ca_file            PEM file of the authorities to trust, in place of the system's
 //	client_cert_file   PEM file of this client's certificate, where the store, or a
@@ -95,8 +74,8 @@
 //	stall_timeout      without a byte moving, in the midst of a request; default: 30s
 //	log_requests       log each request, without headers and queries; default: false
 //
-// With a storage class other than STANDARD parts are deleted before that
-// class's minimum duration; by compose that costs nothing, by AbortUpload a fee.
+// With a storage class other than STANDARD pieces are deleted before that class's
+// minimum duration; by compose that costs nothing, by Delete a fee.
 //
 // # Credentials
 //
@@ -116,13 +95,11 @@
 // with it. What each permission is for:
 //
 //	storage.objects.get            Stat, Open, signed GET and HEAD; source of copies and
-//	                               of Concat; PutPart, CompleteUpload
-//	storage.objects.create         Put, CreateUpload, PutPart, CompleteUpload, Concat, copies
-//	storage.objects.delete         Delete, AbortUpload; to overwrite in Put, Concat and
-//	                               copies; CompleteUpload, whose parts go; Concat that
-//	                               deletes its sources
-//	storage.objects.list           ListPage, UploadsPage, AbortUpload; without it the
-//	                               reason of a refused completion stays unknown
+//	                               of Concat
+//	storage.objects.create         Put, Concat, copies
+//	storage.objects.delete         Delete; to overwrite in Put, Concat and copies; Concat
+//	                               that deletes its sources
+//	storage.objects.list           ListPage
 //	iam.serviceAccounts.signBlob   signed URLs and Delete with NotAfter without a key file
 //	                               (on the account that signs:
 //	                               roles/iam.serviceAccountTokenCreator)

@@ -89,16 +89,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	}
 	obj := b.fresh(b.full(key), o)
 	obj.Crc32c = crc
-	stored, err := b.send(ctx, driver.OpPut, key, obj, body, o.Cond, match)
-	if err != nil {
-		return driver.Object{}, err
-	}
-	return b.object(key, stored), nil
-}
-
-// send is insert with the contract's errors.
-func (b *Bucket) send(ctx context.Context, op driver.Op, key string, obj *storage.Object, body *io.SectionReader, cond driver.Cond, match *int64) (*storage.Object, error) {
-	ctx, c := begin(ctx, op, key, cond)
+	ctx, c := begin(ctx, driver.OpPut, key, o.Cond)
 	up := cloud.NewUpstream(body)
 	defer up.Release()
 	stored, err := b.insert(ctx, obj, up, body.Size(), match)
@@ -106,15 +97,15 @@ func (b *Bucket) send(ctx context.Context, op driver.Op, key string, obj *storag
 		err = c.failBody(ctx, up, err)
 		var e *driver.Error
 		if errors.As(err, &e) && e.Kind == driver.NotFound {
-			return nil, b.noBucket(e)
+			return driver.Object{}, b.noBucket(e)
 		}
-		return nil, err
+		return driver.Object{}, err
 	}
 	b.seen.Store(true)
 	if stored.Generation == 0 {
-		return nil, c.Incomplete("generation")
+		return driver.Object{}, c.Incomplete("generation")
 	}
-	return stored, nil
+	return b.object(key, stored), nil
 }
 
 func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOptions) (match *int64, crc string, err error) {

@@ -15,9 +15,7 @@ const (
 // https://cloud.google.com/storage/docs/access-control/iam-json
 var permissions = map[driver.Op]string{
 	driver.OpStat: mayGet, driver.OpOpen: mayGet,
-	driver.OpPut: mayReplace, driver.OpCreateUpload: mayCreate, driver.OpPutPart: mayReplace,
-	driver.OpCompleteUpload: mayReplace, driver.OpRetarget: mayReplace, driver.OpConcat: mayGet + " and " + mayReplace, driver.OpCopy: mayGet + " and " + mayReplace,
-	driver.OpDelete: mayDelete, driver.OpDeleteBatch: mayDelete, driver.OpAbortUpload: mayDelete + " and " + mayList,
-	driver.OpList: mayList, driver.OpListUploads: mayList,
+	driver.OpPut: mayReplace, driver.OpConcat: mayGet + " and " + mayReplace, driver.OpCopy: mayGet + " and " + mayReplace,
+	driver.OpDelete: mayDelete, driver.OpDeleteBatch: mayDelete, driver.OpList: mayList,
 	driver.OpSign: "iam.serviceAccounts.signBlob",
 }

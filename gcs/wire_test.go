@@ -125,18 +125,6 @@ func TestAttributes(t *testing.T) {
 	if _, err := b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "put"}, Dst: "copy"}); err != nil {
 		t.Fatal(err)
 	}
-	u, _ := b.CreateUpload(t.Context(), "parts", o)
-	var parts []driver.Part
-	for n := range 40 {
-		p, err := b.PutPart(t.Context(), u, n+1, section("x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		parts = append(parts, p)
-	}
-	if _, err := b.CompleteUpload(t.Context(), u, parts, driver.Cond{}); err != nil {
-		t.Fatal(err)
-	}
 	var sources []driver.Object
 	for range 40 {
 		sources = append(sources, driver.Object{Key: "put", Size: 1})
@@ -149,9 +137,9 @@ func TestAttributes(t *testing.T) {
 			t.Errorf("%s has class %q, type %q, metadata %v", name, made.StorageClass, made.ContentType, made.Metadata)
 		}
 	}
-	_ = content(t, b, "parts")
+	_ = content(t, b, "joined")
 	_, _ = b.ListPage(t.Context(), driver.ListRequest{})
-	_ = b.Delete(t.Context(), "parts", driver.DeleteOptions{})
+	_ = b.Delete(t.Context(), "joined", driver.DeleteOptions{})
 	if len(without) > 0 {
 		t.Errorf("without key or project:\n%s", strings.Join(without, "\n"))
 	}

@@ -23,7 +23,7 @@ func azureBucket(t *testing.T) driver.Bucket {
 
 func azurePart(t *testing.T, b driver.Bucket, u driver.Upload, n int, data string) driver.Part {
 	t.Helper()
-	p, err := b.PutPart(t.Context(), u, n, io.NewSectionReader(strings.NewReader(data), 0, int64(len(data))))
+	p, err := b.Features().Uploads.PutPart(t.Context(), u, n, io.NewSectionReader(strings.NewReader(data), 0, int64(len(data))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func azurePart(t *testing.T, b driver.Bucket, u driver.Upload, n int, data strin
 
 func azureUpload(t *testing.T, b driver.Bucket, key, data string) (driver.Upload, []driver.Part) {
 	t.Helper()
-	u, err := b.CreateUpload(t.Context(), key, driver.WriteOptions{})
+	u, err := b.Features().Uploads.CreateUpload(t.Context(), key, driver.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,22 +69,22 @@ func TestAzureTwoWriters(t *testing.T) {
 	first := driver.Cond{IfAbsent: true}
 	one, oneParts := azureUpload(t, b, "digest", "content")
 	two, twoParts := azureUpload(t, b, "digest", "content")
-	if _, err := b.CompleteUpload(t.Context(), one, oneParts, first); err != nil {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), one, oneParts, first); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.CompleteUpload(t.Context(), two, twoParts, first); !errors.Is(err, driver.Exists) {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), two, twoParts, first); !errors.Is(err, driver.Exists) {
 		t.Errorf("the loser: got %v, want %v", err, driver.Exists)
 	}
 	// Without the condition, too, its parts are gone rather than mixed with others.
-	if _, err := b.CompleteUpload(t.Context(), two, twoParts, driver.Cond{}); !errors.Is(err, driver.NotFound) {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), two, twoParts, driver.Cond{}); !errors.Is(err, driver.NotFound) {
 		t.Errorf("the loser without a condition: got %v, want %v", err, driver.NotFound)
 	}
 	// A part that comes late is accepted, and changes nothing.
 	late := azurePart(t, b, two, 2, "late")
-	if _, err := b.CompleteUpload(t.Context(), two, append(twoParts, late), driver.Cond{}); !errors.Is(err, driver.Mismatch) {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), two, append(twoParts, late), driver.Cond{}); !errors.Is(err, driver.Mismatch) {
 		t.Errorf("the loser with a late part: got %v, want %v", err, driver.Mismatch)
 	}
-	if err := b.AbortUpload(t.Context(), two); err != nil {
+	if err := b.Features().Uploads.AbortUpload(t.Context(), two); err != nil {
 		t.Error(err)
 	}
 	azureContent(t, b, "digest", "content")
@@ -94,16 +94,16 @@ func TestAzureCompletedOnce(t *testing.T) {
 	b := azureBucket(t)
 	u, parts := azureUpload(t, b, "key", "old")
 	for _, want := range []error{nil, driver.NotFound} {
-		if _, err := b.CompleteUpload(t.Context(), u, parts, driver.Cond{}); !errors.Is(err, want) {
+		if _, err := b.Features().Uploads.CompleteUpload(t.Context(), u, parts, driver.Cond{}); !errors.Is(err, want) {
 			t.Errorf("completion: got %v, want %v", err, want)
 		}
 	}
 	azureContent(t, b, "key", "old")
 	v, vparts := azureUpload(t, b, "key", "new")
-	if _, err := b.CompleteUpload(t.Context(), v, vparts, driver.Cond{}); err != nil {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), v, vparts, driver.Cond{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.CompleteUpload(t.Context(), u, parts, driver.Cond{}); !errors.Is(err, driver.NotFound) {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), u, parts, driver.Cond{}); !errors.Is(err, driver.NotFound) {
 		t.Errorf("completion over newer content: got %v, want %v", err, driver.NotFound)
 	}
 	azureContent(t, b, "key", "new")
@@ -114,11 +114,11 @@ func TestAzureReplacedPart(t *testing.T) {
 	b := azureBucket(t)
 	u, before := azureUpload(t, b, "key", "before")
 	after := azurePart(t, b, u, 1, "after")
-	if _, err := b.CompleteUpload(t.Context(), u, []driver.Part{after}, driver.Cond{}); err != nil {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), u, []driver.Part{after}, driver.Cond{}); err != nil {
 		t.Fatal(err)
 	}
 	azureContent(t, b, "key", "after")
-	if _, err := b.CompleteUpload(t.Context(), u, before, driver.Cond{}); !errors.Is(err, driver.NotFound) {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), u, before, driver.Cond{}); !errors.Is(err, driver.NotFound) {
 		t.Errorf("the replaced part, later: got %v, want %v", err, driver.NotFound)
 	}
 }
@@ -149,13 +149,13 @@ func TestAzureAbort(t *testing.T) {
 	// What the listing gives is enough for an abort.
 	for u, err := range driver.ListUploads(t.Context(), b, driver.ListRequest{Prefix: "repositories/"}) {
 		if err == nil {
-			err = b.AbortUpload(t.Context(), u)
+			err = b.Features().Uploads.AbortUpload(t.Context(), u)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := b.AbortUpload(t.Context(), u); err != nil {
+	if err := b.Features().Uploads.AbortUpload(t.Context(), u); err != nil {
 		t.Errorf("abort of what is gone: %v", err)
 	}
 	if got := azureUploads(t, b, driver.ListRequest{Prefix: "repositories/"}); len(got) != 0 {
@@ -164,25 +164,25 @@ func TestAzureAbort(t *testing.T) {
 	if _, err := b.Stat(t.Context(), private); !errors.Is(err, driver.NotFound) {
 		t.Errorf("after the abort: got %v, want %v", err, driver.NotFound)
 	}
-	if _, err := b.CompleteUpload(t.Context(), u, parts, driver.Cond{}); !errors.Is(err, driver.NotFound) {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), u, parts, driver.Cond{}); !errors.Is(err, driver.NotFound) {
 		t.Errorf("completion after the abort: got %v, want %v", err, driver.NotFound)
 	}
 	// A key that others may look at never shows an empty object.
-	if err := b.AbortUpload(t.Context(), other); err != nil {
+	if err := b.Features().Uploads.AbortUpload(t.Context(), other); err != nil {
 		t.Error(err)
 	}
 	if _, err := b.Stat(t.Context(), "blobs/data"); !errors.Is(err, driver.NotFound) {
 		t.Errorf("after an abort at a digest's key: got %v, want %v", err, driver.NotFound)
 	}
-	if _, err := b.CompleteUpload(t.Context(), other, otherParts, driver.Cond{}); err != nil {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), other, otherParts, driver.Cond{}); err != nil {
 		t.Errorf("completion at a digest's key: %v", err)
 	}
 	// An abort that comes after the completion leaves the object alone.
 	u, parts = azureUpload(t, b, private, "staged")
-	if _, err := b.CompleteUpload(t.Context(), u, parts, driver.Cond{}); err != nil {
+	if _, err := b.Features().Uploads.CompleteUpload(t.Context(), u, parts, driver.Cond{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.AbortUpload(t.Context(), u); err != nil {
+	if err := b.Features().Uploads.AbortUpload(t.Context(), u); err != nil {
 		t.Error(err)
 	}
 	azureContent(t, b, private, "staged")

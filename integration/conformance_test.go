@@ -23,7 +23,7 @@ func harness(t *testing.T, c cloud) drivertest.Harness {
 	case s3Cloud:
 		h.Name, h.ListsUploadsByKey = "s3-"+c.profile, true
 	case gcsCloud:
-		h.Name, h.Costs, h.Exceptions = "gcs", gcsCosts, gcsExceptions
+		h.Name, h.Exceptions = "gcs", gcsExceptions
 		if c.lawful {
 			h.Exceptions = verify.Exceptions("gcs")
 		}

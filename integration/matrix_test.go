@@ -62,20 +62,21 @@ type lab struct {
 }
 
 // The publishing ways of S3, GCS and Azure, and of a store that has none.
-var shapes = map[string]func(*driver.Features){
-	"mem-like-s3":    func(f *driver.Features) { f.Retarget, f.Rename = nil, nil },
-	"mem-like-gcs":   func(f *driver.Features) { f.CopyPart = nil },
-	"mem-like-azure": func(f *driver.Features) { f.Retarget, f.Rename, f.CopyMax = nil, nil, 3000 },
-	"mem-by-stream":  func(f *driver.Features) { f.Retarget, f.Rename, f.Copy, f.CopyPart = nil, nil, nil, nil },
+var shapes = map[string]mem.Options{
+	"mem-like-s3":    {NoConcat: true},
+	"mem-like-gcs":   {NoUploads: true},
+	"mem-like-azure": {NoConcat: true, CopyMax: 3000},
+	"mem-by-stream":  {NoConcat: true, NoCopy: true, NoPartCopy: true},
 }
 
 func labs(t *testing.T) []lab {
 	var all []lab
 	limits := driver.PartLimits{MinSize: 1 << 10, MaxSize: 64 << 10, MaxParts: 1000, MaxObject: 64 << 20, MaxPut: 64 << 20}
-	for name, edit := range shapes {
+	for name, o := range shapes {
+		o.Parts = limits
 		all = append(all, lab{
 			name: name, failures: fault.Failures, patience: time.Minute, bubble: true, part: 2 << 10,
-			bucket: func(testing.TB) driver.Bucket { return driver.With(mem.NewWith(mem.Options{Parts: limits}), edit) },
+			bucket: func(testing.TB) driver.Bucket { return mem.NewWith(o) },
 		})
 	}
 	for _, s := range stores(t) {

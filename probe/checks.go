@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,19 @@ var checks = []check{
 	{name: "clock", needs: "stat", do: clock},
 	{name: "latency", needs: "stat", do: latency},
 	{name: "conditional put", needs: "put", unused: noCond(func(c driver.Conds) driver.CondSet { return c.Put }), do: conditionalPut},
-	{name: "upload in parts", do: upload},
-	{name: "complete upload", needs: "upload in parts", do: complete},
-	{name: "conditional complete", needs: "complete upload", unused: noCond(func(c driver.Conds) driver.CondSet { return c.Complete }), do: conditionalComplete},
-	{name: "list uploads", do: listUploads},
-	{name: "abort upload", needs: "upload in parts", do: abort},
+	{name: "join objects", needs: "put", unused: func(p *run) string {
+		if p.features.Concat == nil {
+			return "the store joins the parts of uploads"
+		}
+		return ""
+	}, do: join},
+	{name: "upload in parts", unused: noUploads, do: upload},
+	{name: "complete upload", needs: "upload in parts", unused: noUploads, do: complete},
+	{name: "conditional complete", needs: "complete upload", unused: func(p *run) string {
+		return cmp.Or(noUploads(p), noCond(func(c driver.Conds) driver.CondSet { return c.Complete })(p))
+	}, do: conditionalComplete},
+	{name: "list uploads", unused: noUploads, do: listUploads},
+	{name: "abort upload", needs: "upload in parts", unused: noUploads, do: abort},
 	{name: "copy", needs: "put", unused: func(p *run) string {
 		if p.features.Copy == nil {
 			return "the store copies nothing"
@@ -56,6 +65,13 @@ func noCond(set func(driver.Conds) driver.CondSet) func(*run) string {
 		}
 		return ""
 	}
+}
+
+func noUploads(p *run) string {
+	if p.features.Uploads == nil {
+		return "the store has no multipart uploads; objects are joined"
+	}
+	return ""
 }
 
 func list(ctx context.Context, p *run) (string, error) {
@@ -114,6 +130,18 @@ func latency(ctx context.Context, p *run) (string, error) {
 
 var absent = driver.Cond{IfAbsent: true}
 
+// join makes an object of one object and itself, and deletes nothing.
+func join(ctx context.Context, p *run) (string, error) {
+	key := p.key("joined")
+	p.made = append(p.made, key)
+	src := driver.Object{Key: p.object.Key, Size: p.object.Size}
+	obj, err := p.features.Concat(ctx, driver.ConcatRequest{Key: key, Sources: []driver.Object{src, src}})
+	if err == nil && obj.Size != 2*p.object.Size {
+		err = fmt.Errorf("%d bytes were joined to %d: %w", 2*p.object.Size, obj.Size, driver.Corrupt)
+	}
+	return "", err
+}
+
 func upload(ctx context.Context, p *run) (string, error) {
 	return "", p.begin(ctx, p.key("_uploads/parts"))
 }
@@ -121,18 +149,18 @@ func upload(ctx context.Context, p *run) (string, error) {
 // begin leaves an upload of one part in p.
 func (p *run) begin(ctx context.Context, key string) error {
 	p.made = append(p.made, key)
-	u, err := p.bucket.CreateUpload(ctx, key, driver.WriteOptions{})
+	u, err := p.features.Uploads.CreateUpload(ctx, key, driver.WriteOptions{})
 	if err != nil {
 		return err
 	}
 	p.upload = u
-	part, err := p.bucket.PutPart(ctx, u, 1, section(content))
+	part, err := p.features.Uploads.PutPart(ctx, u, 1, section(content))
 	p.parts = []driver.Part{part}
 	return err
 }
 
 func complete(ctx context.Context, p *run) (string, error) {
-	_, err := p.bucket.CompleteUpload(ctx, p.upload, p.parts, driver.Cond{})
+	_, err := p.features.Uploads.CompleteUpload(ctx, p.upload, p.parts, driver.Cond{})
 	if err != nil {
 		return "", err
 	}
@@ -144,7 +172,7 @@ func conditionalComplete(ctx context.Context, p *run) (string, error) {
 	if err := p.begin(ctx, p.key("_uploads/parts")); err != nil {
 		return "", err
 	}
-	_, err := p.bucket.CompleteUpload(ctx, p.upload, p.parts, absent)
+	_, err := p.features.Uploads.CompleteUpload(ctx, p.upload, p.parts, absent)
 	if err := ignored("If-None-Match overwrote an object", err, driver.Exists); err != nil {
 		return "", err
 	}
@@ -152,7 +180,7 @@ func conditionalComplete(ctx context.Context, p *run) (string, error) {
 }
 
 func listUploads(ctx context.Context, p *run) (string, error) {
-	_, err := p.bucket.UploadsPage(ctx, driver.ListRequest{Prefix: p.folder + "/", Limit: 1})
+	_, err := p.features.Uploads.UploadsPage(ctx, driver.ListRequest{Prefix: p.folder + "/", Limit: 1})
 	return "for the sweeper", err
 }
 
@@ -162,7 +190,7 @@ func abort(ctx context.Context, p *run) (string, error) {
 			return "", err
 		}
 	}
-	err := p.bucket.AbortUpload(ctx, p.upload)
+	err := p.features.Uploads.AbortUpload(ctx, p.upload)
 	if err == nil {
 		p.upload = driver.Upload{}
 	}

@@ -116,7 +116,7 @@ func (p *run) tidy(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if p.upload.ID != "" {
-		_ = p.bucket.AbortUpload(ctx, p.upload)
+		_ = p.features.Uploads.AbortUpload(ctx, p.upload)
 	}
 	for _, key := range p.made {
 		_ = p.bucket.Delete(ctx, key, driver.DeleteOptions{})

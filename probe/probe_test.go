@@ -40,6 +40,7 @@ func bucket(t *testing.T, edit func(*driver.Features)) driver.Bucket {
 		for _, op := range []driver.Op{
 			driver.OpStat, driver.OpOpen, driver.OpPut, driver.OpDelete, driver.OpList, driver.OpCreateUpload, driver.OpPutPart,
 			driver.OpCompleteUpload, driver.OpAbortUpload, driver.OpListUploads, driver.OpSign, driver.OpCopy, driver.OpDeleteBatch,
+			driver.OpConcat,
 		} {
 			f.Permissions[op] = "may-" + string(op)
 		}
@@ -74,8 +75,8 @@ func wantEmpty(t *testing.T, b driver.Bucket) {
 func TestAllWell(t *testing.T) {
 	b := bucket(t, nil)
 	all := results(t, b)
-	if len(all) != 16 {
-		t.Errorf("%d checks, want 16", len(all))
+	if len(all) != 17 {
+		t.Errorf("%d checks, want 17", len(all))
 	}
 	for name, r := range all {
 		if r.Status != probe.OK || r.Err != nil || r.Grant != "" {
@@ -91,7 +92,7 @@ func TestEachPermission(t *testing.T) {
 		driver.OpList: "list", driver.OpPut: "put", driver.OpStat: "stat", driver.OpOpen: "read",
 		driver.OpPutPart: "upload in parts", driver.OpCompleteUpload: "complete upload", driver.OpListUploads: "list uploads",
 		driver.OpAbortUpload: "abort upload", driver.OpCopy: "copy", driver.OpSign: "signed URL",
-		driver.OpDelete: "delete", driver.OpDeleteBatch: "delete batch",
+		driver.OpDelete: "delete", driver.OpDeleteBatch: "delete batch", driver.OpConcat: "join objects",
 	} {
 		b := bucket(t, nil)
 		all := results(t, fault.Wrap(b, fault.Script{{Op: op, Where: fault.Before, Kind: driver.Denied}}))
@@ -118,8 +119,16 @@ func (b ignores) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	return b.Bucket.Put(ctx, key, body, o)
 }
 
-func (b ignores) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, _ driver.Cond) (driver.Object, error) {
-	return b.Bucket.CompleteUpload(ctx, u, parts, driver.Cond{})
+func (b ignores) Features() driver.Features {
+	f := b.Bucket.Features()
+	f.Uploads = completes{f.Uploads}
+	return f
+}
+
+type completes struct{ driver.Uploads }
+
+func (u completes) CompleteUpload(ctx context.Context, up driver.Upload, parts []driver.Part, _ driver.Cond) (driver.Object, error) {
+	return u.Uploads.CompleteUpload(ctx, up, parts, driver.Cond{})
 }
 
 func TestIgnoredConditions(t *testing.T) {
@@ -135,10 +144,16 @@ func TestIgnoredConditions(t *testing.T) {
 
 func TestUnused(t *testing.T) {
 	all := results(t, bucket(t, func(f *driver.Features) {
-		f.Conds, f.Copy, f.Sign, f.DeleteBatch = driver.Conds{}, nil, nil, nil
+		f.Conds, f.Copy, f.Sign, f.DeleteBatch, f.Concat = driver.Conds{}, nil, nil, nil, nil
 	}))
-	for _, name := range []string{"conditional put", "conditional complete", "copy", "signed URL", "delete batch"} {
+	for _, name := range []string{"conditional put", "conditional complete", "copy", "signed URL", "delete batch", "join objects"} {
 		if r := all[name]; r.Status != probe.Unused || r.Detail == "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+	all = results(t, bucket(t, func(f *driver.Features) { f.Uploads, f.CopyPart = nil, nil }))
+	for _, name := range []string{"upload in parts", "complete upload", "conditional complete", "list uploads", "abort upload"} {
+		if r := all[name]; r.Status != probe.Unused || !strings.Contains(r.Detail, "multipart") {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}

@@ -34,7 +34,7 @@ func TestBusy(t *testing.T) {
 			}
 			ended <- err
 		}()
-		if _, err := w.Write(content(1 << 20)); err != nil {
+		if _, err := w.Write(content(9 << 20)); err != nil { // one part, and the beginning of the next
 			t.Fatal(err)
 		}
 	}

@@ -187,16 +187,27 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 		return d.fail(ctx, to, err)
 	}
 	defer d.store.ForgetAll()
-	source := driver.Source{Key: src, ETag: obj.ETag}
-	if rename := d.bucket.Features().Rename; rename != nil {
-		_, err := rename(ctx, source, dst, driver.Cond{})
-		return d.fail(ctx, from, err)
-	}
 	o := driver.WriteOptions{ContentType: obj.ContentType, Metadata: obj.Metadata}
-	if _, err := driver.Copy(ctx, d.bucket, source, obj.Size, dst, o, d.store.CopyPlan()); err != nil {
+	_, err = driver.Concat(ctx, d.bucket, driver.ConcatRequest{
+		Key: dst, Sources: []driver.Object{obj}, Options: o, DeleteSources: true,
+	}, d.store.CopyPlan())
+	if driver.MayHave(err) && d.moved(ctx, obj, dst) {
+		return nil
+	}
+	if err != nil {
 		return d.fail(ctx, from, err)
 	}
 	return d.fail(ctx, from, d.bucket.Delete(ctx, src, driver.DeleteOptions{}))
+}
+
+// moved reports whether a Move took effect whose reply was lost: the source went as the
+// destination came.
+func (d *Driver) moved(ctx context.Context, src driver.Object, dst string) bool {
+	if _, err := d.bucket.Stat(ctx, src.Key); !errors.Is(err, driver.NotFound) {
+		return false
+	}
+	obj, err := d.bucket.Stat(ctx, dst)
+	return err == nil && obj.Size == src.Size
 }
 
 // checkMove refuses to move a file to another digest's key than its content has, as far as

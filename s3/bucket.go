@@ -164,6 +164,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 	f := driver.Features{
 		Permissions:  permissions,
 		SuffixRange:  true,
+		Uploads:      b,
 		UploadsByKey: b.profile.uploadsByKey,
 		Now:          b.clock.Now,
 		Name:         "s3/" + p.name,

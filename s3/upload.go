@@ -83,7 +83,9 @@ func (b *Bucket) checkUpload(u driver.Upload) error {
 	return b.checkKey(u.Key)
 }
 
-// CompleteUpload makes the named parts the object at u.Key.
+// CompleteUpload makes the parts the object at u.Key. Amazon S3 wants their numbers to
+// be consecutive, Ceph wants all of them to be named.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompletedPart.html
 func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, cond driver.Cond) (driver.Object, error) {
 	err := b.checkUpload(u)
 	if err == nil {

@@ -143,7 +143,7 @@ func TestOpenURL(t *testing.T) {
 		f.Copying.PartSize != 32*mib || f.Copying.Concurrency != 3 {
 		t.Errorf("features are %+v", f)
 	}
-	if f.Sign == nil || f.Copy == nil || f.CopyPart == nil || f.DeleteBatch == nil || f.BatchMax != 1000 || f.Retarget != nil || f.Rename != nil {
+	if f.Sign == nil || f.Copy == nil || f.CopyPart == nil || f.DeleteBatch == nil || f.BatchMax != 1000 || f.Uploads == nil {
 		t.Errorf("features are %+v", f)
 	}
 	if err := b.Close(); err != nil {

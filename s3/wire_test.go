@@ -273,15 +273,15 @@ hello
 		{
 			name: "complete",
 			do: func(b *Bucket) error {
-				_, err := b.CompleteUpload(ctx, u, []driver.Part{{Number: 2, Size: 5 * mib, ETag: `"a"`}, {Number: 5, Size: 1, ETag: `"b"`}}, driver.Cond{IfAbsent: true})
+				_, err := b.CompleteUpload(ctx, u, []driver.Part{{Number: 1, Size: 5 * mib, ETag: `"a"`}, {Number: 2, Size: 1, ETag: `"b"`}}, driver.Cond{IfAbsent: true})
 				return err
 			},
 			want: `POST /bucket/p/key?uploadId=up1
 Content-Type: application/xml
 If-None-Match: *
-X-Amz-Content-Sha256: a3ba73c25596260d5d9d64920dbb96bac6caa9264af3b44ee2083ee16d6149a0
+X-Amz-Content-Sha256: 223dfed738a8b6e0a5242503890b105cba0d323c00951326e2c49d2e448d98ed
 
-<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Part><ETag>&#34;a&#34;</ETag><PartNumber>2</PartNumber></Part><Part><ETag>&#34;b&#34;</ETag><PartNumber>5</PartNumber></Part></CompleteMultipartUpload>
+<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Part><ETag>&#34;a&#34;</ETag><PartNumber>1</PartNumber></Part><Part><ETag>&#34;b&#34;</ETag><PartNumber>2</PartNumber></Part></CompleteMultipartUpload>
 `,
 		},
 		{

@@ -22,8 +22,8 @@ var broken = map[string]func(driver.Bucket) driver.Bucket{
 	"list-order":        func(b driver.Bucket) driver.Bucket { return listsBackwards{b} },
 	"cond-honoured":     func(b driver.Bucket) driver.Bucket { return ignoresConditions{b} },
 	"put-atomic":        func(b driver.Bucket) driver.Bucket { return deletesFirst{b} },
-	"complete-by-etag":  func(b driver.Bucket) driver.Bucket { return forgivesParts{b} },
-	"complete-consumes": func(b driver.Bucket) driver.Bucket { return abortsOnce{b} },
+	"complete-by-etag":  uploadsWith(func(u driver.Uploads) driver.Uploads { return forgivesParts{u} }),
+	"complete-consumes": uploadsWith(func(u driver.Uploads) driver.Uploads { return abortsOnce{u} }),
 	"ctx-reachable":     func(b driver.Bucket) driver.Bucket { return ignoresContext{b} },
 	"etag-pins":         func(b driver.Bucket) driver.Bucket { return ignoresPins{b} },
 	"key-bytes":         func(b driver.Bucket) driver.Bucket { return decodesKeys{b} },
@@ -90,22 +90,23 @@ func (b deletesFirst) Put(ctx context.Context, key string, body *io.SectionReade
 	return b.Bucket.Put(ctx, key, body, o)
 }
 
-type forgivesParts struct{ driver.Bucket }
+type forgivesParts struct{ driver.Uploads }
 
 func (b forgivesParts) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
 	slices.SortFunc(parts, func(x, y driver.Part) int { return x.Number - y.Number })
-	return b.Bucket.CompleteUpload(ctx, u, parts, c)
+	return b.Uploads.CompleteUpload(ctx, u, parts, c)
 }
 
-type abortsOnce struct{ driver.Bucket }
+type abortsOnce struct{ driver.Uploads }
 
 func (b abortsOnce) AbortUpload(ctx context.Context, u driver.Upload) error {
-	for have, err := range driver.ListUploads(ctx, b, driver.ListRequest{Prefix: u.Key}) {
-		if err != nil {
-			return err
-		}
+	page, err := b.UploadsPage(ctx, driver.ListRequest{Prefix: u.Key})
+	if err != nil {
+		return err
+	}
+	for _, have := range page.Items {
 		if have.ID == u.ID {
-			return b.Bucket.AbortUpload(ctx, u)
+			return b.Uploads.AbortUpload(ctx, u)
 		}
 	}
 	return driver.Fail(driver.OpAbortUpload, u.Key, driver.NotFound)
@@ -158,6 +159,13 @@ type deletesLate struct{ driver.Bucket }
 func (b deletesLate) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
 	o.NotAfter = time.Time{}
 	return b.Bucket.Delete(ctx, key, o)
+}
+
+// uploadsWith puts other uploads in place.
+func uploadsWith(wrap func(driver.Uploads) driver.Uploads) func(driver.Bucket) driver.Bucket {
+	return func(b driver.Bucket) driver.Bucket {
+		return driver.With(b, func(f *driver.Features) { f.Uploads = wrap(f.Uploads) })
+	}
 }
 
 // joinsWith changes what is asked of Concat.

@@ -23,34 +23,21 @@ type write struct {
 func writes(f driver.Features) []write {
 	ways := []write{{"Put", f.Conds.Put, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
 		return b.Put(t.Context(), key, section(data), under(c))
-	}}, {"CompleteUpload", f.Conds.Complete, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
-		u, parts := uploaded(t, b, key, data)
-		obj, err := b.CompleteUpload(t.Context(), u, parts, c)
-		if err != nil {
-			abort(t, b, u)
-		}
-		return obj, err
 	}}}
-	if f.Copy != nil {
-		ways = append(ways, write{"Copy", f.Conds.Copy, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
-			put(t, b, "copied", data)
-			return b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "copied"}, Dst: key, Options: under(c)})
-		}})
-	}
-	if f.Retarget != nil {
-		ways = append(ways, write{"Retarget", f.Conds.Retarget, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
-			u, parts := uploaded(t, b, "staged", data)
-			obj, err := b.Features().Retarget(t.Context(), u, parts, key, c)
+	if f.Uploads != nil {
+		ways = append(ways, write{"CompleteUpload", f.Conds.Complete, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
+			u, parts := uploaded(t, b, key, data)
+			obj, err := b.Features().Uploads.CompleteUpload(t.Context(), u, parts, c)
 			if err != nil {
 				abort(t, b, u)
 			}
 			return obj, err
 		}})
 	}
-	if f.Rename != nil {
-		ways = append(ways, write{"Rename", f.Conds.Rename, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
-			put(t, b, "moved", data)
-			return b.Features().Rename(t.Context(), driver.Source{Key: "moved"}, key, c)
+	if f.Copy != nil {
+		ways = append(ways, write{"Copy", f.Conds.Copy, func(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) (driver.Object, error) {
+			put(t, b, "copied", data)
+			return b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "copied"}, Dst: key, Options: under(c)})
 		}})
 	}
 	if f.Concat != nil {

@@ -116,50 +116,6 @@ func wantBeyond(t testing.TB, what string, err error) {
 	}
 }
 
-func retarget(t *testing.T, s suite) {
-	b := s.New(t)
-	size := partSize(b)
-	u := create(t, b, "staged")
-	data := slices.Concat(content("one", size), content("two", 7))
-	parts := []driver.Part{putPart(t, b, u, 1, data[:size]), putPart(t, b, u, 2, data[size:])}
-	_, err := b.Features().Retarget(t.Context(), u, []driver.Part{{Number: 1, Size: size, ETag: `"other"`}}, "dir/final", driver.Cond{})
-	wantKind(t, "Retarget that names a changed part", err, driver.Mismatch)
-	obj := must[driver.Object](t, "Retarget")(b.Features().Retarget(t.Context(), u, parts, "dir/final", driver.Cond{}))
-	if obj.Key != "dir/final" || obj.Size != int64(len(data)) {
-		t.Errorf("Retarget says %+v", obj)
-	}
-	wantContent(t, b, "dir/final", data)
-	wantAbsent(t, b, "staged")
-	_, err = b.Features().Retarget(t.Context(), u, parts, "again", driver.Cond{})
-	wantKind(t, "Retarget of a completed upload", err, driver.NotFound)
-	_, err = b.PutPart(t.Context(), u, 3, section(nil))
-	wantKind(t, "PutPart after Retarget", err, driver.NotFound)
-}
-
-func rename(t *testing.T, s suite) {
-	b := s.New(t)
-	move := b.Features().Rename
-	data := content("source", 10_000)
-	src := put(t, b, "dir/src", data)
-	put(t, b, "dst", []byte("old"))
-	_, err := move(t.Context(), driver.Source{Key: src.Key, ETag: `"other"`}, "dst", driver.Cond{})
-	wantKind(t, "Rename of another version", err, driver.Mismatch)
-	_, err = move(t.Context(), driver.Source{Key: "absent"}, "dst", driver.Cond{})
-	wantKind(t, "Rename of an absent object", err, driver.NotFound)
-	wantContent(t, b, "dst", []byte("old"))
-	obj := must[driver.Object](t, "Rename")(move(t.Context(), driver.Source{Key: src.Key, ETag: src.ETag}, "dst", driver.Cond{}))
-	if obj.Key != "dst" || obj.Size != src.Size || obj.ETag == "" {
-		t.Errorf("Rename says %+v", obj)
-	}
-	wantContent(t, b, "dst", data)
-	wantAbsent(t, b, "dir/src")
-	if got := must[driver.Object](t, "Stat")(b.Stat(t.Context(), "dst")); got.ETag != obj.ETag {
-		t.Errorf("Stat says ETag %s, Rename said %s", got.ETag, obj.ETag)
-	}
-	must[driver.Object](t, "Rename to a new folder")(move(t.Context(), driver.Source{Key: "dst"}, "a/b/c", driver.Cond{}))
-	wantContent(t, b, "a/b/c", data)
-}
-
 func deleteBatch(t *testing.T, s suite) {
 	b := s.New(t)
 	f := b.Features()

@@ -40,8 +40,8 @@ func wireCost(t *testing.T, s suite) {
 	var p driver.Part
 	begin := func() {
 		t.Helper()
-		cost(driver.OpCreateUpload, func() (err error) { u, err = b.CreateUpload(ctx, "parts", driver.WriteOptions{}); return err })
-		cost(driver.OpPutPart, func() (err error) { p, err = b.PutPart(ctx, u, 1, section(data)); return err })
+		cost(driver.OpCreateUpload, func() (err error) { u, err = f.Uploads.CreateUpload(ctx, "parts", driver.WriteOptions{}); return err })
+		cost(driver.OpPutPart, func() (err error) { p, err = f.Uploads.PutPart(ctx, u, 1, section(data)); return err })
 	}
 	cost(driver.OpStat, func() error { _, err := b.Stat(ctx, "key"); return err })
 	cost(driver.OpPut, func() error { _, err := b.Put(ctx, "key", section(data), driver.WriteOptions{}); return err })
@@ -49,29 +49,24 @@ func wireCost(t *testing.T, s suite) {
 		cost(driver.OpOpen, func() error { _, err := read(t, b, "key", r, driver.ReadOptions{}); return err })
 	}
 	cost(driver.OpList, func() error { _, err := b.ListPage(ctx, driver.ListRequest{}); return err })
-	begin()
-	cost(driver.OpListUploads, func() error { _, err := b.UploadsPage(ctx, driver.ListRequest{}); return err })
-	cost(driver.OpCompleteUpload, func() error { _, err := b.CompleteUpload(ctx, u, []driver.Part{p}, driver.Cond{}); return err })
-	begin()
-	if f.CopyPart != nil {
-		cost(driver.OpCopyPart, func() error {
-			_, err := f.CopyPart(ctx, u, 2, driver.Source{Key: "key", Range: driver.Range{Len: 5}})
-			return err
-		})
-	}
-	cost(driver.OpAbortUpload, func() error { return b.AbortUpload(ctx, u) })
-	if f.Retarget != nil {
+	if f.Uploads != nil {
 		begin()
-		cost(driver.OpRetarget, func() error { _, err := f.Retarget(ctx, u, []driver.Part{p}, "target", driver.Cond{}); return err })
+		cost(driver.OpListUploads, func() error { _, err := f.Uploads.UploadsPage(ctx, driver.ListRequest{}); return err })
+		cost(driver.OpCompleteUpload, func() error { _, err := f.Uploads.CompleteUpload(ctx, u, []driver.Part{p}, driver.Cond{}); return err })
+		begin()
+		if f.CopyPart != nil {
+			cost(driver.OpCopyPart, func() error {
+				_, err := f.CopyPart(ctx, u, 2, driver.Source{Key: "key", Range: driver.Range{Len: 5}})
+				return err
+			})
+		}
+		cost(driver.OpAbortUpload, func() error { return f.Uploads.AbortUpload(ctx, u) })
 	}
 	if f.Copy != nil {
 		cost(driver.OpCopy, func() error {
 			_, err := f.Copy(ctx, driver.CopyRequest{Src: driver.Source{Key: "key"}, Dst: "copy"})
 			return err
 		})
-	}
-	if f.Rename != nil {
-		cost(driver.OpRename, func() error { _, err := f.Rename(ctx, driver.Source{Key: "key"}, "moved", driver.Cond{}); return err })
 	}
 	if f.Concat != nil {
 		obj := must[driver.Object](t, "Stat")(b.Stat(ctx, "key"))
@@ -87,7 +82,7 @@ func wireCost(t *testing.T, s suite) {
 		})
 	}
 	if f.DeleteBatch != nil {
-		cost(driver.OpDeleteBatch, func() error { return f.DeleteBatch(ctx, driver.Refs("parts", "copy", "target")) })
+		cost(driver.OpDeleteBatch, func() error { return f.DeleteBatch(ctx, driver.Refs("parts", "copy", "joined")) })
 	}
 	cost(driver.OpDelete, func() error { return b.Delete(ctx, "key", driver.DeleteOptions{}) })
 	cost(driver.OpDelete, func() error { return b.Delete(ctx, "absent", driver.DeleteOptions{}) })

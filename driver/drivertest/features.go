@@ -45,6 +45,12 @@ func pinFeatures(t *testing.T, s suite) {
 	if b.Features().Name == "" {
 		t.Error("Features.Name is empty")
 	}
+	if l := b.Features().Parts; l.MinSize < 0 || l.MaxSize < max(l.MinSize, 1) || l.MaxParts < 1 || l.MaxObject < 1 || l.MaxPut < 1 {
+		t.Errorf("limits make no sense: %+v", l)
+	}
+	if f := b.Features(); f.Uploads == nil && (f.CopyPart != nil || f.UploadsByKey || f.Conds.Complete != driver.NoCond) {
+		t.Errorf("what uploads need is offered without them: %+v", f)
+	}
 	if s.Golden == "" {
 		t.Log("this harness pins no features")
 		return
@@ -52,14 +58,14 @@ func pinFeatures(t *testing.T, s suite) {
 	Golden(t, filepath.Join(s.Golden, s.Name+".features.golden"), text)
 }
 
-// featureText has one line per function of f, whatever there will be, and one per
+// featureText has one line per function and interface of f, whatever there will be, and one per
 // other field that is set: a new one changes only what sets it.
 func featureText(f driver.Features) string {
 	var text strings.Builder
 	v := reflect.ValueOf(f)
 	for i := range v.NumField() {
 		name, field := v.Type().Field(i).Name, v.Field(i)
-		if field.Kind() == reflect.Func {
+		if isFeature(field) {
 			fmt.Fprintf(&text, "%s: %t\n", name, !field.IsNil())
 			continue
 		}
@@ -76,13 +82,18 @@ func featureText(f driver.Features) string {
 	return text.String()
 }
 
+// isFeature reports whether a field is something that a store offers or not.
+func isFeature(field reflect.Value) bool {
+	return field.Kind() == reflect.Func || field.Kind() == reflect.Interface
+}
+
 // missing names the features that f does not offer.
 func missing(f driver.Features) []string {
 	var names []string
 	v := reflect.ValueOf(f)
 	for i := range v.NumField() {
 		field := v.Field(i)
-		if field.Kind() == reflect.Func && field.IsNil() || field.Kind() == reflect.Bool && !field.Bool() {
+		if isFeature(field) && field.IsNil() || field.Kind() == reflect.Bool && !field.Bool() {
 			names = append(names, strings.ToLower(v.Type().Field(i).Name))
 		}
 	}

@@ -83,7 +83,7 @@ type pair[T any] struct{ real, model T }
 type walk struct {
 	t    testing.TB
 	b    driver.Bucket
-	m    driver.Bucket
+	m    *mem.Bucket
 	f    driver.Features
 	rand *rand.Rand
 	step int
@@ -126,18 +126,16 @@ func (w *walk) next() {
 		w.copy(key, pick(w, walkKeys))
 	case n < 66:
 		w.concat(key)
-	case n < 70 && w.f.Rename != nil:
-		w.rename(key, pick(w, walkKeys))
-	case n < 72 && w.f.DeleteBatch != nil:
+	case n < 68 && w.f.DeleteBatch != nil:
 		w.deleteBatch([]string{key, pick(w, walkKeys)})
-	case n < 78 && !w.noUploads:
+	case n < 78 && w.f.Uploads != nil && !w.noUploads:
 		w.create(key)
 	case n < 88 && len(w.uploads) > 0 && !large:
 		w.putPart(pick(w, w.uploads))
 	case n < 91 && len(w.uploads) > 0 && !large && w.f.CopyPart != nil:
 		w.copyPart(pick(w, w.uploads), key)
 	case n < 97 && len(w.uploads) > 0:
-		w.complete(pick(w, w.uploads), key)
+		w.complete(pick(w, w.uploads))
 	case len(w.uploads) > 0:
 		w.abort(pick(w, w.uploads))
 	default:
@@ -338,28 +336,6 @@ func (w *walk) copy(from, to string) {
 	w.wrote(what, to, o, realErr, modelErr)
 }
 
-func (w *walk) rename(from, to string) {
-	w.t.Helper()
-	if from == to {
-		return
-	}
-	c, ok := w.cond(to, w.f.Conds.Rename)
-	s := w.source(from, driver.Range{})
-	what := fmt.Sprintf("Rename(%+v, %q, %+v)", s.real, to, c.real)
-	var o pair[driver.Object]
-	var realErr, modelErr error
-	o.real, realErr = w.f.Rename(w.t.Context(), s.real, to, c.real)
-	if !ok {
-		w.refused(what, realErr)
-		return
-	}
-	o.model, modelErr = w.m.Features().Rename(w.t.Context(), s.model, to, c.model)
-	if !c.real.IsZero() && realErr != nil && modelErr != nil {
-		return
-	}
-	w.wrote(what, to, o, realErr, modelErr)
-}
-
 func (w *walk) create(key string) {
 	w.t.Helper()
 	if len(w.uploads) >= 4 {
@@ -367,7 +343,7 @@ func (w *walk) create(key string) {
 	}
 	var u pair[driver.Upload]
 	var realErr, modelErr error
-	u.real, realErr = w.b.CreateUpload(w.t.Context(), key, driver.WriteOptions{})
+	u.real, realErr = w.f.Uploads.CreateUpload(w.t.Context(), key, driver.WriteOptions{})
 	u.model, modelErr = w.m.CreateUpload(w.t.Context(), key, driver.WriteOptions{})
 	if w.same(fmt.Sprintf("CreateUpload(%q)", key), realErr, modelErr) {
 		w.uploads = append(w.uploads, &walkUpload{id: u, parts: map[int]pair[driver.Part]{}})
@@ -386,7 +362,7 @@ func (w *walk) putPart(u *walkUpload) {
 	}
 	var p pair[driver.Part]
 	var realErr, modelErr error
-	p.real, realErr = w.b.PutPart(w.t.Context(), u.id.real, n, section(data))
+	p.real, realErr = w.f.Uploads.PutPart(w.t.Context(), u.id.real, n, section(data))
 	p.model, modelErr = w.m.PutPart(w.t.Context(), u.id.model, n, section(data))
 	if w.same(fmt.Sprintf("PutPart(%q, %d)", u.id.real.Key, n), realErr, modelErr) {
 		u.parts[n] = p
@@ -411,12 +387,11 @@ func (w *walk) copyPart(u *walkUpload, key string) {
 	}
 }
 
-// number is that of a part to put: the next one, or one that is there. Some stores want
-// numbers without a gap; the clause part-order tries gaps.
+// number is that of a part to put: the next one, or one that is there.
 func (u *walkUpload) number(w *walk) int { return 1 + w.rand.IntN(min(len(u.parts)+1, 5)) }
 
 // complete names all parts, or sometimes none, or one by a wrong ETag.
-func (w *walk) complete(u *walkUpload, target string) {
+func (w *walk) complete(u *walkUpload) {
 	w.t.Helper()
 	var parts pair[[]driver.Part]
 	none := w.rand.IntN(8) == 0
@@ -435,23 +410,13 @@ func (w *walk) complete(u *walkUpload, target string) {
 	var o pair[driver.Object]
 	var realErr, modelErr error
 	key := u.id.real.Key
-	if w.f.Retarget != nil && w.rand.IntN(2) == 0 {
-		key = target
-		c, ok := w.cond(key, w.f.Conds.Retarget)
-		if !ok {
-			return
-		}
-		o.real, realErr = w.f.Retarget(w.t.Context(), u.id.real, parts.real, key, c.real)
-		o.model, modelErr = w.m.Features().Retarget(w.t.Context(), u.id.model, parts.model, key, c.model)
-	} else {
-		c, ok := w.cond(key, w.f.Conds.Complete)
-		if !ok {
-			return
-		}
-		o.real, realErr = w.b.CompleteUpload(w.t.Context(), u.id.real, parts.real, c.real)
-		o.model, modelErr = w.m.CompleteUpload(w.t.Context(), u.id.model, parts.model, c.model)
+	c, ok := w.cond(key, w.f.Conds.Complete)
+	if !ok {
+		return
 	}
-	what := fmt.Sprintf("completion of %q as %q", u.id.real.Key, key)
+	o.real, realErr = w.f.Uploads.CompleteUpload(w.t.Context(), u.id.real, parts.real, c.real)
+	o.model, modelErr = w.m.CompleteUpload(w.t.Context(), u.id.model, parts.model, c.model)
+	what := fmt.Sprintf("completion of %q", key)
 	if realErr != nil && modelErr != nil && isRefusal(realErr) && isRefusal(modelErr) {
 		return // parts and condition may be looked at in any order
 	}
@@ -474,7 +439,7 @@ func isRefusal(err error) bool {
 
 func (w *walk) abort(u *walkUpload) {
 	w.t.Helper()
-	w.same("AbortUpload", w.b.AbortUpload(w.t.Context(), u.id.real), w.m.AbortUpload(w.t.Context(), u.id.model))
+	w.same("AbortUpload", w.f.Uploads.AbortUpload(w.t.Context(), u.id.real), w.m.AbortUpload(w.t.Context(), u.id.model))
 	w.drop(u)
 }
 

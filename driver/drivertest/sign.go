@@ -73,11 +73,11 @@ func sign(t *testing.T, s suite) {
 		}
 	}
 
-	if !s.excepted(t, "sign/part") {
+	if b.Features().Uploads != nil && !s.excepted(t, "sign/part") {
 		upload := create(t, b, "parts")
 		part := content("part", partSize(b))
-		resp, _ = send(http.MethodPut, signed(driver.SignRequest{Method: http.MethodPut, Key: "parts", Upload: upload, Part: 3}), part)
-		complete(t, b, upload, driver.Part{Number: 3, Size: int64(len(part)), ETag: resp.Header.Get("ETag")})
+		resp, _ = send(http.MethodPut, signed(driver.SignRequest{Method: http.MethodPut, Key: "parts", Upload: upload, Part: 1}), part)
+		complete(t, b, upload, driver.Part{Number: 1, Size: int64(len(part)), ETag: resp.Header.Get("ETag")})
 		wantContent(t, b, "parts", part)
 	}
 

@@ -95,9 +95,9 @@ var clauses = []test{
 	{name: "list-order", run: listOrder},
 	{name: "cond-honoured", run: condHonoured},
 	{name: "put-atomic", run: putAtomic},
-	{name: "part-replace", run: partReplace},
-	{name: "complete-by-etag", run: completeByETag},
-	{name: "complete-consumes", run: completeConsumes},
+	{name: "part-replace", run: partReplace, needs: hasUploads},
+	{name: "complete-by-etag", run: completeByETag, needs: hasUploads},
+	{name: "complete-consumes", run: completeConsumes, needs: hasUploads},
 	{name: "ctx-reachable", run: ctxReachable},
 	{name: "bucket-not-key", run: bucketNotKey},
 	{name: "etag-pins", run: etagPins},
@@ -126,21 +126,21 @@ var further = []test{
 	{name: "list-start-after", run: listStartAfter},
 	{name: "list-while-deleting", run: listWhileDeleting},
 	{name: "list-thousand", run: listThousand, long: true},
-	{name: "part-order", run: partOrder},
-	{name: "part-limits", run: partLimits},
-	{name: "upload-invisible", run: uploadInvisible},
-	{name: "upload-list", run: uploadList},
-	{name: "upload-parallel", run: uploadParallel},
+	{name: "part-order", run: partOrder, needs: hasUploads},
+	{name: "part-limits", run: partLimits, needs: hasUploads},
+	{name: "upload-invisible", run: uploadInvisible, needs: hasUploads},
+	{name: "upload-list", run: uploadList, needs: hasUploads},
+	{name: "upload-parallel", run: uploadParallel, needs: hasUploads},
 	{name: "copy", run: copyWhole, needs: func(f driver.Features) bool { return f.Copy != nil }},
 	{name: "copy-part", run: copyPart, needs: func(f driver.Features) bool { return f.CopyPart != nil }},
-	{name: "retarget", run: retarget, needs: func(f driver.Features) bool { return f.Retarget != nil }},
-	{name: "rename", run: rename, needs: func(f driver.Features) bool { return f.Rename != nil }},
 	{name: "delete-batch", run: deleteBatch, needs: func(f driver.Features) bool { return f.DeleteBatch != nil }},
 	{name: "sign", run: sign, needs: func(f driver.Features) bool { return f.Sign != nil }},
 	{name: "wire-cost", run: wireCost},
 	{name: "features", run: pinFeatures},
 	{name: "model", run: model},
 }
+
+func hasUploads(f driver.Features) bool { return f.Uploads != nil }
 
 // Run runs the whole suite.
 func Run(t *testing.T, h Harness) {

@@ -38,21 +38,16 @@ func allVerbs(ctx context.Context, b driver.Bucket, key string) iter.Seq2[driver
 			}},
 			{driver.OpPut, true, func() error { _, err := b.Put(ctx, key, body, driver.WriteOptions{}); return err }},
 			{driver.OpDelete, true, func() error { return b.Delete(ctx, key, driver.DeleteOptions{}) }},
-			{driver.OpCreateUpload, true, func() error { _, err := b.CreateUpload(ctx, key, driver.WriteOptions{}); return err }},
-			{driver.OpPutPart, true, func() error { _, err := b.PutPart(ctx, u, 1, body); return err }},
-			{driver.OpCompleteUpload, true, func() error { _, err := b.CompleteUpload(ctx, u, one, driver.Cond{}); return err }},
-			{driver.OpAbortUpload, true, func() error { return b.AbortUpload(ctx, u) }},
+			{driver.OpCreateUpload, f.Uploads != nil, func() error { _, err := f.Uploads.CreateUpload(ctx, key, driver.WriteOptions{}); return err }},
+			{driver.OpPutPart, f.Uploads != nil, func() error { _, err := f.Uploads.PutPart(ctx, u, 1, body); return err }},
+			{driver.OpCompleteUpload, f.Uploads != nil, func() error { _, err := f.Uploads.CompleteUpload(ctx, u, one, driver.Cond{}); return err }},
+			{driver.OpAbortUpload, f.Uploads != nil, func() error { return f.Uploads.AbortUpload(ctx, u) }},
 			{driver.OpSign, f.Sign != nil, func() error {
 				_, err := f.Sign(ctx, driver.SignRequest{Method: http.MethodGet, Key: key, Expires: time.Minute})
 				return err
 			}},
 			{driver.OpCopy, f.Copy != nil, func() error { _, err := f.Copy(ctx, driver.CopyRequest{Src: src, Dst: key}); return err }},
 			{driver.OpCopyPart, f.CopyPart != nil, func() error { _, err := f.CopyPart(ctx, u, 1, src); return err }},
-			{driver.OpRetarget, f.Retarget != nil, func() error {
-				_, err := f.Retarget(ctx, driver.Upload{Key: "source", ID: "none"}, one, key, driver.Cond{})
-				return err
-			}},
-			{driver.OpRename, f.Rename != nil, func() error { _, err := f.Rename(ctx, src, key, driver.Cond{}); return err }},
 			{driver.OpConcat, f.Concat != nil, func() error {
 				_, err := f.Concat(ctx, driver.ConcatRequest{Key: key, Sources: []driver.Object{{Key: "source", Size: 1000}}})
 				return err
@@ -96,8 +91,10 @@ func ctxReachable(t *testing.T, s suite) {
 		}
 		_, err := b.ListPage(tt.ctx, driver.ListRequest{})
 		check(driver.OpList, err)
-		_, err = b.UploadsPage(tt.ctx, driver.ListRequest{})
-		check(driver.OpListUploads, err)
+		if uploads := b.Features().Uploads; uploads != nil {
+			_, err = uploads.UploadsPage(tt.ctx, driver.ListRequest{})
+			check(driver.OpListUploads, err)
+		}
 	}
 	wantContent(t, b, "key", old)
 	wantContent(t, b, "source", old)

@@ -30,8 +30,7 @@
 // A key can't be a folder of other keys as well: such a write is Invalid. Folders
 // that a delete leaves empty are removed, for distribution takes an empty folder
 // below _manifests/tags for a tag. Empty folders that others left are not listed.
-// The folder .blobdock holds temporary files, locks and uploads in parts; keys
-// below it are Invalid. Symbolic links are no objects, and never lead out of the
+// The folder .blobdock holds temporary files and locks; keys below it are Invalid. Symbolic links are no objects, and never lead out of the
 // root.
 package file
 
@@ -52,9 +51,10 @@ import (
 
 // What lies in the root beside objects.
 const (
-	reserved  = ".blobdock"
-	tempDir   = reserved + "/tmp"
-	lockDir   = reserved + "/locks"
+	reserved = ".blobdock"
+	tempDir  = reserved + "/tmp"
+	lockDir  = reserved + "/locks"
+	// uploadDir is where earlier versions kept uploads in parts, each in a folder.
 	uploadDir = reserved + "/uploads"
 )
 
@@ -62,12 +62,17 @@ const (
 	// maxFile is ext4's largest file with blocks of 4 KiB,
 	// https://docs.kernel.org/filesystems/ext4/overview.html.
 	maxFile = 16<<40 - 4<<10
-	// maxParts keeps an upload's folder small; it is S3's number.
+	// maxParts bounds the files that one Concat joins; it is S3's number.
 	maxParts = 10_000
 )
 
-// staleTemp is the age of temporary files that a crash must have left.
-const staleTemp = 24 * time.Hour
+const (
+	// staleTemp is the age of temporary files that a crash must have left.
+	staleTemp = 24 * time.Hour
+	// staleUpload is the age at which earlier versions' sweeps took an upload for
+	// abandoned. Replicas of such a version may still run.
+	staleUpload = 7 * 24 * time.Hour
+)
 
 // Options tune a bucket. The zero value is safe.
 type Options struct {
@@ -118,14 +123,10 @@ func (b *Bucket) Features() driver.Features {
 		Name:  "file",
 		Parts: limits,
 		Conds: driver.Conds{
-			Put: all, Complete: all, Copy: all, Retarget: all, Rename: all, Concat: all,
-			Delete: driver.CondIfMatch,
+			Put: all, Copy: all, Concat: all, Delete: driver.CondIfMatch,
 		},
-		Copy:     b.copyObject,
-		CopyPart: b.copyPart,
-		Retarget: b.retarget,
-		Rename:   b.rename,
-		Concat:   b.concat,
+		Copy:   b.copyObject,
+		Concat: b.concat,
 	}
 }
 
@@ -183,13 +184,14 @@ func (b *Bucket) open() (*root, error) {
 	r := &root{Root: dir}
 	// A root that can't be written to is still good for reading: whoever writes
 	// gets the error then.
-	for _, d := range []string{tempDir, lockDir, uploadDir} {
+	for _, d := range []string{tempDir, lockDir} {
 		if r.MkdirAll(d, 0o777) != nil {
 			return r, nil //nolint:nilerr // see above
 		}
 	}
 	r.coarse = b.roundsTimes(r)
-	r.dropStale(time.Now())
+	r.dropStale(tempDir, staleTemp)
+	r.dropStale(uploadDir, staleUpload)
 	return r, nil
 }
 
@@ -209,17 +211,18 @@ func (b *Bucket) roundsTimes(r *root) bool {
 	return err == nil && !info.ModTime().Equal(want)
 }
 
-// dropStale removes temporary files that nobody can be writing any more.
-func (r *root) dropStale(now time.Time) {
-	d, err := r.Open(tempDir)
+// dropStale removes what is in a folder and has not changed for so long that nobody can
+// be writing it any more.
+func (r *root) dropStale(dir string, age time.Duration) {
+	d, err := r.Open(dir)
 	if err != nil {
 		return
 	}
 	defer func() { _ = d.Close() }()
 	names, _ := d.Readdirnames(-1)
 	for _, name := range names {
-		name = tempDir + "/" + name
-		if info, err := r.Lstat(name); err == nil && now.Sub(info.ModTime()) > staleTemp {
+		name = dir + "/" + name
+		if info, err := r.Lstat(name); err == nil && time.Since(info.ModTime()) > age {
 			_ = r.RemoveAll(name)
 		}
 	}

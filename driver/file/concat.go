@@ -33,10 +33,8 @@ func (b *Bucket) joinTo(ctx context.Context, q driver.ConcatRequest) (driver.Obj
 	if err := r.holds(q.Key, q.Options.Cond); err != nil {
 		return driver.Object{}, err
 	}
-	if len(q.Sources) == 1 && q.DeleteSources {
-		if s := q.Sources[0]; s.Key != q.Key && s.Size > 0 && (s.Version == "" || s.Version == s.ETag) {
-			return b.move(ctx, driver.Source{Key: s.Key, ETag: s.ETag, Size: s.Size}, q.Key, q.Options.Cond)
-		}
+	if len(q.Sources) == 1 && q.DeleteSources && q.Sources[0].Key != q.Key {
+		return b.move(ctx, r, q.Sources[0], q.Key, q.Options.Cond)
 	}
 	name, versions, err := b.join(ctx, r, q)
 	if err != nil {
@@ -56,6 +54,34 @@ func (b *Bucket) joinTo(ctx context.Context, q driver.ConcatRequest) (driver.Obj
 		}
 	}
 	return obj, nil
+}
+
+// move renames the file of src.
+func (b *Bucket) move(ctx context.Context, r *root, src driver.Object, dst string, c driver.Cond) (driver.Object, error) {
+	unlock, err := b.lockKeys(ctx, r, src.Key, dst)
+	if err != nil {
+		return driver.Object{}, err
+	}
+	defer unlock()
+	info, err := r.find(src.Key)
+	if err == nil {
+		err = pinned(r.object(src.Key, info), src)
+	}
+	if err != nil {
+		return driver.Object{}, fmt.Errorf("source %q: %w", src.Key, err)
+	}
+	info, made, err := r.place(src.Key, dst, c)
+	if err != nil {
+		return driver.Object{}, err
+	}
+	// A move by link that was cut short leaves two names of one file, and rename
+	// between such two does nothing.
+	r.drop(src.Key)
+	if err := cmp.Or(b.syncFolders(r, dst, made), b.syncFolders(r, src.Key, false)); err != nil {
+		return driver.Object{}, &done{err}
+	}
+	r.prune(src.Key)
+	return r.object(dst, info), nil
 }
 
 // join makes a temporary file of the sources, and returns the version of each.

@@ -20,7 +20,7 @@ func (b *Bucket) copyObject(ctx context.Context, q driver.CopyRequest) (driver.O
 
 func (b *Bucket) copyTo(ctx context.Context, q driver.CopyRequest) (driver.Object, error) {
 	r, err := b.begin(ctx, q.Src.Key, q.Dst)
-	if err = cmp.Or(err, noRange(q.Src), q.Options.Check()); err != nil {
+	if err = cmp.Or(err, q.Check()); err != nil {
 		return driver.Object{}, err
 	}
 	src, info, err := r.openVersion(q.Src.Key, q.Src.ETag)
@@ -40,13 +40,6 @@ func (b *Bucket) copyTo(ctx context.Context, q driver.CopyRequest) (driver.Objec
 		r.drop(name)
 	}
 	return obj, err
-}
-
-func noRange(s driver.Source) error {
-	if s.Range != (driver.Range{}) {
-		return fmt.Errorf("source %q: only a part copy takes a range: %w", s.Key, driver.Invalid)
-	}
-	return nil
 }
 
 // step is how much is copied between two looks at the context.
@@ -72,49 +65,4 @@ func copyRange(ctx context.Context, w io.Writer, src *os.File, off, n int64) err
 		}
 	}
 	return ctx.Err()
-}
-
-func (b *Bucket) rename(ctx context.Context, src driver.Source, dst string, c driver.Cond) (driver.Object, error) {
-	obj, err := b.move(ctx, src, dst, c)
-	if err != nil {
-		return driver.Object{}, fail(driver.OpRename, dst, err)
-	}
-	return obj, nil
-}
-
-func (b *Bucket) move(ctx context.Context, src driver.Source, dst string, c driver.Cond) (driver.Object, error) {
-	r, err := b.begin(ctx, src.Key, dst)
-	if err = cmp.Or(err, noRange(src), c.Check()); err != nil {
-		return driver.Object{}, err
-	}
-	if src.Key == dst {
-		return driver.Object{}, fmt.Errorf("source and destination are the same: %w", driver.Invalid)
-	}
-	unlock, err := b.lockKeys(ctx, r, src.Key, dst)
-	if err != nil {
-		return driver.Object{}, err
-	}
-	defer unlock()
-	info, err := r.find(src.Key)
-	if err == nil {
-		err = matches(info, src.ETag)
-	}
-	if err == nil && src.Size != 0 && src.Size != info.Size() {
-		err = fmt.Errorf("want %d bytes, have %d: %w", src.Size, info.Size(), driver.Mismatch)
-	}
-	if err != nil {
-		return driver.Object{}, fmt.Errorf("source %q: %w", src.Key, err)
-	}
-	info, made, err := r.place(src.Key, dst, c)
-	if err != nil {
-		return driver.Object{}, err
-	}
-	// A move by link that was cut short leaves two names of one file, and rename
-	// between such two does nothing.
-	r.drop(src.Key)
-	if err := cmp.Or(b.syncFolders(r, dst, made), b.syncFolders(r, src.Key, false)); err != nil {
-		return driver.Object{}, &done{err}
-	}
-	r.prune(src.Key)
-	return r.object(dst, info), nil
 }

@@ -10,7 +10,7 @@ import (
 // contentType is that of every object, as files have none.
 const contentType = "application/octet-stream"
 
-// etag tells versions of an object or a part apart; the package says how.
+// etag tells versions of an object apart; the package says how.
 func etag(info fs.FileInfo) string {
 	return fmt.Sprintf("\"%x-%x-%x\"", inode(info), info.ModTime().UnixNano(), info.Size())
 }

@@ -14,39 +14,24 @@ import (
 	"github.com/blobdock/blobdock/driver/internal/wait"
 )
 
-// stripes is the number of locks that all keys and uploads share; the first
-// uploadStripes of them are for uploads.
 const (
-	stripes       = 256
-	uploadStripes = 64
+	// stripes is the number of locks that all keys share.
+	stripes = 192
+	// firstStripe begins their names. Earlier versions had others before it, and
+	// exclude this version's writers by these.
+	firstStripe = 64
 )
 
 // maxPoll bounds the pause between two looks at a lock that another process has.
 const maxPoll = 20 * time.Millisecond
 
-// lockKeys keeps other writers away from keys until unlock is called.
+// lockKeys keeps other writers away from keys until unlock is called. It takes locks
+// in ascending order, so that no two callers wait for each other.
 func (b *Bucket) lockKeys(ctx context.Context, r *root, keys ...string) (unlock func(), err error) {
 	var ns []int
 	for _, key := range keys {
-		ns = append(ns, uploadStripes+int(hash(key)%(stripes-uploadStripes)))
+		ns = append(ns, stripe(key))
 	}
-	return b.lock(ctx, r, ns)
-}
-
-// lockUpload keeps others from completing or aborting the upload. Who needs keys
-// as well locks the upload first.
-func (b *Bucket) lockUpload(ctx context.Context, r *root, id string) (unlock func(), err error) {
-	return b.lock(ctx, r, []int{int(hash(id) % uploadStripes)})
-}
-
-func hash(s string) uint32 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(s))
-	return h.Sum32()
-}
-
-// lock takes locks in ascending order, so that no two callers wait for each other.
-func (b *Bucket) lock(ctx context.Context, r *root, ns []int) (unlock func(), err error) {
 	slices.Sort(ns)
 	var held []func()
 	unlock = func() {
@@ -65,6 +50,12 @@ func (b *Bucket) lock(ctx context.Context, r *root, ns []int) (unlock func(), er
 	return unlock, nil
 }
 
+func stripe(key string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	return int(h.Sum32() % stripes)
+}
+
 // lockOne queues within the process first, so that only one of its goroutines
 // polls for the lock between processes.
 func (b *Bucket) lockOne(ctx context.Context, r *root, n int) (release func(), err error) {
@@ -73,7 +64,7 @@ func (b *Bucket) lockOne(ctx context.Context, r *root, n int) (release func(), e
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	f, err := r.flock(ctx, fmt.Sprintf("%s/%02x", lockDir, n))
+	f, err := r.flock(ctx, fmt.Sprintf("%s/%02x", lockDir, firstStripe+n))
 	if err != nil {
 		<-b.stripes[n]
 		return nil, fmt.Errorf("lock: %w", err)

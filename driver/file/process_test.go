@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -16,87 +17,35 @@ import (
 	"github.com/blobdock/blobdock/driver/file"
 )
 
-// TestTwoReplicas begins an upload in one bucket and ends it in another of the
-// same folder.
-func TestTwoReplicas(t *testing.T) {
+// TestStale removes temporary files that a crash left, and uploads that an earlier
+// version left, at the age that tells either from work under way.
+func TestStale(t *testing.T) {
 	dir := t.TempDir()
-	one, two := open(t, dir, file.Options{}), open(t, dir, file.Options{})
-	u, err := one.CreateUpload(t.Context(), "key", driver.WriteOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, err := one.PutPart(t.Context(), u, 1, body("first "))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found driver.Upload
-	for f, err := range driver.ListUploads(t.Context(), two, driver.ListRequest{}) {
-		if err != nil {
+	own := filepath.Join(dir, ".blobdock")
+	const day = 24 * time.Hour
+	for name, age := range map[string]time.Duration{
+		"tmp/old": day + time.Hour, "tmp/new": 0,
+		"uploads/OLD": 7*day + time.Hour, "uploads/NEW": 2 * day,
+	} {
+		path := filepath.Join(own, filepath.FromSlash(name))
+		if err := os.MkdirAll(path, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		found = f
-	}
-	if found.ID != u.ID || found.Key != u.Key || !found.Started.Equal(u.Started) {
-		t.Errorf("found %+v, want %+v", found, u)
-	}
-	second, err := two.PutPart(t.Context(), found, 2, body("second"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := two.CompleteUpload(t.Context(), found, []driver.Part{first, second}, driver.Cond{IfAbsent: true}); err != nil {
-		t.Fatal(err)
-	}
-	if got := content(t, one, "key"); got != "first second" {
-		t.Errorf("got %q", got)
-	}
-	if err := one.AbortUpload(t.Context(), u); err != nil {
-		t.Errorf("AbortUpload: %v", err)
-	}
-	left, err := filepath.Glob(filepath.Join(dir, ".blobdock", "[tu]*", "*"))
-	if err != nil || len(left) != 0 {
-		t.Errorf("left behind: %q, %v", left, err)
-	}
-}
-
-// TestForeignUploadID checks that an id is not taken for a path.
-func TestForeignUploadID(t *testing.T) {
-	dir := t.TempDir()
-	b := open(t, dir, file.Options{NoSync: true})
-	put(t, b, "x/upload.json", `{"key":"key"}`)
-	for _, id := range []string{"", ".", "..", "../../x", "/x", "a/b", "\x00"} {
-		u := driver.Upload{Key: "key", ID: id}
-		if _, err := b.PutPart(t.Context(), u, 1, body("x")); !errors.Is(err, driver.NotFound) {
-			t.Errorf("PutPart with id %q: %v", id, err)
+		for _, part := range []string{"upload.json", "1"} {
+			if err := os.WriteFile(filepath.Join(path, part), []byte("x"), 0o666); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := b.AbortUpload(t.Context(), u); err != nil {
-			t.Errorf("AbortUpload with id %q: %v", id, err)
-		}
-	}
-	if got := content(t, b, "x/upload.json"); got == "" {
-		t.Error("an object was taken for an upload")
-	}
-}
-
-func TestStaleTemporaryFiles(t *testing.T) {
-	dir := t.TempDir()
-	temp := filepath.Join(dir, ".blobdock", "tmp")
-	if err := os.MkdirAll(temp, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	old := time.Now().Add(-25 * time.Hour)
-	for name, at := range map[string]time.Time{"old": old, "new": time.Now()} {
-		path := filepath.Join(temp, name)
-		if err := os.WriteFile(path, nil, 0o666); err != nil {
-			t.Fatal(err)
-		}
+		at := time.Now().Add(-age)
 		if err := os.Chtimes(path, at, at); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(t, open(t, dir, file.Options{}), "key", "x")
-	left, err := os.ReadDir(temp)
-	if err != nil || len(left) != 1 || left[0].Name() != "new" {
-		t.Errorf("left %v, %v", left, err)
+	left, err := filepath.Glob(filepath.Join(own, "[tu]*", "*"))
+	want := []string{filepath.Join(own, "tmp", "new"), filepath.Join(own, "uploads", "NEW")}
+	if err != nil || !slices.Equal(left, want) {
+		t.Errorf("left %q, %v, want %q", left, err, want)
 	}
 }
 

@@ -51,8 +51,6 @@ func TestConformancePrefix(t *testing.T) {
 // TestConformanceImitations runs the suite on what imitates other stores.
 func TestConformanceImitations(t *testing.T) {
 	exceptions := map[string]map[string]string{
-		"aws":  {"part-order": "part numbers must be consecutive", "model/uploads": "the same"},
-		"ceph": {"part-order": "all parts must be named", "model/uploads": "the same", "part-limits": "the same"},
 		"azure": {
 			"upload-invisible/overwritten": "a Put drops the parts that wait at its key", "model/uploads": "the same",
 			"complete-consumes": "the same", "upload-list": "the same",

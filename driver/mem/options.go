@@ -15,7 +15,7 @@ type Options struct {
 
 	// Features that are not offered.
 	NoConcat   bool
-	NoRetarget bool // neither Retarget nor Rename
+	NoUploads  bool // no part copies either
 	NoCopy     bool // no copy of whole objects
 	NoPartCopy bool
 	NoBatch    bool
@@ -28,17 +28,13 @@ type Options struct {
 	// KeyInterval refuses writes to a key that follow one another faster, with a
 	// Throttled error that has KeyOnly set.
 	KeyInterval time.Duration
-	// AllPartsNamed refuses a completion that leaves out a part.
-	AllPartsNamed bool
-	// ConsecutiveParts refuses a completion whose part numbers are not 1, 2, 3 and so on.
-	ConsecutiveParts bool
 	// WriteDropsUploads has a write at a key drop all uploads to the key.
 	WriteDropsUploads bool
 }
 
 // Imitations are options with which a bucket publishes objects as the named stores
-// do: "aws", "minio", "r2", "ceph", "gcs", "azure", and "plain" for a store without
-// conditions and copies. All have S3's limits on parts, or the store's own.
+// do: "minio" (and Amazon S3), "r2", "ceph", "gcs", "file", "azure", and "plain" for a
+// store without conditions and copies. All have S3's limits on parts, or the store's own.
 func Imitations() map[string]Options {
 	const (
 		// https://developers.cloudflare.com/r2/platform/limits/
@@ -49,27 +45,25 @@ func Imitations() map[string]Options {
 		azureCopyMax = 256 * mib
 	)
 	return map[string]Options{
-		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompletedPart.html
-		"aws":   {NoConcat: true, NoRetarget: true, Unversioned: true, ConsecutiveParts: true},
-		"minio": {NoConcat: true, NoRetarget: true, Unversioned: true},
+		"minio": {NoConcat: true, Unversioned: true},
 		// https://developers.cloudflare.com/r2/objects/upload-objects/
 		"r2": {
-			NoConcat: true, NoRetarget: true, Unversioned: true, KeyInterval: r2Interval,
+			NoConcat: true, Unversioned: true, KeyInterval: r2Interval,
 			Parts: driver.PartLimits{MinSize: minPart, Uniform: true},
 		},
-		// RadosMultipartUpload::complete
-		"ceph": {NoConcat: true, NoRetarget: true, NoConds: true, Unversioned: true, AllPartsNamed: true},
+		"ceph": {NoConcat: true, NoConds: true, Unversioned: true},
 		"gcs": {
-			NoRetarget: true, NoPartCopy: true, KeyInterval: gcsInterval,
+			NoUploads: true, KeyInterval: gcsInterval,
 			// https://cloud.google.com/storage/quotas#objects
 			Parts: driver.PartLimits{MinSize: 1, MaxObject: 5 << 40},
 		},
+		"file": {NoUploads: true, NoBatch: true, Parts: driver.PartLimits{MinSize: 1}},
 		"azure": {
-			NoConcat: true, NoRetarget: true, CopyMax: azureCopyMax, WriteDropsUploads: true,
+			NoConcat: true, CopyMax: azureCopyMax, WriteDropsUploads: true,
 			// https://learn.microsoft.com/en-us/azure/storage/blobs/scalability-targets
 			Parts: driver.PartLimits{MinSize: 1, MaxSize: 4000 * mib, MaxParts: 50_000},
 		},
-		"plain": {NoConcat: true, NoRetarget: true, NoCopy: true, NoPartCopy: true, NoBatch: true, NoConds: true, Unversioned: true},
+		"plain": {NoConcat: true, NoCopy: true, NoPartCopy: true, NoBatch: true, NoConds: true, Unversioned: true},
 	}
 }
 
@@ -79,14 +73,13 @@ func (o Options) restrict(f *driver.Features) {
 	if o.NoConcat {
 		f.Concat, f.Conds.Concat = nil, driver.NoCond
 	}
-	if o.NoRetarget {
-		f.Retarget, f.Rename = nil, nil
-		f.Conds.Retarget, f.Conds.Rename = driver.NoCond, driver.NoCond
+	if o.NoUploads {
+		f.Uploads, f.Conds.Complete = nil, driver.NoCond
 	}
 	if o.NoCopy {
 		f.Copy, f.Conds.Copy = nil, driver.NoCond
 	}
-	if o.NoPartCopy {
+	if o.NoPartCopy || o.NoUploads {
 		f.CopyPart = nil
 	}
 	if o.NoBatch {

@@ -73,47 +73,35 @@ func (s *store) upload(key, id string) (*upload, error) {
 	return up, nil
 }
 
-// CompleteUpload makes the named parts an object. When it fails, the upload stays.
+// CompleteUpload makes the parts an object. When it fails, the upload stays.
 func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
-	obj, err := b.complete(ctx, u, parts, u.Key, c)
+	obj, err := b.complete(ctx, u, parts, c)
 	if err != nil {
 		return driver.Object{}, fail(driver.OpCompleteUpload, u.Key, err)
 	}
 	return obj, nil
 }
 
-func (b *Bucket) retarget(ctx context.Context, u driver.Upload, parts []driver.Part, key string, c driver.Cond) (driver.Object, error) {
-	obj, err := b.complete(ctx, u, parts, key, c)
-	if err != nil {
-		return driver.Object{}, fail(driver.OpRetarget, key, err)
-	}
-	return obj, nil
-}
-
-func (b *Bucket) complete(ctx context.Context, u driver.Upload, parts []driver.Part, key string, c driver.Cond) (driver.Object, error) {
-	from, err := b.full(ctx, u.Key)
-	to, toErr := b.full(ctx, key)
-	if err = cmp.Or(err, toErr, b.allows(c)); err != nil {
+func (b *Bucket) complete(ctx context.Context, u driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
+	key, err := b.full(ctx, u.Key)
+	if err = cmp.Or(err, b.allows(c)); err != nil {
 		return driver.Object{}, err
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
-	up, err := b.store.upload(from, u.ID)
+	up, err := b.store.upload(key, u.ID)
 	if err != nil {
 		return driver.Object{}, err
 	}
 	data, err := up.join(parts, b.limits)
-	if err = cmp.Or(err, b.checkNames(up, parts)); err != nil {
-		return driver.Object{}, err
-	}
-	if err := b.store.check(to, c); err != nil {
+	if err = cmp.Or(err, b.store.check(key, c)); err != nil {
 		return driver.Object{}, err
 	}
 	delete(b.store.uploads, u.ID)
-	return b.out(b.store.set(to, data, up.options)), nil
+	return b.out(b.store.set(key, data, up.options)), nil
 }
 
-// join is the content of the named parts, each of which must be unchanged.
+// join is the content of the named parts: all that there are, unchanged.
 func (up *upload) join(parts []driver.Part, l driver.PartLimits) (content, error) {
 	have := make([]driver.Part, len(parts))
 	data := make([]content, len(parts))
@@ -127,20 +115,13 @@ func (up *upload) join(parts []driver.Part, l driver.PartLimits) (content, error
 		}
 		have[i], data[i] = p.Part, p.data
 	}
-	return concat(data), l.CheckComplete(have)
-}
-
-// checkNames refuses part numbers that the imitated store does not take.
-func (b *Bucket) checkNames(up *upload, parts []driver.Part) error {
-	for i, p := range parts {
-		if b.options.ConsecutiveParts && p.Number != i+1 {
-			return fmt.Errorf("part %d comes where part %d is wanted: %w", p.Number, i+1, driver.Invalid)
-		}
+	if err := l.CheckComplete(have); err != nil {
+		return content{}, err
 	}
-	if b.options.AllPartsNamed && len(parts) < len(up.parts) {
-		return fmt.Errorf("%d of %d parts are named: %w", len(parts), len(up.parts), driver.Mismatch)
+	if len(parts) < len(up.parts) {
+		return content{}, fmt.Errorf("%d of %d parts are named: %w", len(parts), len(up.parts), driver.Mismatch)
 	}
-	return nil
+	return concat(data), nil
 }
 
 // AbortUpload drops an upload and its parts.

@@ -57,7 +57,6 @@ func TestWhatIsRepeated(t *testing.T) {
 		{driver.Call{Op: driver.OpStat}, throttled, true},
 		{driver.Call{Op: driver.OpPut, Cond: cond}, throttled, true},
 		{driver.Call{Op: driver.OpCompleteUpload}, throttled, true},
-		{driver.Call{Op: driver.OpRename}, throttled, true},
 
 		{driver.Call{Op: driver.OpPut, Cond: cond}, unreachable, true},
 		{driver.Call{Op: driver.OpCompleteUpload}, unreachable, true},
@@ -85,8 +84,6 @@ func TestWhatIsRepeated(t *testing.T) {
 		{driver.Call{Op: driver.OpPut, Cond: driver.Cond{IfMatch: "x"}}, lostReply, false},
 		{driver.Call{Op: driver.OpCopy, Cond: cond}, lostReply, false},
 		{driver.Call{Op: driver.OpCompleteUpload}, lostReply, false},
-		{driver.Call{Op: driver.OpRetarget}, lostReply, false},
-		{driver.Call{Op: driver.OpRename}, lostReply, false},
 
 		{driver.Call{Op: driver.OpPut}, damaged, true},
 		{driver.Call{Op: driver.OpPutPart}, damaged, true},

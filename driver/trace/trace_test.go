@@ -65,11 +65,11 @@ func TestSpans(t *testing.T) {
 	late, stop := context.WithTimeout(ctx, 0)
 	defer stop()
 	part := func() {
-		u, err := b.CreateUpload(context.Background(), "p", driver.WriteOptions{})
+		u, err := b.Features().Uploads.CreateUpload(context.Background(), "p", driver.WriteOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := b.PutPart(ctx, u, 3, section("part")); err != nil {
+		if _, err := b.Features().Uploads.PutPart(ctx, u, 3, section("part")); err != nil {
 			t.Fatal(err)
 		}
 	}

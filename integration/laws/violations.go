@@ -14,8 +14,6 @@ type Violation struct {
 func Violations() []Violation {
 	return []Violation{
 		{"TestDriver/s3-aws/cond-honoured", "copy-conditions", 14, false},
-		{"TestDriver/s3-aws/part-order", "part-order", 13, false},
-		{"TestDriver/s3-ceph/part-order", "parts-all-named", 13, false},
 		{"TestDriver/s3-unknown/concat-atomic", "conditions-refused", 14, false},
 		{"TestDriver/s3-unknown/cond-honoured", "conditions-refused", 14, false},
 		{"TestDriver/s3-unknown/model", "conditions-refused", 14, true},

@@ -123,20 +123,34 @@ func (a *asker) driverWrites() []write {
 				return err
 			})
 		}},
-		{"complete", "the completion of an upload", a.features.Conds.Complete, func(ctx context.Context, key, text string, c driver.Cond) reply {
+	}
+	if a.features.Uploads != nil {
+		ways = append(ways, write{"complete", "the completion of an upload", a.features.Conds.Complete, func(ctx context.Context, key, text string, c driver.Cond) reply {
 			u, parts, err := a.upload(ctx, key, []byte(text))
 			if err != nil {
 				return replyOf(err)
 			}
 			r := a.ask(ctx, func(ctx context.Context) error {
-				_, err := a.CompleteUpload(ctx, u, parts, c)
+				_, err := a.features.Uploads.CompleteUpload(ctx, u, parts, c)
 				return err
 			})
 			if r.err != nil {
-				_ = a.AbortUpload(ctx, u) // the run's end finds what stays
+				_ = a.features.Uploads.AbortUpload(ctx, u) // the run's end finds what stays
 			}
 			return r
-		}},
+		}})
+	}
+	if a.features.Concat != nil {
+		ways = append(ways, write{"concat", "a concatenation", a.features.Conds.Concat, func(ctx context.Context, key, text string, c driver.Cond) reply {
+			source, err := a.put(ctx, key+"-source", text)
+			if err != nil {
+				return replyOf(err)
+			}
+			return a.ask(ctx, func(ctx context.Context) error {
+				_, err := a.features.Concat(ctx, driver.ConcatRequest{Key: key, Sources: []driver.Object{source}, Options: driver.WriteOptions{Cond: c}})
+				return err
+			})
+		}})
 	}
 	if a.features.Copy != nil {
 		ways = append(ways, write{"copy", "a copy", a.features.Conds.Copy, func(ctx context.Context, key, text string, c driver.Cond) reply {

@@ -44,24 +44,23 @@ var emulators = []emulated{
 		name: "s3",
 		open: func(t *testing.T) (string, []string) { return onS3(t, emulator.Start(t), "minio") },
 		answers: map[string]string{
-			"part-gaps": "accepted", "unnamed-part": "accepted", "put-rate": "not throttled", "if-match-put": "honoured",
+			"put-rate": "not throttled", "if-match-put": "honoured",
 			"if-match-copy": "ignored", "delete-if-match": "ignored", "list-uploads": "by the exact key", "smallest-part": "5MiB",
 			"checksum-crc32c": "compared", "put-race-absent": "1 wins", "suffix-range": "honoured",
 		},
 	},
 	{
-		name: "gcs",
+		name: "gcs", clauses: "delete-absent|cond-honoured|bucket-not-key|sign|wire-cost|features",
 		open: func(t *testing.T) (string, []string) { return onGCS(t, emulator.StartGCS(t)) },
 		fails: []string{
-			"probe: conditional complete: ", "conformance: cond-honoured", "conformance: complete-by-etag",
-			"conformance: complete-consumes",
+			"conformance: cond-honoured",
 		},
 		full: []string{
-			"conformance: etag-pins", "conformance: list-pages", "conformance: upload-list", "conformance: copy", "conformance: retarget",
+			"conformance: etag-pins", "conformance: list-pages", "conformance: copy",
 		},
 		sometimes: []string{"conformance: model"},
 		answers: map[string]string{
-			"part-gaps": "accepted", "put-rate": "not throttled", "if-match-put": "honoured", "if-match-complete": "ignored",
+			"put-rate": "not throttled", "if-match-put": "honoured", "if-match-concat": "ignored",
 			"delete-if-match": "ignored", "compose-delete-sources": "ignored", "etag-of-equal-bytes": "different", "soft-delete": "no",
 		},
 	},
@@ -70,7 +69,7 @@ var emulators = []emulated{
 		open: func(t *testing.T) (string, []string) { return onAzure(t, emulator.StartAzure(t)) },
 		full: []string{"conformance: key-bytes", "conformance: copy-part"},
 		answers: map[string]string{
-			"part-gaps": "accepted", "put-rate": "not throttled", "delete-if-match": "honoured", "append-put-blob": "accepted",
+			"put-rate": "not throttled", "delete-if-match": "honoured", "append-put-blob": "accepted",
 			"append-put-block": "refused", "append-copy": "accepted", "suffix-range": "no valid reply", "folder-placeholders": "no",
 			"put-drops-blocks": "kept",
 		},
@@ -78,26 +77,19 @@ var emulators = []emulated{
 	{
 		name: "s3-laws-aws", open: lawfulS3("aws", "aws"), clauses: "cond-honoured|complete-by-etag|part-order",
 		fails: []string{
-			"registry: push on another replica after a kill: ", // part-order
-			"conformance: part-order",
 			"conformance: cond-honoured", // copy-conditions: a copy under If-Match to an absent key
 		},
 		full: []string{uploadsByKey},
 		answers: map[string]string{
-			"part-gaps": "refused", "part-gaps-no-checksum": "accepted", "part-gaps-composite": "refused", "part-gaps-full-object": "refused",
-			"unnamed-part": "accepted", "put-race-absent": "1 wins", "etag-of-equal-bytes": "different", "delete-if-match": "honoured",
+			"put-race-absent": "1 wins", "etag-of-equal-bytes": "different", "delete-if-match": "honoured",
 			"if-match-copy": "honoured", "put-rate": "not throttled",
 		},
 	},
 	{
 		name: "s3-laws-ceph", open: lawfulS3("ceph", "ceph"), clauses: "complete-by-etag|part-order",
-		fails: []string{
-			"registry: push on another replica after a kill: ", // parts-all-named
-			"conformance: part-order",
-		},
 		full: []string{uploadsByKey},
 		answers: map[string]string{
-			"part-gaps": "accepted", "unnamed-part": "refused", "if-match-put": "never met", "if-match-complete": "never met",
+			"if-match-put": "never met", "if-match-complete": "never met",
 		},
 	},
 	{
@@ -112,18 +104,18 @@ var emulators = []emulated{
 		sometimes: []string{"registry: ", walkInBatch}, // at ten times the rate a step passes or not
 		answers: map[string]string{
 			"put-rate": "throttled", "delete-rate": "throttled", "put-race-absent": "1 wins", "unequal-parts": "refused",
-			"part-gaps": "accepted", "if-match-copy": "ignored",
+			"if-match-copy": "ignored",
 		},
 	},
 	{
-		name: "gcs-laws", clauses: "complete-by-etag|complete-consumes|sign",
+		name: "gcs-laws", clauses: "concat-pins|concat-atomic|sign",
 		open: func(t *testing.T) (string, []string) {
 			g, _ := laws.GCS(t, emulator.StartGCS(t), laws.Options{GCS: laws.GCSOptions{KeyRate: keyRate()}}, "gcs")
 			return onGCS(t, g)
 		},
 		sometimes: []string{walkInBatch},
 		answers: map[string]string{
-			"put-rate": "throttled", "delete-rate": "throttled", "put-race-absent": "1 wins", "if-match-complete": "honoured",
+			"put-rate": "throttled", "delete-rate": "throttled", "put-race-absent": "1 wins", "if-match-concat": "honoured",
 			"if-match-copy": "honoured", "delete-if-match": "honoured", "compose-source-generation": "honoured", "compose-delete-sources": "honoured",
 		},
 	},

@@ -13,7 +13,6 @@ func Exceptions(name string) map[string]string {
 	case "gcs":
 		return map[string]string{
 			"sign/cache-control": "GCS documents overrides of a content's type and disposition alone",
-			"sign/part":          "GCS: the reply to a PUT does not tell what names the part",
 		}
 	case "azure":
 		// Azure's blocks belong to a blob's name and not to an upload: nothing has to
@@ -37,13 +36,7 @@ func Exceptions(name string) map[string]string {
 
 // Costs are the verbs that take another number of requests than one.
 func Costs(name string) map[driver.Op]int64 {
-	switch name {
-	case "gcs":
-		return map[driver.Op]int64{
-			driver.OpPutPart:     2, // the part, and a look at the marker
-			driver.OpAbortUpload: 3, // the marker, a listing, and each part
-		}
-	case "azure":
+	if name == "azure" {
 		// Without a folder of the upload's own an abort has nothing to ask for.
 		return map[driver.Op]int64{driver.OpCreateUpload: 0, driver.OpAbortUpload: 0}
 	}

@@ -182,7 +182,7 @@ func (r *Report) offered(w *page) {
 	for i := range v.NumField() {
 		name, field := v.Type().Field(i).Name, v.Field(i)
 		switch {
-		case field.Kind() == reflect.Func:
+		case field.Kind() == reflect.Func || field.Kind() == reflect.Interface:
 			value := "yes"
 			if field.IsNil() {
 				value = "no"
@@ -197,7 +197,7 @@ func (r *Report) offered(w *page) {
 	for _, c := range []struct {
 		name string
 		set  driver.CondSet
-	}{{"put", f.Conds.Put}, {"complete", f.Conds.Complete}, {"copy", f.Conds.Copy}, {"retarget", f.Conds.Retarget}, {"rename", f.Conds.Rename}} {
+	}{{"put", f.Conds.Put}, {"complete", f.Conds.Complete}, {"copy", f.Conds.Copy}, {"concat", f.Conds.Concat}} {
 		w.row("conditions on "+c.name, condNames(c.set))
 	}
 }

@@ -15,8 +15,6 @@ import (
 // of equal bytes.
 func (a *asker) allQuestions(etags string) []question {
 	all := []question{
-		{"part-gaps", "Can an upload be completed whose part numbers have a gap (1 and 3), with the checksums that blobdock sends?", accepted, a.partGaps},
-		{"unnamed-part", "Can an upload be completed that names only one of its two parts?", accepted, a.unnamedPart},
 		{"put-rate", "How many writes to one key does the store take in a row, and per second?", notThrottled, a.putRate},
 		{"delete-rate", "Does a deletion count as a write of the key?", notThrottled, a.deleteRate},
 		{"put-race", fmt.Sprintf("What do %d writers that meet at one key get?", racers), "all accepted", a.putRace},

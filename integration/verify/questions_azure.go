@@ -82,7 +82,7 @@ func (a azureAsker) putBlob(c driver.Cond) func(ctx context.Context, key string)
 func (a azureAsker) putBlock(ctx context.Context, key string) reply {
 	u, _, err := a.upload(ctx, key, []byte("text"))
 	if err == nil {
-		_ = a.AbortUpload(ctx, u)
+		_ = a.features.Uploads.AbortUpload(ctx, u)
 	}
 	return replyOf(err)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
@@ -39,9 +38,6 @@ func (a s3Asker) questions() []question {
 	}
 	all = append(all,
 		a.deleteIf("What does If-Match do on DeleteObject?", "", a.deleteMatching),
-		question{"part-gaps-no-checksum", "The same as part-gaps, with parts that carry no checksum?", "", a.gaps("", "")},
-		question{"part-gaps-composite", "The same, with CRC32C sums and a composite checksum?", "", a.gaps(types.ChecksumAlgorithmCrc32c, types.ChecksumTypeComposite)},
-		question{"part-gaps-full-object", "The same, with CRC32C sums and a full-object checksum?", "", a.gaps(types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject)},
 		question{"unequal-parts", "Can parts before the last differ in size?", unequal, a.unequalParts},
 		question{"smallest-part", "What is the smallest part before the last?", driver.FormatBytes(a.features.Parts.MinSize), a.smallestPart},
 		question{"list-uploads", "Which prefix finds an upload that is under way?", listed, a.listUploads},
@@ -76,7 +72,7 @@ func (a s3Asker) writes() []write {
 			in.IfMatch, in.IfNoneMatch = conditionS3(c)
 			r := a.call(ctx, func(ctx context.Context) error { _, err := a.client.CompleteMultipartUpload(ctx, in); return err })
 			if r.err != nil {
-				_ = a.AbortUpload(ctx, u) // the run's end finds what stays
+				_ = a.features.Uploads.AbortUpload(ctx, u) // the run's end finds what stays
 			}
 			return r
 		}},
@@ -129,11 +125,11 @@ const versionsKept = "yes"
 
 // listUploads begins an upload and looks for it.
 func (a s3Asker) listUploads(ctx context.Context, key string) (finding, error) {
-	u, err := a.CreateUpload(ctx, key+"/folder/object", driver.WriteOptions{})
+	u, err := a.features.Uploads.CreateUpload(ctx, key+"/folder/object", driver.WriteOptions{})
 	if err != nil {
 		return finding{}, err
 	}
-	defer func() { _ = a.AbortUpload(context.WithoutCancel(ctx), u) }()
+	defer func() { _ = a.features.Uploads.AbortUpload(context.WithoutCancel(ctx), u) }()
 	for _, q := range []struct{ prefix, found string }{{key + "/", "by the prefix"}, {u.Key, "by the exact key"}} {
 		for got, err := range driver.ListUploads(ctx, a, driver.ListRequest{Prefix: q.prefix}) {
 			if err != nil {

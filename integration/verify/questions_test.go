@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/blobdock/blobdock/azure"
 	"github.com/blobdock/blobdock/driver"
 )
 
@@ -18,13 +19,15 @@ func TestQuestionsDocumented(t *testing.T) {
 	}
 	page := string(text)
 	f := driver.Features{
-		Name: "any", Conds: driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds},
+		Name: "any", Conds: driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Concat: driver.AllConds},
 		Copy: func(context.Context, driver.CopyRequest) (driver.Object, error) { return driver.Object{}, nil },
 		Sign: func(context.Context, driver.SignRequest) (driver.SignedURL, error) { return driver.SignedURL{}, nil },
 	}
-	a := &asker{features: f}
+	a, google := &asker{features: f}, &asker{features: f}
+	a.features.Uploads = (*azure.Bucket)(nil)
+	google.features.Concat = func(context.Context, driver.ConcatRequest) (driver.Object, error) { return driver.Object{}, nil }
 	seen := make(map[string]bool)
-	for _, store := range [][]question{s3Asker{asker: a}.questions(), gcsAsker{asker: a}.questions(), azureAsker{asker: a}.questions()} {
+	for _, store := range [][]question{s3Asker{asker: a}.questions(), gcsAsker{asker: google}.questions(), azureAsker{asker: a}.questions()} {
 		names := make(map[string]bool)
 		for _, q := range store {
 			if names[q.name] {

@@ -99,7 +99,7 @@ func (r *remover) pending(ctx context.Context) []driver.Upload {
 // written there.
 func (r *remover) uploads(ctx context.Context) {
 	for _, u := range r.pending(ctx) {
-		if err := r.bucket.AbortUpload(ctx, u); err != nil {
+		if err := r.bucket.Features().Uploads.AbortUpload(ctx, u); err != nil {
 			continue // leftUploads tells
 		}
 		r.Uploads++

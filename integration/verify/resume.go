@@ -16,7 +16,7 @@ import (
 )
 
 // pushAfterKill pushes in PATCHes. The replica dies in the midst of the second, once a
-// part of it is stored; another replica tells how far the upload has come, and gets the
+// piece of it is stored; another replica tells how far the upload has come, and gets the
 // rest.
 func pushAfterKill(ctx context.Context, w *walk) (string, error) {
 	victim, err := w.cluster.serve(ctx, blobstore.Options{})
@@ -35,14 +35,14 @@ func pushAfterKill(ctx context.Context, w *walk) (string, error) {
 	if at, err = patch(ctx, at, data[:acknowledged]); err != nil {
 		return "", err
 	}
-	victim.life.killAfter(driver.OpPutPart)
-	// As many bytes as fill another part, and then silence.
+	victim.life.killAfter(driver.OpPut)
+	// As many bytes as fill another piece, and then silence.
 	body := &cutBody{Reader: bytes.NewReader(data[acknowledged : 3*part+part/2]), dead: victim.life.dead, ctx: ctx}
 	if _, err := send(ctx, http.MethodPatch, at, body, 4*part-acknowledged, http.StatusAccepted); err == nil {
 		return "", errors.New("the killed replica acknowledges a PATCH")
 	}
 	if !victim.life.killed() {
-		return "", errors.New("no part of the second PATCH was stored")
+		return "", errors.New("no piece of the second PATCH was stored")
 	}
 	if at, err = moved(at, w.two.url); err != nil {
 		return "", err

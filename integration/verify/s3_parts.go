@@ -106,13 +106,6 @@ func (a s3Asker) try(ctx context.Context, key string, algorithm types.ChecksumAl
 	return m.complete(ctx).finding(accepted)
 }
 
-// gaps completes an upload of parts 1 and 3 with checksums of one kind.
-func (a s3Asker) gaps(algorithm types.ChecksumAlgorithm, kind types.ChecksumType) func(context.Context, string) (finding, error) {
-	return func(ctx context.Context, key string) (finding, error) {
-		return a.try(ctx, key+"/object", algorithm, kind, []int32{1, 3}, random(1, partSize(a.features)), random(3, 10))
-	}
-}
-
 func (a s3Asker) unequalParts(ctx context.Context, key string) (finding, error) {
 	size := partSize(a.features)
 	return a.try(ctx, key+"/object", "", "", []int32{1, 2, 3}, random(1, size), random(2, size+1), random(3, 10))

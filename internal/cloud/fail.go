@@ -156,7 +156,7 @@ func (c *Call) Incomplete(what string) error {
 // object and the store documents that it takes one such write in every interval.
 func (c *Call) LimitKey(e *driver.Error, every time.Duration) {
 	switch c.Op {
-	case driver.OpPut, driver.OpDelete, driver.OpCompleteUpload, driver.OpCopy, driver.OpConcat, driver.OpRetarget, driver.OpRename:
+	case driver.OpPut, driver.OpDelete, driver.OpCompleteUpload, driver.OpCopy, driver.OpConcat:
 	default:
 		return
 	}

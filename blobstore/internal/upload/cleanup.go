@@ -139,7 +139,7 @@ func (c *cleanup) remove(r removals) {
 		}
 	}
 	for _, u := range r.uploads {
-		warn(c.bucket.AbortUpload(ctx, u))
+		warn(c.bucket.Features().Uploads.AbortUpload(ctx, u))
 	}
 	for _, i := range r.intents {
 		left, err := uploadsAt(ctx, c.bucket, i.key)

@@ -283,19 +283,13 @@ func (w *Writer) concat(ctx context.Context, d digest.Digest) error {
 		return err
 	}
 	key := e.layout.Blob(d)
-	conds := e.features.Conds.Complete
-	if e.features.Concat != nil {
-		conds = e.features.Conds.Concat
-	}
 	if obj, err := e.bucket.Stat(ctx, key); err == nil && obj.Size == w.size && !w.replace {
 		return nil
 	}
-	if e.features.Concat == nil {
-		if err := w.intend(ctx, d); err != nil {
-			return err
-		}
+	if err := w.intend(ctx, d); err != nil {
+		return err
 	}
-	return e.publish(ctx, key, w.size, conds, w.replace, func(c driver.Cond) error {
+	return e.publish(ctx, key, w.size, e.features.ConcatConds(), w.replace, func(c driver.Cond) error {
 		_, err := driver.Concat(ctx, e.bucket, driver.ConcatRequest{
 			Key: key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir,
 			Options: driver.WriteOptions{ContentType: contentType, Cond: c},

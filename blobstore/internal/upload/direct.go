@@ -45,17 +45,16 @@ func (w *Writer) beginDirect(ctx context.Context, length int64) error {
 	return nil // a multipart upload begins with the first full part
 }
 
-// makeDirect begins a multipart upload at the digest's key, where the store has no
-// cheaper way to put pieces together.
+// makeDirect begins a multipart upload at the digest's key, where the store has uploads.
 func (w *Writer) makeDirect(ctx context.Context) error {
-	if w.engine.features.Concat != nil {
+	if w.engine.features.Uploads == nil {
 		return nil
 	}
 	if err := w.intend(ctx, w.request.Digest); err != nil {
 		return w.brokeUnlocked(err)
 	}
 	key := w.engine.layout.Blob(w.request.Digest)
-	u, err := w.engine.bucket.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType})
+	u, err := w.engine.features.Uploads.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType})
 	if err != nil {
 		return w.brokeUnlocked(err)
 	}
@@ -115,7 +114,7 @@ func (d *direct) take(ctx context.Context, w *Writer, p []byte) error {
 func (d *direct) part(w *Writer, n int, body joined) (piece, func(context.Context) (piece, error)) {
 	p := piece{Key: d.key, Size: body.size()}
 	return p, func(ctx context.Context) (piece, error) {
-		got, err := w.engine.bucket.PutPart(ctx, d.upload, n, body.section())
+		got, err := w.engine.features.Uploads.PutPart(ctx, d.upload, n, body.section())
 		p.ETag = got.ETag
 		return p, err
 	}
@@ -145,7 +144,7 @@ func (d *direct) complete(ctx context.Context, w *Writer) error {
 		parts[i] = driver.Part{Number: i + 1, Size: p.Size, ETag: p.ETag}
 	}
 	if w.buf.Size() > 0 {
-		part, err := w.engine.bucket.PutPart(ctx, d.upload, len(parts)+1, w.buf.Section())
+		part, err := w.engine.features.Uploads.PutPart(ctx, d.upload, len(parts)+1, w.buf.Section())
 		if err != nil {
 			return err
 		}
@@ -153,7 +152,7 @@ func (d *direct) complete(ctx context.Context, w *Writer) error {
 	}
 	completed := false
 	err := w.engine.publish(ctx, d.key, w.size, w.engine.features.Conds.Complete, w.replace, func(c driver.Cond) error {
-		_, err := w.engine.bucket.CompleteUpload(ctx, d.upload, parts, c)
+		_, err := w.engine.features.Uploads.CompleteUpload(ctx, d.upload, parts, c)
 		completed = completed || err == nil || driver.MayHave(err)
 		return err
 	})

@@ -76,7 +76,7 @@ func (e *Engine) abortAt(ctx context.Context, key string, before time.Time) erro
 	}
 	for _, u := range left {
 		if !u.Started.IsZero() && u.Started.Before(before) {
-			if err := e.bucket.AbortUpload(ctx, u); err != nil {
+			if err := e.features.Uploads.AbortUpload(ctx, u); err != nil {
 				return err
 			}
 		}
