@@ -375,7 +375,7 @@ func (w *wire) wantClosed() {
 	w.t.Helper()
 	if b, err := w.r.ReadByte(); err == nil {
 		w.t.Errorf("got byte %q on a connection that is to be closed", b)
-	} else if ne, ok := err.(net.Error); ok && ne.Timeout() { //nolint:errorlint // net's own
+	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		w.t.Error("the connection stays open")
 	}
 }
