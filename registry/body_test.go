@@ -428,7 +428,7 @@ func TestStalledWire(t *testing.T) {
 // TestTricklingWire trickles on after the answer: the connection is closed all the same.
 func TestTricklingWire(t *testing.T) {
 	w := dial(t, handler(t, mem.New(), quick+"&body_min_rate=100KiB"))
-	w.send(http.MethodPatch, w.begin(), octets+"Content-Length: 1000000\r\n", "")
+	w.send(http.MethodPatch, w.begin(), octets+"Content-Length: 100000\r\n", "")
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
