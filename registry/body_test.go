@@ -375,7 +375,7 @@ func (w *wire) wantClosed() {
 	w.t.Helper()
 	if b, err := w.r.ReadByte(); err == nil {
 		w.t.Errorf("got byte %q on a connection that is to be closed", b)
-	} else if ne, ok := err.(net.Error); ok && ne.Timeout() { //nolint:errorlint // net's own
+	} else if ne, ok := err.(net.Error); ok && ne.Timeout() {
 		w.t.Error("the connection stays open")
 	}
 }
@@ -422,6 +422,29 @@ func TestStalledWire(t *testing.T) {
 			w.wantClosed()
 			protocols["HTTP/1"](t, h).finish(t, at, []byte("hello world!"), tt.keeps)
 		})
+	}
+}
+
+// TestTricklingWire trickles on after the answer: the connection is closed all the same.
+func TestTricklingWire(t *testing.T) {
+	w := dial(t, handler(t, mem.New(), quick+"&body_min_rate=100KiB"))
+	w.send(http.MethodPatch, w.begin(), octets+"Content-Length: 100000\r\n", "")
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			if _, err := w.conn.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	res, body := w.receive(http.MethodPatch)
+	wantTimeout(t, res, body)
+	select {
+	case <-over:
+	case <-time.After(30 * time.Second):
+		t.Error("the connection stays open")
 	}
 }
 
@@ -534,6 +557,7 @@ func TestBodyBeyondHandler(t *testing.T) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 			w.WriteHeader(http.StatusAccepted)
 			_ = http.NewResponseController(w).Flush()
+			time.Sleep(500 * time.Millisecond)
 			p, err := io.ReadAll(r.Body)
 			got <- fmt.Sprintf("%s %v", p, err)
 		})
@@ -551,22 +575,27 @@ func TestBodyBeyondHandler(t *testing.T) {
 			t.Errorf("got %s", res.Status)
 		}
 	})
-	t.Run("streams behind a body it did not read", func(t *testing.T) {
-		w := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			for range 10 {
-				_, _ = w.Write(content(4 << 10))
-				select {
-				case <-r.Context().Done():
-					return
-				case <-time.After(100 * time.Millisecond):
+	for _, reads := range []bool{false, true} {
+		t.Run(fmt.Sprintf("streams for long behind a body, read %t", reads), func(t *testing.T) {
+			w := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if reads {
+					_, _ = io.Copy(io.Discard, r.Body)
 				}
+				for range 10 {
+					_, _ = w.Write(content(4 << 10))
+					select {
+					case <-r.Context().Done():
+						return
+					case <-time.After(100 * time.Millisecond):
+					}
+				}
+			})
+			w.send(http.MethodGet, "/", "Content-Length: 5\r\n", "hello")
+			if res, body := w.receive(http.MethodGet); res.StatusCode != http.StatusOK || len(body) != 40<<10 {
+				t.Errorf("got %s with %d bytes", res.Status, len(body))
 			}
 		})
-		w.send(http.MethodGet, "/", "Content-Length: 5\r\n", "hello")
-		if res, body := w.receive(http.MethodGet); res.StatusCode != http.StatusOK || len(body) != 40<<10 {
-			t.Errorf("got %s with %d bytes", res.Status, len(body))
-		}
-	})
+	}
 	t.Run("hijacks", func(t *testing.T) {
 		w := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			conn, rw, err := w.(http.Hijacker).Hijack()

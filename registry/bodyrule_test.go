@@ -105,7 +105,7 @@ func TestBodyRule(t *testing.T) {
 					for {
 						n, err := r.Body.Read(p)
 						got += n
-						if err == io.EOF { //nolint:errorlint // as io.Reader has it
+						if err == io.EOF {
 							w.WriteHeader(http.StatusCreated)
 							return
 						}
