@@ -3,6 +3,7 @@ package upload
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,13 +28,23 @@ type cleanup struct {
 	ctx    context.Context //nolint:containedctx // of the goroutine, which no call waits for
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
-	refs    []driver.ObjectRef
-	folders []string
-	uploads []driver.Upload
+	mu sync.Mutex
+	removals
 	wake    chan struct{} // has room for one
 	closing bool
 	done    chan struct{} // closed when the goroutine has ended; nil before it began
+}
+
+// removals are what is to be removed.
+type removals struct {
+	refs    []driver.ObjectRef
+	folders []string
+	uploads []driver.Upload
+	intents []intent
+}
+
+func (r *removals) empty() bool {
+	return len(r.refs)+len(r.folders)+len(r.uploads)+len(r.intents) == 0
 }
 
 func newCleanup(b driver.Bucket, log *slog.Logger) *cleanup {
@@ -60,6 +71,12 @@ func (c *cleanup) abort(u driver.Upload) {
 	c.enqueue(func() { c.uploads = append(c.uploads, u) })
 }
 
+// intent has an intent removed, unless there are multipart uploads at its key. They may
+// be another push's, or what an earlier try has left whose reply was lost: the sweep looks.
+func (c *cleanup) intent(i intent) {
+	c.enqueue(func() { c.intents = append(c.intents, i) })
+}
+
 func (c *cleanup) enqueue(add func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,16 +99,16 @@ func (c *cleanup) run(done chan struct{}) {
 	for {
 		c.gather()
 		c.mu.Lock()
-		refs, folders, uploads := c.refs, c.folders, c.uploads
-		c.refs, c.folders, c.uploads = nil, nil, nil
-		if len(refs)+len(folders)+len(uploads) == 0 {
+		todo := c.removals
+		c.removals = removals{}
+		if todo.empty() {
 			// The goroutine ends with the work, and begins again with the next.
 			c.done = nil
 			c.mu.Unlock()
 			return
 		}
 		c.mu.Unlock()
-		c.remove(refs, folders, uploads)
+		c.remove(todo)
 	}
 }
 
@@ -111,7 +128,7 @@ func (c *cleanup) gather() {
 	}
 }
 
-func (c *cleanup) remove(refs []driver.ObjectRef, folders []string, uploads []driver.Upload) {
+func (c *cleanup) remove(r removals) {
 	ctx, cancel := context.WithTimeout(c.ctx, cleanupTime)
 	defer cancel()
 	warn := func(err error) {
@@ -119,23 +136,31 @@ func (c *cleanup) remove(refs []driver.ObjectRef, folders []string, uploads []dr
 			c.log.WarnContext(ctx, "upload not tidied up, the sweep will", "cause", err)
 		}
 	}
-	for _, u := range uploads {
+	for _, u := range r.uploads {
 		warn(c.bucket.AbortUpload(ctx, u))
 	}
-	warn(driver.DeleteAll(ctx, c.bucket, refs)) // intents among them, whose uploads are gone now
-	for _, prefix := range folders {
+	for _, i := range r.intents {
+		left, err := uploadsAt(ctx, c.bucket, i.key)
+		warn(err)
+		if err == nil && len(left) == 0 {
+			r.refs = append(r.refs, i.object)
+		}
+	}
+	warn(driver.DeleteAll(ctx, c.bucket, r.refs))
+	for _, prefix := range r.folders {
 		warn(removeFolder(ctx, c.bucket, prefix, ""))
 	}
 }
 
-// removeFolder removes all objects below prefix but keep.
+// removeFolder removes all objects below prefix but keep and intents: these lead the sweep
+// to multipart uploads of processes that died.
 func removeFolder(ctx context.Context, b driver.Bucket, prefix, keep string) error {
 	var refs []driver.ObjectRef
 	for entry, err := range driver.List(ctx, b, driver.ListRequest{Prefix: prefix}) {
 		if err != nil {
 			return err
 		}
-		if entry.Key != keep {
+		if entry.Key != keep && !strings.HasPrefix(entry.Key, prefix+intentsDir) {
 			refs = append(refs, driver.ObjectRef{Key: entry.Key, Version: entry.Version})
 		}
 	}

@@ -18,10 +18,16 @@ import (
 // a process has left.
 const intentsDir = "m/"
 
+// intent is one of these objects, and the key that it leads to.
+type intent struct {
+	object driver.ObjectRef
+	key    string
+}
+
 // intend notes that a multipart upload to d's key begins, where the sweep would not find it
 // otherwise.
 func (w *Writer) intend(ctx context.Context, d digest.Digest) error {
-	if !w.engine.features.UploadsByKey || w.intent.Key != "" {
+	if !w.engine.features.UploadsByKey || w.intent.object.Key != "" {
 		return nil
 	}
 	key := fmt.Sprintf("%s%s%s-%s", w.folder, intentsDir, d.Algorithm(), d.Encoded())
@@ -29,15 +35,15 @@ func (w *Writer) intend(ctx context.Context, d digest.Digest) error {
 	if err != nil {
 		return fmt.Errorf("intent: %w", err)
 	}
-	w.intent = driver.ObjectRef{Key: key, Version: obj.Version}
+	w.intent = intent{driver.ObjectRef{Key: key, Version: obj.Version}, w.engine.layout.Blob(d)}
 	return nil
 }
 
 // fulfilled has the intent removed: its multipart upload is completed or aborted.
 func (w *Writer) fulfilled() {
-	if w.intent.Key != "" {
-		w.engine.cleanup.add(w.intent)
-		w.intent = driver.ObjectRef{}
+	if w.intent.object.Key != "" {
+		w.engine.cleanup.intent(w.intent)
+		w.intent = intent{}
 	}
 }
 
@@ -62,15 +68,30 @@ func (e *Engine) abortIntended(ctx context.Context, folder string, before time.T
 }
 
 func (e *Engine) abortAt(ctx context.Context, key string, before time.Time) error {
-	for u, err := range driver.ListUploads(ctx, e.bucket, driver.ListRequest{Prefix: key}) {
-		if err != nil {
-			return err
-		}
-		if u.Key == key && !u.Started.IsZero() && u.Started.Before(before) {
+	left, err := uploadsAt(ctx, e.bucket, key)
+	if err != nil {
+		return err
+	}
+	for _, u := range left {
+		if !u.Started.IsZero() && u.Started.Before(before) {
 			if err := e.bucket.AbortUpload(ctx, u); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// uploadsAt are the multipart uploads to a key.
+func uploadsAt(ctx context.Context, b driver.Bucket, key string) ([]driver.Upload, error) {
+	var left []driver.Upload
+	for u, err := range driver.ListUploads(ctx, b, driver.ListRequest{Prefix: key}) {
+		if err != nil {
+			return nil, err
+		}
+		if u.Key == key {
+			left = append(left, u)
+		}
+	}
+	return left, nil
 }

@@ -29,10 +29,12 @@ var modelSeed = flag.Uint64("model.seed", 0, "the only seed that TestModel runs"
 
 // TestModel has clients push, race, disconnect, repeat, give up and cancel through several
 // replicas of the engine, on the imitation of each store, while the store fails, loses
-// answers and throttles, replicas are killed, and sweeps run. After each run:
+// answers, throttles and delivers damaged states, others leave truncated blobs, replicas
+// are killed, and sweeps run. After each run:
 //
 //   - nothing is under a digest but what has it,
-//   - what was acknowledged and not ended is there, and can be committed,
+//   - what was acknowledged and not ended is there, and can be committed; a verdict has
+//     ended nothing but its branch,
 //   - what was answered by success is published and linked,
 //   - once all is swept, nothing of the uploads is left, and no memory is held.
 func TestModel(t *testing.T) {
@@ -57,44 +59,6 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// storm lets calls to a store take time, fail, and be carried out although they fail.
-type storm struct {
-	mu   sync.Mutex
-	rand *rand.Rand
-	calm bool
-}
-
-var errStorm = errors.New("the store is down")
-
-func (s *storm) wrap(b driver.Bucket) driver.Bucket {
-	return driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-		s.mu.Lock()
-		dice, pause := s.rand.IntN(100), time.Duration(s.rand.IntN(40_000_000))
-		if s.calm {
-			dice = 99
-		}
-		s.mu.Unlock()
-		fail := func(kind driver.Kind, unknown bool) error {
-			return &driver.Error{Op: c.Op, Key: c.Key, Kind: kind, MayHave: unknown, Err: errStorm}
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return driver.Fail(c.Op, c.Key, ctx.Err())
-		}
-		switch {
-		case dice < 4:
-			return fail(driver.Unavailable, false)
-		case dice < 7:
-			return fail(driver.Throttled, false)
-		case dice < 11:
-			_ = next(context.WithoutCancel(ctx))
-			return fail(driver.Unavailable, c.Op.Changes())
-		}
-		return next(ctx)
-	})
-}
-
 // model is what the clients know.
 type model struct {
 	t       *testing.T
@@ -109,13 +73,21 @@ type model struct {
 	parts   int64           // that the budget has room for
 
 	mu      sync.Mutex
-	deletes int // blobs that were deleted
+	deletes int                      // blobs that were deleted or truncated by others
+	planted map[digest.Digest][]byte // what others have left under digests
 	uploads []*modelUpload
 }
 
 // modelUpload is one upload: the content behind each id that a client was given.
 type modelUpload struct {
 	ids map[string][]byte
+	// born tells how many ids there were before an id.
+	born map[string]int
+	// doomed are ids that a verdict may have ended for another reason than their content.
+	doomed map[string]bool
+	// verdicts are the contents on which there was a verdict. They ended no more than
+	// the states on the way there.
+	verdicts [][]byte
 	// Requests that may end the upload: those under way, and how many there were. One
 	// that failed in passing has ended nothing.
 	ending, endings int
@@ -123,6 +95,42 @@ type modelUpload struct {
 	// attempts are what requests have tried to make the content.
 	attempts [][]byte
 }
+
+func newModelUpload(first string) *modelUpload {
+	u := &modelUpload{ids: make(map[string][]byte), born: make(map[string]int), doomed: make(map[string]bool)}
+	u.add(first, first, nil)
+	return u
+}
+
+// add notes that a request at the id base has been told of another one.
+func (u *modelUpload) add(base, name string, content []byte) {
+	if _, known := u.ids[name]; known {
+		return
+	}
+	if u.gone(base) {
+		u.doomed[name] = true // it was begun from what a verdict has ended
+	}
+	u.ids[name], u.born[name] = content, len(u.ids)
+}
+
+// gone reports whether a verdict may have ended what the id names. A first id names no
+// object that could be deleted.
+func (u *modelUpload) gone(name string) bool {
+	return u.doomed[name] || !isFirst(name) && slices.ContainsFunc(u.verdicts, func(v []byte) bool { return bytes.HasPrefix(v, u.ids[name]) })
+}
+
+// verdict notes the verdict on some content, by a request that began when there were so
+// many ids. Those told of since may have been begun from what it has ended.
+func (u *modelUpload) verdict(content []byte, ids int) {
+	u.verdicts = append(u.verdicts, content)
+	for name, n := range u.born {
+		if n >= ids && !isFirst(name) {
+			u.doomed[name] = true
+		}
+	}
+}
+
+func isFirst(name string) bool { return name[strings.LastIndexByte(name, '.')+1] == macMark }
 
 // attempt notes what a request tries to make the upload's content.
 func (m *model) attempt(u *modelUpload, content []byte) {
@@ -159,7 +167,7 @@ func (m *model) found(held promise, name string, size int64) {
 	defer m.mu.Unlock()
 	for _, p := range held.u.attempts {
 		if int64(len(p)) >= size && digest.FromBytes(p[:size]) == got {
-			held.u.ids[name] = p[:size:size]
+			held.u.add(held.id, name, p[:size:size])
 			return
 		}
 	}
@@ -169,15 +177,18 @@ func (m *model) found(held promise, name string, size int64) {
 // promise is what an upload that nobody ends is held to while a request runs.
 type promise struct {
 	u       *modelUpload
+	id      string
 	endings int
+	ids     int // that there were
+	damages int
 	mayEnd  bool
 }
 
-// begin notes that a request begins; ends tells that it may end the upload.
-func (m *model) begin(u *modelUpload, ends bool) promise {
+// begin notes that a request to an id begins; ends tells that it may end the upload.
+func (m *model) begin(u *modelUpload, id string, ends bool) promise {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := promise{u, u.endings, u.ended || u.ending > 0}
+	p := promise{u, id, u.endings, len(u.ids), m.storm.damaged(), u.ended || u.ending > 0}
 	if ends {
 		u.ending++
 		u.endings++
@@ -190,20 +201,33 @@ func (m *model) begin(u *modelUpload, ends bool) promise {
 func (m *model) holds(p promise) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return !p.mayEnd && !p.u.ended && p.u.endings == p.endings
+	return !p.mayEnd && !p.u.ended && p.u.endings == p.endings && !p.u.gone(p.id)
 }
 
+// damaged reports whether a state may have been delivered damaged since.
+func (m *model) damaged(p promise) bool { return m.storm.damaged() != p.damages }
+
 // end notes that a request which might end the upload is over.
-func (m *model) end(u *modelUpload, ended bool) {
+func (m *model) end(p promise, ended bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	u.ending--
-	u.ended = u.ended || ended
+	p.u.ending--
+	p.u.ended = p.u.ended || ended
+}
+
+// endBranch notes that such a request was answered by a verdict on some content.
+func (m *model) endBranch(p promise, content []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p.u.ending--
+	p.u.verdict(content, p.ids)
 }
 
 func runModel(t *testing.T, o mem.Options, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	m := &model{t: t, rand: r, options: small(o), bucket: mem.NewWith(small(o))}
+	m := &model{t: t, rand: r, options: small(o), bucket: mem.NewWith(small(o)), planted: make(map[digest.Digest][]byte)}
+	// Half of the stores that have multipart uploads list them by their key alone.
+	m.bucket = driver.With(m.bucket, func(f *driver.Features) { f.UploadsByKey = f.Concat == nil && seed%2 == 0 })
 	m.storm = &storm{rand: rand.New(rand.NewPCG(seed, 2))}
 	m.engines, m.budgets, m.kills = make([]*Engine, 3), make([]*memory.Budget, 3), make([]chan struct{}, 3)
 	m.parts = []int64{5, 8, 16}[r.IntN(3)]
@@ -234,35 +258,6 @@ func (m *model) start(i int) {
 	o := testOptions(m.budgets[i])
 	o.Retry = retry.Policy{Attempts: 3}
 	m.engines[i] = New(retry.Wrap(killable(m.storm.wrap(m.bucket), m.kills[i]), o.Retry), o)
-}
-
-var errKilled = errors.New("the replica was killed")
-
-// killable has all calls fail from a moment on. Of calls under way some are carried out.
-func killable(b driver.Bucket, dead <-chan struct{}) driver.Bucket {
-	return driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-		if c.Op != driver.OpOpen { // whose reader needs the context
-			bounded, cancel := context.WithCancel(ctx)
-			defer cancel()
-			ctx = bounded
-			done := make(chan struct{})
-			defer close(done)
-			go func() {
-				select {
-				case <-dead:
-					cancel()
-				case <-done:
-				}
-			}()
-		}
-		err := next(ctx)
-		select {
-		case <-dead:
-			return errKilled
-		default:
-			return err
-		}
-	})
 }
 
 func (m *model) engine(r *rand.Rand) *Engine {
@@ -365,6 +360,24 @@ func (m *model) deleteBlob(r *rand.Rand) {
 	}
 }
 
+// plant leaves a truncated blob, as a tool that copies buckets does when it dies.
+func (m *model) plant(d digest.Digest, content []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	bad := content[:len(content)/2]
+	if len(content) == 0 {
+		bad = []byte("x")
+	}
+	m.deletes++
+	key := layout.Layout{Root: "root"}.Blob(d)
+	if _, err := m.bucket.Put(context.Background(), key, io.NewSectionReader(bytes.NewReader(bad), 0, int64(len(bad))), driver.WriteOptions{}); errors.Is(err, driver.Throttled) {
+		return
+	} else if err != nil {
+		m.t.Error(err)
+	}
+	m.planted[d] = bad
+}
+
 func (m *model) deleted() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -404,7 +417,7 @@ func (m *model) create(r *rand.Rand) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.uploads = append(m.uploads, &modelUpload{ids: map[string][]byte{w.ID(): nil}})
+	m.uploads = append(m.uploads, newModelUpload(w.ID()))
 	_ = w.Close()
 }
 
@@ -445,14 +458,14 @@ func chunk(r *rand.Rand) []byte {
 }
 
 func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id string, content []byte) {
-	held := m.begin(u, false)
+	held := m.begin(u, id, false)
 	w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: -1, HTTP: true})
 	if err != nil {
 		m.refused(held, "PATCH", err)
 		return
 	}
 	p := chunk(r)
-	cut := r.IntN(6) == 0
+	cut, write := r.IntN(6) == 0, r.IntN(8) == 0
 	sent := p
 	var body io.Reader = bytes.NewReader(p)
 	if cut {
@@ -463,9 +476,19 @@ func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id stri
 		m.t.Errorf("Resume(%s) has %d bytes, want %d", id, w.Size(), len(content))
 	}
 	m.attempt(u, append(slices.Clip(content), sent...))
-	_, err = w.ReadFrom(slow(r, body))
-	next, size := w.ID(), w.Size()
-	cerr := w.Close()
+	var next string
+	var size int64
+	var cerr error
+	if write {
+		_, err = w.Write(sent)
+		cerr = w.Close()
+		next, size = w.ID(), w.Size()
+		cut = false
+	} else {
+		_, err = w.ReadFrom(slow(r, body))
+		next, size = w.ID(), w.Size()
+		cerr = w.Close()
+	}
 	if w.ID() != next {
 		m.t.Errorf("Close changed the id from %s to %s", next, w.ID())
 	}
@@ -484,15 +507,21 @@ func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id stri
 	} else {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		u.ids[next] = append(slices.Clip(content), sent...)[:i.offset]
+		u.add(id, next, append(slices.Clip(content), sent...)[:i.offset])
 	}
 }
 
 // refused checks that an upload was refused for a reason.
 func (m *model) refused(held promise, what string, err error) {
-	if m.holds(held) && (errors.Is(err, ErrUnknown) || errors.Is(err, ErrGone) || errors.Is(err, ErrBadState) || errors.Is(err, ErrConflict)) {
+	if m.holds(held) && m.final(held, err) || errors.Is(err, ErrConflict) {
 		m.t.Errorf("%s of an upload that goes on: %v", what, err)
 	}
+}
+
+// final reports whether an error tells the client that the upload can't be continued,
+// without a reason.
+func (m *model) final(held promise, err error) bool {
+	return errors.Is(err, ErrUnknown) || errors.Is(err, ErrGone) || errors.Is(err, ErrBadState) && !m.damaged(held)
 }
 
 func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id string, content []byte) {
@@ -509,41 +538,56 @@ func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 	if wrong {
 		d = d.Algorithm().FromString("wrong")
 	}
+	if r.IntN(12) == 0 {
+		m.plant(d, whole)
+	}
 	for range 1 + r.IntN(2) {
-		held := m.begin(u, true)
+		held := m.begin(u, id, true)
 		m.attempt(u, whole)
 		deletes := m.deleted()
-		err := m.put(ctx, r, id, d, rest)
+		want := int64(0)
+		switch r.IntN(8) {
+		case 0:
+			want = int64(len(whole))
+		case 1:
+			want = int64(len(whole)) + 1 + r.Int64N(3)
+		}
+		refuse := wrong || want > int64(len(whole))
+		err := m.put(ctx, r, id, d, want, rest)
 		intact := deletes == m.deleted()
 		var v *Verdict
 		ok := m.holds(held)
-		m.end(u, err == nil || errors.As(err, &v))
+		if errors.As(err, &v) {
+			m.endBranch(held, whole)
+		} else {
+			m.end(held, err == nil)
+		}
 		switch {
-		case err == nil && wrong:
-			m.t.Errorf("content was committed under a digest that it doesn't have")
+		case err == nil && refuse:
+			m.t.Errorf("content was committed under a digest or size that it doesn't have")
 			return
 		case err == nil:
 			if intact {
 				m.published(d, whole)
 			}
 			return
-		case errors.As(err, &v):
-			if !wrong {
+		case v != nil:
+			if !refuse {
 				m.t.Errorf("PUT: %v, and the digest is right", err)
 			}
 			return
 		default:
-			if ok && intact && (errors.Is(err, ErrUnknown) || errors.Is(err, ErrGone) || errors.Is(err, ErrBadState)) {
+			if ok && intact && m.final(held, err) {
 				m.t.Errorf("PUT of an upload that goes on: %v", err)
 			}
-			if errors.Is(err, ErrConflict) && !wrong {
+			if errors.Is(err, ErrConflict) && !refuse {
 				m.t.Errorf("PUT: %v, and the digest is right", err)
 			}
 		}
 	}
 }
 
-func (m *model) put(ctx context.Context, r *rand.Rand, id string, d digest.Digest, rest []byte) error {
+func (m *model) put(ctx context.Context, r *rand.Rand, id string, d digest.Digest, want int64, rest []byte) error {
 	length := int64(len(rest))
 	if r.IntN(3) == 0 {
 		length = -1
@@ -557,10 +601,10 @@ func (m *model) put(ctx context.Context, r *rand.Rand, id string, d digest.Diges
 			return errors.Join(err, w.Close()) // as distribution's handler does it
 		}
 	}
-	_, err = w.Commit(ctx, d, 0)
+	_, err = w.Commit(ctx, d, want)
 	var v *Verdict
 	if err != nil && !errors.As(err, &v) && r.IntN(3) == 0 {
-		_, err = w.Commit(ctx, d, 0)
+		_, err = w.Commit(ctx, d, want)
 	}
 	if err != nil {
 		_ = w.Cancel(ctx)
@@ -587,8 +631,8 @@ func (m *model) published(d digest.Digest, content []byte) {
 }
 
 func (m *model) cancel(ctx context.Context, r *rand.Rand, u *modelUpload, id string) {
-	held := m.begin(u, true)
-	defer m.end(u, true)
+	held := m.begin(u, id, true)
+	defer m.end(held, true)
 	w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: -1, HTTP: true})
 	if err != nil {
 		m.refused(held, "DELETE", err)
@@ -603,7 +647,7 @@ func (m *model) cancel(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 }
 
 func (m *model) status(ctx context.Context, r *rand.Rand, u *modelUpload, id string, content []byte) {
-	held := m.begin(u, false)
+	held := m.begin(u, id, false)
 	p, err := m.engine(r).Status(ctx, "repo", id)
 	if err != nil {
 		m.refused(held, "status", err)
@@ -629,10 +673,11 @@ func (m *model) judge() {
 			m.t.Fatal(err)
 		}
 		name, _ := l.Parse(e.Key)
-		if got, err := name.Digest.Algorithm().FromReader(rd); err != nil || got != name.Digest {
-			m.t.Errorf("%s holds %s (%v)", e.Key, got, err)
-		}
+		p, err := io.ReadAll(rd)
 		_ = rd.Close()
+		if got := name.Digest.Algorithm().FromBytes(p); err != nil || got != name.Digest && !bytes.Equal(p, m.planted[name.Digest]) {
+			m.t.Errorf("%s holds %d bytes of %s (%v)", e.Key, len(p), got, err)
+		}
 	}
 	// What was acknowledged can be committed, by a replica that knows nothing of it.
 	m.start(0)
@@ -640,23 +685,26 @@ func (m *model) judge() {
 		if u.ended {
 			continue
 		}
-		for id, content := range maps.Clone(u.ids) {
-			p, err := m.engines[0].Status(ctx, "repo", id)
-			if err != nil || p.Size < int64(len(content)) {
-				m.t.Errorf("%s, %d bytes of which were acknowledged: %+v, %v", id, len(content), p, err)
-				continue
-			}
-			m.found(m.begin(u, false), p.ID, p.Size)
-		}
 		var longest string
 		for _, id := range slices.Sorted(maps.Keys(u.ids)) {
-			if longest == "" || len(u.ids[id]) > len(u.ids[longest]) {
+			if u.gone(id) {
+				continue
+			}
+			p, err := m.engines[0].Status(ctx, "repo", id)
+			if err != nil || p.Size < int64(len(u.ids[id])) {
+				m.t.Errorf("%s, %d bytes of which were acknowledged: %+v, %v", id, len(u.ids[id]), p, err)
+				continue
+			}
+			m.found(m.begin(u, id, false), p.ID, p.Size)
+		}
+		for _, id := range slices.Sorted(maps.Keys(u.ids)) {
+			if !u.gone(id) && (longest == "" || len(u.ids[id]) > len(u.ids[longest])) {
 				longest = id
 			}
 		}
 		content := u.ids[longest]
 		d := digest.FromBytes(content)
-		if err := m.put(ctx, m.rand, longest, d, nil); err != nil {
+		if err := m.put(ctx, m.rand, longest, d, 0, nil); err != nil {
 			m.t.Errorf("commit of %s, which was acknowledged: %v", longest, err)
 			continue
 		}
@@ -682,6 +730,14 @@ func (m *model) judge() {
 		}
 		if strings.HasPrefix(entry.Key, l.Uploads()) {
 			m.t.Errorf("%s is left", entry.Key)
+		}
+	}
+	for u, err := range driver.ListUploads(ctx, m.bucket, driver.ListRequest{}) {
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		if m.bucket.Features().UploadsByKey {
+			m.t.Errorf("a multipart upload to %s is left: %+v", u.Key, u)
 		}
 	}
 	if err := e.Close(ctx); err != nil {

@@ -49,7 +49,7 @@ type Writer struct {
 	// promised are pieces written by this Writer that a state may name which is not in
 	// state: a checkpoint, or a state whose writing failed. A status request may find it.
 	promised []driver.ObjectRef
-	intent   driver.ObjectRef // of a multipart upload that goes on; zero when there is none
+	intent   intent // of a multipart upload that goes on; zero when there is none
 	// checkpoints are states that were written on the way.
 	checkpoints []driver.ObjectRef
 	salvaged    bool    // the Writer went back to the last piece that is stored
