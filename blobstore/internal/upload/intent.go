@@ -30,7 +30,8 @@ func (w *Writer) intend(ctx context.Context, d digest.Digest) error {
 	if !w.engine.features.UploadsByKey || w.intent.object.Key != "" {
 		return nil
 	}
-	key := fmt.Sprintf("%s%s%s-%s", w.folder, intentsDir, d.Algorithm(), d.Encoded())
+	// Each has a name of its own: two requests that commit one upload don't share it.
+	key := fmt.Sprintf("%s%s%s-%s-%s", w.folder, intentsDir, d.Algorithm(), d.Encoded(), random())
 	obj, err := w.engine.bucket.Put(ctx, key, io.NewSectionReader(strings.NewReader(""), 0, 0), driver.WriteOptions{ContentType: contentType})
 	if err != nil {
 		return fmt.Errorf("intent: %w", err)
@@ -58,7 +59,8 @@ func (e *Engine) abortIntended(ctx context.Context, folder string, before time.T
 		if err != nil {
 			return err
 		}
-		alg, hex, _ := strings.Cut(strings.TrimPrefix(entry.Key, folder+intentsDir), "-")
+		alg, rest, _ := strings.Cut(strings.TrimPrefix(entry.Key, folder+intentsDir), "-")
+		hex, _, _ := strings.Cut(rest, "-")
 		d := digest.NewDigestFromEncoded(digest.Algorithm(alg), hex)
 		if d.Validate() == nil {
 			errs = append(errs, e.abortAt(ctx, e.layout.Blob(d), before))
