@@ -127,16 +127,13 @@ func (w *Writer) ignoreAlreadyPublished(ctx context.Context, err error) error {
 		return err
 	}
 	size, ok, perr := w.engine.isPublished(ctx, w.repo, w.request.Digest)
-	if perr != nil {
-		return perr
-	}
-	if !ok {
+	if perr == nil && !ok {
 		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.broken, w.published, w.blobSize = nil, true, size
-	return nil
+	w.broken, w.published, w.blobSize = perr, ok, size
+	return perr
 }
 
 // lockWithTail takes the lock when the bytes of the references are in memory, or with an

@@ -279,3 +279,7 @@ func TestVerdict(t *testing.T) {
 		wantTidy(t, b, len(content), len(content))
 	})
 }
+
+func section(s string) *io.SectionReader {
+	return io.NewSectionReader(strings.NewReader(s), 0, int64(len(s)))
+}
