@@ -61,7 +61,7 @@ func TestVerdictOnBranch(t *testing.T) {
 // body break then. A status request may have found the state: its pieces stay.
 func TestLostCheckpoint(t *testing.T) {
 	for _, store := range []string{"minio", "gcs"} {
-		for _, end := range []string{"no more states", "verdict", "close"} {
+		for _, end := range []string{"no more states", "verdict", "close", "verdict at once"} {
 			t.Run(store+"/"+end, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					states := 0
@@ -80,7 +80,14 @@ func TestLostCheckpoint(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if _, err := w.ReadFrom(bytes.NewReader(content)); !errors.Is(err, driver.Denied) {
+					if end == "verdict at once" {
+						if _, err := w.Write(content); err != nil {
+							t.Fatalf("Write: %v", err)
+						}
+						if _, err := w.Commit(t.Context(), digest.FromString("other"), 0); !errors.Is(err, ErrConflict) {
+							t.Errorf("Commit: %v, want ErrConflict", err)
+						}
+					} else if _, err := w.ReadFrom(bytes.NewReader(content)); !errors.Is(err, driver.Denied) {
 						t.Fatalf("PATCH: %v", err)
 					}
 					switch end {

@@ -89,7 +89,7 @@ func (w *Writer) Commit(ctx context.Context, d digest.Digest, want int64) (size 
 		}
 		if w.direct != nil {
 			// Nothing of the upload is gone but the parts of this request.
-			return 0, w.wrap(&driver.Error{Op: driver.OpCompleteUpload, Key: w.direct.key, Kind: driver.Unavailable, Err: fmt.Errorf("send it again: %w", err)})
+			return 0, w.wrap(w.direct.lost(err))
 		}
 		return 0, w.wrap(fmt.Errorf("%w: %w", ErrGone, err))
 	case err != nil:

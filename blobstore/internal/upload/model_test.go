@@ -516,8 +516,8 @@ func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id stri
 			return
 		}
 	}
-	if i, perr := m.looker.parseID(next, "repo"); perr != nil || i.offset > int64(len(content)+len(sent)) {
-		m.t.Errorf("id %s: %v", next, perr)
+	if i, perr := m.looker.parseID(next, "repo"); perr != nil || i.offset != size {
+		m.t.Errorf("id %s of %d bytes: %v", next, size, perr)
 	} else {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -699,6 +699,38 @@ func (m *model) status(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 	m.found(held, p.ID, p.Size)
 }
 
+// readable checks that all objects are there that the state of an id names, and have its
+// content.
+func (m *model) readable(name string, content []byte) {
+	ctx := context.Background()
+	i, err := m.looker.parseID(name, "repo")
+	if err != nil || i.first() {
+		return
+	}
+	st, err := m.looker.load(ctx, m.looker.folder("repo", i.uuid), "repo", i)
+	if err != nil {
+		m.t.Errorf("state of %s: %v", name, err)
+		return
+	}
+	var got []byte
+	read := func(key string, span driver.Range) {
+		_, p, err := m.looker.readRange(ctx, key, span, "")
+		if err != nil {
+			m.t.Errorf("%s of %s: %v", key, name, err)
+		}
+		got = append(got, p...)
+	}
+	for _, p := range st.header.Pieces {
+		read(p.Key, driver.Range{})
+	}
+	for _, r := range st.refs() {
+		read(r.Key, driver.Range{Off: r.Off, Len: r.Size})
+	}
+	if !bytes.Equal(got, content) {
+		m.t.Errorf("%s has %d other bytes, want %d", name, len(got), len(content))
+	}
+}
+
 // judge looks at what there is, when the storm is over.
 func (m *model) judge() {
 	ctx := context.Background()
@@ -736,6 +768,7 @@ func (m *model) judge() {
 				continue
 			}
 			m.found(m.begin(u, id, false), p.ID, p.Size)
+			m.readable(id, u.ids[id])
 		}
 		for _, id := range slices.Sorted(maps.Keys(u.ids)) {
 			if !u.gone(id) && (longest == "" || len(u.ids[id]) > len(u.ids[longest])) {

@@ -261,7 +261,8 @@ func TestPatchAfterDelete(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			one, b, _ := on(t, "minio", pass)
 			two := closed(t, New(b, testOptions(memory.New(1<<20))))
-			id := post(t, one)
+			first := post(t, one)
+			id := patch(t, one, first, []byte("some"))
 			w, err := one.Resume(t.Context(), "repo", id, Request{Length: -1})
 			if elsewhere {
 				w, err = two.Resume(t.Context(), "repo", id, Request{Length: -1})
@@ -277,16 +278,82 @@ func TestPatchAfterDelete(t *testing.T) {
 			if !elsewhere {
 				replicas = append(replicas, one)
 			}
-			for _, e := range replicas {
-				w, err := e.Resume(t.Context(), "repo", id, Request{Length: -1, HTTP: true})
-				if err == nil {
-					_, err = w.ReadFrom(strings.NewReader("more"))
-					_ = w.Close()
-				}
-				if !errors.Is(err, ErrUnknown) {
-					t.Errorf("PATCH after DELETE: %v", err)
+			for i, e := range replicas {
+				for _, id := range []string{first, id} {
+					w, err := e.Resume(t.Context(), "repo", id, Request{Length: -1, HTTP: true})
+					if err == nil {
+						_, err = w.ReadFrom(strings.NewReader("more"))
+						_ = w.Close()
+					}
+					if !errors.Is(err, ErrUnknown) {
+						t.Errorf("replica %d: PATCH of %s after DELETE: %v", i, id, err)
+					}
 				}
 			}
 		})
 	}
+}
+
+// TestAbortedUpload has somebody else abort the multipart upload of a large PUT, as rules of
+// a bucket do. Nothing is wrong with the client's upload: it is told to come again.
+func TestAbortedUpload(t *testing.T) {
+	for _, at := range []driver.Op{driver.OpPutPart, driver.OpCompleteUpload} {
+		synctest.Test(t, func(t *testing.T) {
+			content := bytesOf(5*testPart, 1)
+			d := digest.FromBytes(content)
+			aborted := false
+			var b driver.Bucket
+			e, b, _ := on(t, "minio", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+				if c.Op == at && !aborted {
+					aborted = true
+					for u, err := range driver.ListUploads(ctx, b, driver.ListRequest{}) {
+						if err := errors.Join(err, b.AbortUpload(ctx, u)); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+				return next(ctx)
+			})
+			id := post(t, e)
+			if err := put(t, e, id, d, content); !errors.Is(err, driver.Unavailable) || errors.Is(err, ErrGone) || errors.Is(err, driver.NotFound) {
+				t.Errorf("aborted at %s: %v, want %v", at, err, driver.Unavailable)
+			}
+			if err := put(t, e, id, d, content); err != nil {
+				t.Errorf("PUT again: %v", err)
+			}
+			wantBlob(t, b, content)
+		})
+	}
+}
+
+// TestLostCompletion loses the reply to a completion, and cannot look what has become of it:
+// the upload is not aborted then, which on some stores takes away what was completed.
+func TestLostCompletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := bytesOf(5*testPart, 1)
+		d := digest.FromBytes(content)
+		down, aborts := false, 0
+		e, b, _ := on(t, "minio", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+			switch {
+			case c.Op == driver.OpCompleteUpload:
+				down = true
+				return lostReply(ctx, c, next)
+			case c.Op == driver.OpStat && down:
+				return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
+			case c.Op == driver.OpAbortUpload:
+				aborts++
+			}
+			return next(ctx)
+		})
+		if err := put(t, e, post(t, e), d, content); !errors.Is(err, driver.Denied) {
+			t.Errorf("PUT: %v", err)
+		}
+		time.Sleep(time.Minute)
+		if aborts > 0 {
+			t.Error("the upload was aborted")
+		}
+		if _, err := b.Stat(t.Context(), e.layout.Blob(d)); err != nil {
+			t.Error(err)
+		}
+	})
 }
