@@ -124,7 +124,7 @@ func TestTinyRequests(t *testing.T) {
 						}
 						return err
 					})
-					content := bytesOf(testPart-10, 1)
+					content := bytesOf(testPart-300, 1)
 					id := patch(t, e, post(t, e), content)
 					sent, received = 0, 0
 					const requests = 200

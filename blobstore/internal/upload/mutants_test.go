@@ -20,6 +20,7 @@ type mutant struct {
 	file     string
 	old, new string // old is in the file once
 	test     string // that fails
+	full     bool   // with BLOBDOCK_TEST_FULL only
 }
 
 // TestMutants puts each fault into the engine and has the test that it names fail. Without
@@ -65,13 +66,13 @@ func (m mutant) mustFail(t *testing.T, text []byte) {
 	if err := errors.Join(os.WriteFile(changed, text, 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-ldflags=-w", "-c", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("it does not build: %v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(ctx, binary, "-test.run", "^"+m.test+"$", "-test.timeout", "2m", "-test.failfast")
-	cmd.Env = append(os.Environ(), "BLOBDOCK_TEST_FULL=")
+	cmd := exec.CommandContext(ctx, binary, "-test.run", "^"+m.test+"$", "-test.timeout", "5m", "-test.failfast")
+	cmd.Env = append(os.Environ(), "BLOBDOCK_TEST_FULL="+map[bool]string{true: "1"}[m.full])
 	out, err := cmd.CombinedOutput()
 	if err == nil || !bytes.Contains(out, []byte("--- FAIL: "+m.test)) && !bytes.Contains(out, []byte("panic: ")) {
 		t.Errorf("%s does not find it: %v\n%s", m.test, err, tail(out))
