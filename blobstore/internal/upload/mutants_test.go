@@ -28,8 +28,15 @@ type mutant struct {
 //
 // The fault lies over the package as go build's -overlay, so that nothing is copied.
 func TestMutants(t *testing.T) {
+	record, err := os.ReadFile("../../../docs/track-record.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := make(map[string]bool)
 	for _, m := range mutants {
+		if !bytes.Contains(record, []byte("`"+m.name+"`")) {
+			t.Errorf("docs/track-record.md does not name the mutant %q", m.name)
+		}
 		if seen[m.name] {
 			t.Errorf("there are two mutants %q", m.name)
 		}
