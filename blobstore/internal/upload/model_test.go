@@ -123,8 +123,8 @@ func (u *modelUpload) gone(name string) bool {
 	return u.doomed[name] || !isFirst(name) && slices.ContainsFunc(u.verdicts, func(v []byte) bool { return bytes.HasPrefix(v, u.ids[name]) })
 }
 
-// verdict notes the verdict on some content, by a request that began when there were so
-// many ids. Those told of since may have been begun from what it has ended.
+// verdict notes the verdict on some content, or its success unknown to the client, by a
+// request that began when there were so many ids. Those told of since may have been begun from what it has ended.
 func (u *modelUpload) verdict(content []byte, ids int) {
 	u.verdicts = append(u.verdicts, content)
 	for name, n := range u.born {
@@ -573,7 +573,7 @@ func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 		intact := deletes == m.deleted()
 		var v *Verdict
 		ok := m.holds(held)
-		if errors.As(err, &v) {
+		if errors.As(err, &v) || err != nil && !refuse && m.consumed(d) {
 			m.endBranch(held, whole)
 		} else {
 			m.end(held, err == nil)
@@ -604,6 +604,16 @@ func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 			}
 		}
 	}
+}
+
+// consumed reports whether a PUT that failed may have published its content all the same,
+// where joining pieces takes them: its branch has ended by success then.
+func (m *model) consumed(d digest.Digest) bool {
+	if m.bucket.Features().Concat == nil {
+		return false
+	}
+	_, err := m.bucket.Stat(context.Background(), layout.Layout{Root: "root"}.Blob(d))
+	return err == nil
 }
 
 // repeat sends a PUT that has succeeded again, as its answer was lost. After a DELETE of the
