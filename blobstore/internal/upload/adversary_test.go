@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -286,9 +287,9 @@ func TestPublishedOtherDigest(t *testing.T) {
 // answer is not that the upload is unknown.
 func TestRepeatedPutOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := false
+		var down atomic.Bool
 		e, _, _ := on(t, "minio", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-			if down && !isState(c.Key) {
+			if down.Load() && !isState(c.Key) {
 				return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable}
 			}
 			return next(ctx)
@@ -299,7 +300,7 @@ func TestRepeatedPutOutage(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		down = true
+		down.Store(true)
 		if err := put(t, e, id, digest.FromBytes(content), nil); !errors.Is(err, driver.Unavailable) || errors.Is(err, ErrUnknown) {
 			t.Errorf("repeated PUT: %v", err)
 		}

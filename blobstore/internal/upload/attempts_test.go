@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -62,12 +63,12 @@ func TestAttempts(t *testing.T) {
 				} {
 					t.Run(fmt.Sprintf("%s/%s/%v/%d-%d", store, name, kind, tt.policy.Attempts, tt.policy.Throttled), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
-							tries := 0
+							var tries atomic.Int32
 							o := small(mem.Imitations()[store])
 							o.KeyInterval = 0
 							b := driver.Wrap(mem.NewWith(o), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 								if (c.Op == driver.OpPut || c.Op == driver.OpConcat || c.Op == driver.OpCompleteUpload) && strings.Contains(c.Key, work.key) && !strings.Contains(c.Key, chainPrefix) {
-									tries++
+									tries.Add(1)
 									return &driver.Error{Op: c.Op, Key: c.Key, Kind: kind}
 								}
 								return next(ctx)
@@ -82,8 +83,8 @@ func TestAttempts(t *testing.T) {
 							if kind == driver.Throttled {
 								want = tt.thrott
 							}
-							if tries != want {
-								t.Errorf("%d tries, want %d", tries, want)
+							if int(tries.Load()) != want {
+								t.Errorf("%d tries, want %d", tries.Load(), want)
 							}
 						})
 					})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,10 +65,10 @@ func TestLostCheckpoint(t *testing.T) {
 		for _, end := range []string{"no more states", "verdict", "close", "verdict at once"} {
 			t.Run(store+"/"+end, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					states := 0
+					var states atomic.Int32
 					e, b, _ := on(t, store, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 						if c.Op == driver.OpPut && isState(c.Key) {
-							if states++; states == 1 {
+							if states.Add(1) == 1 {
 								return lostReply(ctx, c, next)
 							}
 							return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
@@ -144,8 +145,7 @@ func TestTwoCommits(t *testing.T) {
 }
 
 func twoCommits(t *testing.T, store string, head, rest int, how string, same bool, n int) bool {
-	var calls int
-	var counting bool
+	calls := &nth{n: n}
 	var id string
 	var second *Engine
 	var secondErr error
@@ -155,34 +155,33 @@ func twoCommits(t *testing.T, store string, head, rest int, how string, same boo
 	}
 	contentOne, contentTwo := slices.Concat(h, one), slices.Concat(h, two)
 	runSecond := func() {
-		counting = false
+		calls.arm(false)
 		secondErr = put(t, second, id, digest.FromBytes(contentTwo), two)
 	}
 	first, b, _ := on(t, store, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-		if counting {
-			if calls++; calls == n {
-				switch how {
-				case "before":
-					runSecond()
-				case "after":
-					err := next(ctx)
-					runSecond()
-					return err
-				default:
-					err := lostReply(ctx, c, next)
-					runSecond()
-					return err
-				}
-			}
+		if calls.next() != 0 {
+			return next(ctx)
 		}
-		return next(ctx)
+		switch how {
+		case "before":
+			runSecond()
+			return next(ctx)
+		case "after":
+			err := next(ctx)
+			runSecond()
+			return err
+		default:
+			err := lostReply(ctx, c, next)
+			runSecond()
+			return err
+		}
 	})
 	second = New(b, testOptions(memory.New(1<<20)))
 	id = patch(t, first, post(t, first), h)
-	counting = true
+	calls.arm(true)
 	firstErr := put(t, first, id, digest.FromBytes(contentOne), one)
-	done := calls >= n
-	counting = false
+	calls.arm(false)
+	done := calls.came()
 	for i, err := range []error{firstErr, secondErr} {
 		if errors.As(err, new(*Verdict)) || errors.Is(err, ErrConflict) {
 			t.Errorf("PUT %d: %v, and the digest is right", i+1, err)
@@ -222,17 +221,16 @@ func TestOrphan(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						o := small(mem.Imitations()["minio"])
 						b := driver.With(mem.NewWith(o), func(f *driver.Features) { f.UploadsByKey = true })
-						calls, counting := 0, false
+						calls := &nth{n: n}
 						dying := New(driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-							if counting {
-								if calls++; calls == n && n%2 == 0 {
-									_ = next(ctx)
-								}
-								if calls >= n {
-									return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
-								}
+							left := calls.next()
+							if left > 0 {
+								return next(ctx)
 							}
-							return next(ctx)
+							if left == 0 && n%2 == 0 {
+								_ = next(ctx)
+							}
+							return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
 						}), testOptions(memory.New(1<<20)))
 						other := New(b, testOptions(memory.New(1<<20)))
 						id, content := post(t, dying), []byte(nil)
@@ -243,10 +241,10 @@ func TestOrphan(t *testing.T) {
 						rest := bytesOf(shape.body, 9)
 						content = append(content, rest...)
 						d := digest.FromBytes(content)
-						counting = true
+						calls.arm(true)
 						_ = put(t, dying, id, d, rest)
 						_ = dying.Close(t.Context())
-						more = calls >= n
+						more = calls.came()
 						switch then {
 						case "again":
 							if err := put(t, other, id, d, rest); err != nil {

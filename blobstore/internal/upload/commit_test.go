@@ -16,13 +16,15 @@ import (
 	"github.com/blobdock/blobdock/driver/mem"
 )
 
-// shapes are the ways in which content gets to its last request: the sizes of the PATCHes
-// before, and of the PUT's body.
-var shapes = []struct {
+// shape is how content gets to its last request: the sizes of the PATCHes before, and of
+// the PUT's body.
+type shape struct {
 	name    string
 	patches []int
 	body    int
-}{
+}
+
+var shapes = []shape{
 	{"one small PUT", nil, 100},
 	{"one large PUT", nil, 3*testPart + 100},
 	{"a large PATCH", []int{3*testPart + 100}, 0},
@@ -65,14 +67,11 @@ func TestCommitEveryCall(t *testing.T) {
 							o := small(mem.Imitations()[store])
 							o.KeyInterval = 0
 							b := driver.With(mem.NewWith(o), func(f *driver.Features) { f.UploadsByKey = f.Concat == nil })
-							calls, counting := 0, false
+							calls := &nth{n: n}
 							ctx, cancel := context.WithCancel(t.Context())
 							defer cancel()
 							hooked := driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-								if counting {
-									calls++
-								}
-								if !counting || calls != n {
+								if calls.next() != 0 {
 									return next(ctx)
 								}
 								return fault(ctx, c, next, cancel)
@@ -88,13 +87,14 @@ func TestCommitEveryCall(t *testing.T) {
 							content = append(content, rest...)
 							d := digest.FromBytes(content)
 							time.Sleep(time.Minute) // no cleanup is counted but the PUT's
-							counting = true
+							calls.arm(true)
 							err := putWithin(ctx, one, id, d, rest)
 							if errors.As(err, new(*Verdict)) || errors.Is(err, ErrUnknown) || errors.Is(err, ErrGone) {
 								t.Errorf("call %d: the first PUT is refused for good: %v", n, err)
 							}
 							time.Sleep(time.Minute)
-							counting, more = false, calls >= n
+							calls.arm(false)
+							more = calls.came()
 							for i, e := range []*Engine{one, two} {
 								if err := put(t, e, id, d, rest); err != nil {
 									t.Errorf("call %d (%v): PUT again, on replica %d: %v", n, err, i+1, err)
@@ -167,12 +167,9 @@ func TestCommitAgain(t *testing.T) {
 			t.Run(store+"/"+shape.name, func(t *testing.T) {
 				for n, more := 1, true; more; n++ {
 					synctest.Test(t, func(t *testing.T) {
-						calls, counting := 0, false
+						calls := &nth{n: n}
 						e, b, _ := on(t, store, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-							if counting {
-								calls++
-							}
-							if counting && calls == n {
+							if calls.next() == 0 {
 								return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
 							}
 							return next(ctx)
@@ -193,9 +190,10 @@ func TestCommitAgain(t *testing.T) {
 							t.Fatal(err)
 						}
 						synctest.Wait() // pieces are under way
-						counting = true
+						calls.arm(true)
 						_, first := w.Commit(t.Context(), d, 0)
-						counting, more = false, calls >= n
+						calls.arm(false)
+						more = calls.came()
 						if size, err := w.Commit(t.Context(), d, 0); first != nil && (err != nil || size != int64(len(content))) {
 							t.Errorf("call %d: %v; Commit again: %d, %v", n, first, size, err)
 						} else if first == nil && !errors.Is(err, ErrClosed) {

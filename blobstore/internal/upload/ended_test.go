@@ -65,7 +65,7 @@ func TestEnded(t *testing.T) {
 	}
 	ended := map[string]bool{"Commit": true, "Commit of another size": true, "Commit of another digest": true, "Cancel": true}
 	for _, store := range []string{"minio", "gcs"} {
-		for _, shape := range shapes {
+		for _, shape := range []shape{shapes[0], shapes[1], shapes[3], shapes[5]} {
 			for _, end := range ends {
 				for _, first := range uses {
 					for _, second := range uses {

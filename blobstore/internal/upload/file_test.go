@@ -36,20 +36,16 @@ func TestFileCommitAgain(t *testing.T) {
 }
 
 func fileCommitAgain(t *testing.T, store string, sizes []int, how string, same bool, n int) bool {
-	calls, counting := 0, false
+	calls := &nth{n: n}
 	e, b, _ := on(t, store, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-		if !counting {
+		switch left := calls.next(); {
+		case left > 0:
 			return next(ctx)
-		}
-		calls++
-		switch {
-		case calls < n:
-			return next(ctx)
-		case calls == n && how == "lost":
+		case left == 0 && how == "lost":
 			return lostReply(ctx, c, next)
-		case calls == n && how == "dead after":
+		case left == 0 && how == "dead after":
 			_ = next(ctx)
-		case calls > n && how != "dead" && how != "dead after":
+		case left < 0 && how != "dead" && how != "dead after":
 			return next(ctx)
 		}
 		return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
@@ -82,9 +78,9 @@ func fileCommitAgain(t *testing.T, store string, sizes []int, how string, same b
 		}
 	}
 	synctest.Wait()
-	counting = true
+	calls.arm(true)
 	first := f.Commit(t.Context())
-	counting = false
+	calls.arm(false)
 	again := f
 	if first != nil && !same || how == "dead" || how == "dead after" {
 		_ = f.Close()
@@ -96,7 +92,7 @@ func fileCommitAgain(t *testing.T, store string, sizes []int, how string, same b
 				t.Errorf("first Commit: %v; resumed: %v", first, err)
 			}
 			wantFile(t, b, content)
-			return calls >= n
+			return calls.came()
 		}
 	}
 	if err := again.Commit(t.Context()); err != nil && !errors.Is(err, ErrClosed) {
@@ -105,7 +101,7 @@ func fileCommitAgain(t *testing.T, store string, sizes []int, how string, same b
 	_ = again.Close()
 	_ = f.Close()
 	wantFile(t, b, content)
-	return calls >= n
+	return calls.came()
 }
 
 func wantFile(t *testing.T, b driver.Bucket, content []byte) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -19,8 +20,8 @@ import (
 // TestManyPieces makes states with headers that one read does not deliver, up to the number
 // of parts that stores take.
 func TestManyPieces(t *testing.T) {
-	for _, store := range []string{"minio", "gcs"} {
-		for _, pieces := range []int{500, 10_000} {
+	for store, sizes := range map[string][]int{"minio": {500, 10_000}, "gcs": {500}} {
+		for _, pieces := range sizes {
 			t.Run(fmt.Sprintf("%s/%d", store, pieces), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					const size = 32
@@ -113,20 +114,21 @@ func TestTinyRequests(t *testing.T) {
 		for _, cached := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/%t", store, cached), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var sent, received int64
+					var sent, received atomic.Int64
 					e, b, _ := on(t, store, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 						if c.Body != nil {
-							sent += c.Body.Size()
+							sent.Add(c.Body.Size())
 						}
 						err := next(ctx)
 						if err == nil && c.Op == driver.OpOpen {
-							received += c.Reader.Range.Len
+							received.Add(c.Reader.Range.Len)
 						}
 						return err
 					})
 					content := bytesOf(testPart-300, 1)
 					id := patch(t, e, post(t, e), content)
-					sent, received = 0, 0
+					sent.Store(0)
+					received.Store(0)
 					const requests = 200
 					for i := range requests {
 						if !cached {
@@ -136,8 +138,8 @@ func TestTinyRequests(t *testing.T) {
 						content = append(content, byte(i))
 					}
 					// A header is some 2 KiB; the tail is four times as much.
-					if most := int64(requests * testPart / 2); sent > most || received > most {
-						t.Errorf("%d requests of one byte: %d bytes sent, %d received, want at most %d", requests, sent, received, most)
+					if most := int64(requests * testPart / 2); sent.Load() > most || received.Load() > most {
+						t.Errorf("%d requests of one byte: %d bytes sent, %d received, want at most %d", requests, sent.Load(), received.Load(), most)
 					}
 					if err := put(t, e, id, digest.FromBytes(content), nil); err != nil {
 						t.Fatal(err)

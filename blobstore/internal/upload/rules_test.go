@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,10 +221,10 @@ func TestFailedPiece(t *testing.T) {
 	content := bytesOf(6*testPart+100, 1)
 	for n := 1; n <= 6; n++ {
 		synctest.Test(t, func(t *testing.T) {
-			pieces := 0
+			var pieces atomic.Int32
 			e, b, _ := on(t, "minio", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 				if c.Op == driver.OpPut && strings.Contains(c.Key, "/"+piecesDir) {
-					if pieces++; pieces == n {
+					if int(pieces.Add(1)) == n {
 						return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
 					}
 				}
@@ -301,16 +303,17 @@ func TestAbortedUpload(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			content := bytesOf(5*testPart, 1)
 			d := digest.FromBytes(content)
-			aborted := false
+			var abort sync.Once
 			var b driver.Bucket
 			e, b, _ := on(t, "minio", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-				if c.Op == at && !aborted {
-					aborted = true
-					for u, err := range driver.ListUploads(ctx, b, driver.ListRequest{}) {
-						if err := errors.Join(err, b.AbortUpload(ctx, u)); err != nil {
-							t.Error(err)
+				if c.Op == at {
+					abort.Do(func() {
+						for u, err := range driver.ListUploads(ctx, b, driver.ListRequest{}) {
+							if err := errors.Join(err, b.AbortUpload(ctx, u)); err != nil {
+								t.Error(err)
+							}
 						}
-					}
+					})
 				}
 				return next(ctx)
 			})
