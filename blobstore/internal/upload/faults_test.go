@@ -74,7 +74,7 @@ var mutants = []mutant{
 	{"states in memory after a DELETE", "cancel.go", "	e.cache.end(w.state)\n", "", "TestPatchAfterDelete", false},
 
 	// Sweeps and ages.
-	{"age by the oldest object", "sweep.go", "		if entry.ModTime.After(touched) {\n", "		if touched.IsZero() {\n", "TestSweepNeighbour", false},
+	{"age by the oldest object", "sweep.go", "		if entry.ModTime.After(touched) {\n", "		if touched.IsZero() || entry.ModTime.Before(touched) {\n", "TestSweepNeighbour", false},
 	{"sweep of what has gone on since", "sweep.go", "		if !entry.ModTime.Before(before) {\n", "		if entry.ModTime.IsZero() {\n", "TestSweepRace", false},
 	{"pieces swept before states", "sweep.go", "removeOld(ctx, folder+statesDir,", "removeOld(ctx, folder+piecesDir,", "TestSweepStates", false},
 	{"old state that is cached", "engine.go", "		if e.tooOld(st.written) {\n", "		if e.tooOld(time.Time{}) {\n", "TestOldCachedState", false},
