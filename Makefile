@@ -28,7 +28,7 @@ PLAIN := TestDistributionSuite|TestBudgets|TestMemory|TestOverload|TestKills|Tes
 TESTFLAGS ?= -race -parallel 4 -timeout 25m
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-plain test-bench test-full test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test test-plain test-bench test-full mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -54,10 +54,17 @@ test-bench: provision
 
 # The sizes that take the emulators minutes, as well.
 test-full: export BLOBDOCK_TEST_FULL = 1
-test-full: provision
+test-full: provision mutants
+	$(GO) test -timeout 20m -count=1 -run TestModel ./blobstore/internal/upload
 	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload|TestCopy' -v ./integration
 	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
 	$(GO) test -timeout 20m -parallel 4 -count=1 -run TestVerifyCloud -v ./integration/verify
+
+# Puts each fault of a list into the upload engine, and has the test that is named there
+# find it: docs/track-record.md.
+mutants: export BLOBDOCK_TEST_FULL = 1
+mutants:
+	$(GO) test -timeout 60m -count=1 -run TestMutants -v ./blobstore/internal/upload
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker

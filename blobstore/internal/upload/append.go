@@ -23,7 +23,9 @@ var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 // it took in.
 func (w *Writer) append(ctx context.Context, r io.Reader, length int64) (n int64, err error) {
 	if w.published {
-		return io.Copy(io.Discard, r)
+		n, err := io.Copy(io.Discard, r)
+		w.size += n
+		return n, err
 	}
 	if err := w.begin(ctx, length); err != nil {
 		return 0, err
@@ -40,7 +42,12 @@ func (w *Writer) append(ctx context.Context, r io.Reader, length int64) (n int64
 			return n, w.brokeUnlocked(fmt.Errorf("body is longer than %d bytes: %w", length, ErrLength))
 		}
 		if err := w.take(ctx, p[:m], length-n); err != nil {
-			return n, err
+			if err := w.ignoreAlreadyPublished(ctx, err); err != nil {
+				return n, err
+			}
+			w.size = w.state.header.Offset + n + int64(m)
+			rest, err := w.append(ctx, r, -1)
+			return n + int64(m) + rest, err
 		}
 		n += int64(m)
 		switch { // an error that wraps io.EOF is no end

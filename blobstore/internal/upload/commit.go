@@ -44,7 +44,7 @@ func (w *Writer) Commit(ctx context.Context, d digest.Digest, want int64) (size 
 	ctx, stop := detach(ctx, w.grace())
 	defer stop()
 	if w.published {
-		if d != w.request.Digest || want > 0 && want != w.blobSize {
+		if d != w.request.Digest || w.size != w.blobSize || want > 0 && want != w.blobSize {
 			return 0, w.wrap(ErrUnknown)
 		}
 		w.status = isEnded
@@ -89,7 +89,7 @@ func (w *Writer) Commit(ctx context.Context, d digest.Digest, want int64) (size 
 		}
 		if w.direct != nil {
 			// Nothing of the upload is gone but the parts of this request.
-			return 0, w.wrap(&driver.Error{Op: driver.OpCompleteUpload, Key: w.direct.key, Kind: driver.Unavailable, Err: fmt.Errorf("send it again: %w", err)})
+			return 0, w.wrap(w.direct.lost(err))
 		}
 		return 0, w.wrap(fmt.Errorf("%w: %w", ErrGone, err))
 	case err != nil:
@@ -104,7 +104,8 @@ func (w *Writer) Commit(ctx context.Context, d digest.Digest, want int64) (size 
 // its size. Where the content was verified, it makes the link that may be missing.
 func (w *Writer) isDone(ctx context.Context, d digest.Digest, verified bool) (int64, bool, error) {
 	if !verified {
-		return w.engine.isPublished(ctx, w.repo, d)
+		n, ok, err := w.engine.isPublished(ctx, w.repo, d)
+		return n, ok && n == w.size, err
 	}
 	obj, err := w.engine.bucket.Stat(ctx, w.engine.layout.Blob(d))
 	switch {
@@ -116,6 +117,23 @@ func (w *Writer) isDone(ctx context.Context, d digest.Digest, verified bool) (in
 		return 0, false, nil
 	}
 	return obj.Size, true, w.link(ctx, d)
+}
+
+// ignoreAlreadyPublished returns nil if objects of the upload are gone, as err tells, since
+// an earlier Commit whose reply was lost has published the blob. Otherwise it returns the
+// error to answer with. The Writer then takes nothing in any more; Commit compares the size.
+func (w *Writer) ignoreAlreadyPublished(ctx context.Context, err error) error {
+	if !errors.Is(err, ErrGone) || !w.request.Final {
+		return err
+	}
+	size, ok, perr := w.engine.isPublished(ctx, w.repo, w.request.Digest)
+	if perr == nil && !ok {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken, w.published, w.blobSize = perr, ok, size
+	return perr
 }
 
 // lockWithTail takes the lock when the bytes of the references are in memory, or with an

@@ -15,6 +15,9 @@ type direct struct {
 	key    string
 	there  bool // the store has the content: the body is hashed only
 	upload driver.Upload
+	// published tells that the parts are at the key: a Commit that is called again, as the
+	// link could not be made, has no upload to complete any more.
+	published bool
 }
 
 // mayBeDirect reports whether the request is the only one of its upload, names a digest
@@ -139,6 +142,12 @@ func (d *direct) drop(w *Writer) {
 // complete publishes the parts. The lock is held, and all of them but the bytes in buf
 // are stored.
 func (d *direct) complete(ctx context.Context, w *Writer) error {
+	switch {
+	case d.published:
+		return nil
+	case d.upload.ID == "":
+		return d.lost(errors.New("its completion had no reply"))
+	}
 	parts := make([]driver.Part, len(w.pieces), len(w.pieces)+1)
 	for i, p := range w.pieces {
 		parts[i] = driver.Part{Number: i + 1, Size: p.Size, ETag: p.ETag}
@@ -159,5 +168,6 @@ func (d *direct) complete(ctx context.Context, w *Writer) error {
 	if completed {
 		d.upload = driver.Upload{} // an abort could take away what was completed
 	}
+	d.published = err == nil
 	return err
 }

@@ -85,6 +85,40 @@ func (c *counter) String() string {
 	return fmt.Sprintf("%d: %s", n, strings.Join(ops, ", "))
 }
 
+// nth tells the nth of the calls that come while it is armed.
+type nth struct {
+	n int
+
+	mu    sync.Mutex
+	armed bool
+	calls int // that have come
+}
+
+func (c *nth) arm(armed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = armed
+}
+
+// next counts a call. left is how many come before the nth one; it is negative for those
+// after it, and positive for all while it is not armed.
+func (c *nth) next() (left int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.armed {
+		return 1
+	}
+	c.calls++
+	return c.n - c.calls
+}
+
+// came reports whether there were that many calls.
+func (c *nth) came() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls >= c.n
+}
+
 func bytesOf(n int, seed uint64) []byte {
 	p := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)}).Read(p)
@@ -278,4 +312,8 @@ func TestVerdict(t *testing.T) {
 		}
 		wantTidy(t, b, len(content), len(content))
 	})
+}
+
+func section(s string) *io.SectionReader {
+	return io.NewSectionReader(strings.NewReader(s), 0, int64(len(s)))
 }

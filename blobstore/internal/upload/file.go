@@ -111,20 +111,22 @@ func (f *File) Commit(ctx context.Context) error {
 		}
 		w.mu.Unlock()
 	}()
-	if err != nil {
-		return err
+	if err == nil {
+		err = w.land()
 	}
-	if err := w.land(); err != nil {
-		return err
-	}
-	if w.broken != nil {
-		return w.broken
+	if err == nil {
+		err = w.broken
 	}
 	w.hashRest()
 	w.hash.wait()
 	sum, _ := w.hash.hashes.digest(digest.SHA256)
-	o := driver.WriteOptions{ContentType: contentType, Metadata: map[string]string{DigestKey: sum.Encoded()}}
-	if err := f.publish(ctx, sum, o); err != nil {
+	if err == nil {
+		err = f.publish(ctx, sum)
+	}
+	if errors.Is(err, driver.NotFound) {
+		err = f.ignoreAlreadyCommitted(ctx, sum, err)
+	}
+	if err != nil {
 		return fmt.Errorf("%q: %w", f.key, err)
 	}
 	w.status = isEnded
@@ -136,8 +138,9 @@ func (f *File) Commit(ctx context.Context) error {
 	return removeFolder(ctx, w.engine.bucket, w.folder, "")
 }
 
-func (f *File) publish(ctx context.Context, sum digest.Digest, o driver.WriteOptions) error {
+func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	w, e := f.Writer, f.engine
+	o := driver.WriteOptions{ContentType: contentType, Metadata: map[string]string{DigestKey: sum.Encoded()}}
 	if len(w.pieces) == 0 {
 		body := w.tailBody()
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())
@@ -156,6 +159,22 @@ func (f *File) publish(ctx context.Context, sum digest.Digest, o driver.WriteOpt
 		}, e.options.Copy)
 		return err
 	})
+}
+
+// ignoreAlreadyCommitted returns nil if the file has the content, and err otherwise: sources
+// are gone, as a Commit has taken them whose reply was lost, or whose process died before it
+// had removed the chain.
+func (f *File) ignoreAlreadyCommitted(ctx context.Context, sum digest.Digest, err error) error {
+	obj, serr := f.engine.bucket.Stat(ctx, f.key)
+	switch {
+	case errors.Is(serr, driver.NotFound):
+		return err
+	case serr != nil:
+		return serr
+	case obj.Size == f.size && obj.Metadata[DigestKey] == sum.Encoded():
+		return nil
+	}
+	return err
 }
 
 // Cancel drops what was written, and what is at the key.

@@ -60,7 +60,8 @@ func (e *Engine) abortIntended(ctx context.Context, folder string, before time.T
 		if err != nil {
 			return err
 		}
-		alg, hex, _ := strings.Cut(strings.TrimPrefix(entry.Key, folder+intentsDir), "-")
+		alg, rest, _ := strings.Cut(strings.TrimPrefix(entry.Key, folder+intentsDir), "-")
+		hex, _, _ := strings.Cut(rest, "-")
 		d := digest.NewDigestFromEncoded(digest.Algorithm(alg), hex)
 		if d.Validate() == nil {
 			errs = append(errs, e.abortAt(ctx, e.layout.Blob(d), before))

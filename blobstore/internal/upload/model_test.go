@@ -49,11 +49,15 @@ func TestModel(t *testing.T) {
 			if *modelSeed != 0 {
 				first, last = *modelSeed, *modelSeed
 			}
-			for seed := first; seed <= last; seed++ {
-				synctest.Test(t, func(t *testing.T) { runModel(t, mem.Imitations()[name], seed) })
-				if t.Failed() {
-					t.Fatalf("repeat with -run 'TestModel/%s' -model.seed=%d", name, seed)
-				}
+			for seed := first; seed <= last && !t.Failed(); seed++ {
+				synctest.Test(t, func(t *testing.T) {
+					defer func() {
+						if t.Failed() {
+							t.Logf("repeat with -run 'TestModel/%s' -model.seed=%d", name, seed)
+						}
+					}()
+					runModel(t, mem.Imitations()[name], seed)
+				})
 			}
 		})
 	}
@@ -92,25 +96,25 @@ type modelUpload struct {
 	// that failed in passing has ended nothing.
 	ending, endings int
 	ended           bool
+	cancelled       bool // or so somebody has tried
 	// attempts are what requests have tried to make the content.
 	attempts [][]byte
 }
 
 func newModelUpload(first string) *modelUpload {
 	u := &modelUpload{ids: make(map[string][]byte), born: make(map[string]int), doomed: make(map[string]bool)}
-	u.add(first, first, nil)
+	u.ids[first] = nil
 	return u
 }
 
-// add notes that a request at the id base has been told of another one.
-func (u *modelUpload) add(base, name string, content []byte) {
+// add notes that a request has been told of another id.
+func (u *modelUpload) add(p promise, name string, content []byte) {
 	if _, known := u.ids[name]; known {
 		return
 	}
-	if u.gone(base) {
-		u.doomed[name] = true // it was begun from what a verdict has ended
-	}
-	u.ids[name], u.born[name] = content, len(u.ids)
+	// It may have been begun from what a verdict has ended meanwhile.
+	u.doomed[name] = u.gone(p.id) || len(u.verdicts) != p.verdicts
+	u.born[name], u.ids[name] = len(u.ids), content
 }
 
 // gone reports whether a verdict may have ended what the id names. A first id names no
@@ -119,8 +123,8 @@ func (u *modelUpload) gone(name string) bool {
 	return u.doomed[name] || !isFirst(name) && slices.ContainsFunc(u.verdicts, func(v []byte) bool { return bytes.HasPrefix(v, u.ids[name]) })
 }
 
-// verdict notes the verdict on some content, by a request that began when there were so
-// many ids. Those told of since may have been begun from what it has ended.
+// verdict notes the verdict on some content, or its success unknown to the client, by a
+// request that began when there were so many ids. Those told of since may have been begun from what it has ended.
 func (u *modelUpload) verdict(content []byte, ids int) {
 	u.verdicts = append(u.verdicts, content)
 	for name, n := range u.born {
@@ -131,6 +135,13 @@ func (u *modelUpload) verdict(content []byte, ids int) {
 }
 
 func isFirst(name string) bool { return name[strings.LastIndexByte(name, '.')+1] == macMark }
+
+// log tells of a request when a single seed is looked at.
+func (m *model) log(format string, args ...any) {
+	if *modelSeed != 0 {
+		m.t.Logf(time.Now().Format("15:04:05.000 ")+format, args...)
+	}
+}
 
 // attempt notes what a request tries to make the upload's content.
 func (m *model) attempt(u *modelUpload, content []byte) {
@@ -167,7 +178,7 @@ func (m *model) found(held promise, name string, size int64) {
 	defer m.mu.Unlock()
 	for _, p := range held.u.attempts {
 		if int64(len(p)) >= size && digest.FromBytes(p[:size]) == got {
-			held.u.add(held.id, name, p[:size:size])
+			held.u.add(held, name, p[:size:size])
 			return
 		}
 	}
@@ -176,19 +187,18 @@ func (m *model) found(held promise, name string, size int64) {
 
 // promise is what an upload that nobody ends is held to while a request runs.
 type promise struct {
-	u       *modelUpload
-	id      string
-	endings int
-	ids     int // that there were
-	damages int
-	mayEnd  bool
+	u  *modelUpload
+	id string
+	// How many of each there were.
+	endings, ids, verdicts, damages int
+	mayEnd                          bool
 }
 
 // begin notes that a request to an id begins; ends tells that it may end the upload.
 func (m *model) begin(u *modelUpload, id string, ends bool) promise {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := promise{u, id, u.endings, len(u.ids), m.storm.damaged(), u.ended || u.ending > 0}
+	p := promise{u, id, u.endings, len(u.ids), len(u.verdicts), m.storm.damaged(), u.ended || u.ending > 0}
 	if ends {
 		u.ending++
 		u.endings++
@@ -227,7 +237,9 @@ func runModel(t *testing.T, o mem.Options, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	m := &model{t: t, rand: r, options: small(o), bucket: mem.NewWith(small(o)), planted: make(map[digest.Digest][]byte)}
 	// Half of the stores that have multipart uploads list them by their key alone.
-	m.bucket = driver.With(m.bucket, func(f *driver.Features) { f.UploadsByKey = f.Concat == nil && seed%2 == 0 })
+	m.bucket = driver.With(m.bucket, func(f *driver.Features) {
+		f.UploadsByKey = f.Concat == nil && seed%2 == 0
+	})
 	m.storm = &storm{rand: rand.New(rand.NewPCG(seed, 2))}
 	m.engines, m.budgets, m.kills = make([]*Engine, 3), make([]*memory.Budget, 3), make([]chan struct{}, 3)
 	m.parts = []int64{5, 8, 16}[r.IntN(3)]
@@ -476,6 +488,7 @@ func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id stri
 		m.t.Errorf("Resume(%s) has %d bytes, want %d", id, w.Size(), len(content))
 	}
 	m.attempt(u, append(slices.Clip(content), sent...))
+	m.log("PATCH %s + %d bytes, cut %t", id, len(sent), cut)
 	var next string
 	var size int64
 	var cerr error
@@ -489,6 +502,7 @@ func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id stri
 		next, size = w.ID(), w.Size()
 		cerr = w.Close()
 	}
+	m.log("PATCH %s + %d bytes: %s, %v, %v", id, len(sent), next, err, cerr)
 	if w.ID() != next {
 		m.t.Errorf("Close changed the id from %s to %s", next, w.ID())
 	}
@@ -502,12 +516,12 @@ func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id stri
 			return
 		}
 	}
-	if i, perr := m.looker.parseID(next, "repo"); perr != nil || i.offset > int64(len(content)+len(sent)) {
-		m.t.Errorf("id %s: %v", next, perr)
+	if i, perr := m.looker.parseID(next, "repo"); perr != nil || i.offset != size {
+		m.t.Errorf("id %s of %d bytes: %v", next, size, perr)
 	} else {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		u.add(id, next, append(slices.Clip(content), sent...)[:i.offset])
+		u.add(held, next, append(slices.Clip(content), sent...)[:i.offset])
 	}
 }
 
@@ -553,11 +567,13 @@ func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 			want = int64(len(whole)) + 1 + r.Int64N(3)
 		}
 		refuse := wrong || want > int64(len(whole))
+		m.log("PUT %s + %d bytes, %s, to be refused %t", id, len(rest), d, refuse)
 		err := m.put(ctx, r, id, d, want, rest)
+		m.log("PUT %s + %d bytes: %v", id, len(rest), err)
 		intact := deletes == m.deleted()
 		var v *Verdict
 		ok := m.holds(held)
-		if errors.As(err, &v) {
+		if errors.As(err, &v) || err != nil && !refuse && m.consumed(d) {
 			m.endBranch(held, whole)
 		} else {
 			m.end(held, err == nil)
@@ -569,6 +585,9 @@ func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 		case err == nil:
 			if intact {
 				m.published(d, whole)
+			}
+			if r.IntN(3) == 0 {
+				m.repeat(r, u, id, d, want, rest, deletes)
 			}
 			return
 		case v != nil:
@@ -584,6 +603,31 @@ func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 				m.t.Errorf("PUT: %v, and the digest is right", err)
 			}
 		}
+	}
+}
+
+// consumed reports whether a PUT that failed may have published its content all the same,
+// where joining pieces takes them: its branch has ended by success then.
+func (m *model) consumed(d digest.Digest) bool {
+	if m.bucket.Features().Concat == nil {
+		return false
+	}
+	_, err := m.bucket.Stat(context.Background(), layout.Layout{Root: "root"}.Blob(d))
+	return err == nil
+}
+
+// repeat sends a PUT that has succeeded again, as its answer was lost. After a DELETE of the
+// upload it may be refused.
+func (m *model) repeat(r *rand.Rand, u *modelUpload, id string, d digest.Digest, want int64, rest []byte, deletes int) {
+	held := m.begin(u, id, true)
+	defer m.end(held, true)
+	err := m.put(context.Background(), r, id, d, want, rest)
+	m.mu.Lock()
+	cancelled := u.cancelled
+	m.mu.Unlock()
+	var v *Verdict
+	if deletes == m.deleted() && !cancelled && (m.final(held, err) || errors.Is(err, ErrConflict) || errors.As(err, &v)) {
+		m.t.Errorf("PUT that has succeeded, repeated: %v", err)
 	}
 }
 
@@ -633,12 +677,17 @@ func (m *model) published(d digest.Digest, content []byte) {
 func (m *model) cancel(ctx context.Context, r *rand.Rand, u *modelUpload, id string) {
 	held := m.begin(u, id, true)
 	defer m.end(held, true)
+	m.mu.Lock()
+	u.cancelled = true
+	m.mu.Unlock()
 	w, err := m.engine(r).Resume(ctx, "repo", id, Request{Length: -1, HTTP: true})
 	if err != nil {
 		m.refused(held, "DELETE", err)
 		return
 	}
-	if err := w.Cancel(ctx); err != nil {
+	err = w.Cancel(ctx)
+	m.log("DELETE %s: %v", id, err)
+	if err != nil {
 		return
 	}
 	if _, err := m.engine(r).Status(context.Background(), "repo", id); err == nil {
@@ -653,10 +702,43 @@ func (m *model) status(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 		m.refused(held, "status", err)
 		return
 	}
+	m.log("status of %s: %s", id, p.ID)
 	if p.Size < int64(len(content)) {
 		m.t.Errorf("status of %s: %d bytes, of which %d were acknowledged", id, p.Size, len(content))
 	}
 	m.found(held, p.ID, p.Size)
+}
+
+// readable checks that all objects are there that the state of an id names, and have its
+// content.
+func (m *model) readable(name string, content []byte) {
+	ctx := context.Background()
+	i, err := m.looker.parseID(name, "repo")
+	if err != nil || i.first() {
+		return
+	}
+	st, err := m.looker.load(ctx, m.looker.folder("repo", i.uuid), "repo", i)
+	if err != nil {
+		m.t.Errorf("state of %s: %v", name, err)
+		return
+	}
+	var got []byte
+	read := func(key string, span driver.Range) {
+		_, p, err := m.looker.readRange(ctx, key, span, "")
+		if err != nil {
+			m.t.Errorf("%s of %s: %v", key, name, err)
+		}
+		got = append(got, p...)
+	}
+	for _, p := range st.header.Pieces {
+		read(p.Key, driver.Range{})
+	}
+	for _, r := range st.refs() {
+		read(r.Key, driver.Range{Off: r.Off, Len: r.Size})
+	}
+	if !bytes.Equal(got, content) {
+		m.t.Errorf("%s has %d other bytes, want %d", name, len(got), len(content))
+	}
 }
 
 // judge looks at what there is, when the storm is over.
@@ -696,6 +778,7 @@ func (m *model) judge() {
 				continue
 			}
 			m.found(m.begin(u, id, false), p.ID, p.Size)
+			m.readable(id, u.ids[id])
 		}
 		for _, id := range slices.Sorted(maps.Keys(u.ids)) {
 			if !u.gone(id) && (longest == "" || len(u.ids[id]) > len(u.ids[longest])) {

@@ -33,7 +33,7 @@ func (w *Writer) spill() {
 	switch {
 	case w.buf == nil:
 		return
-	case w.broken != nil || w.direct != nil || w.buf.Size() == 0:
+	case w.broken != nil || w.published || w.direct != nil || w.buf.Size() == 0:
 		w.holder.SetIdle(0) // there is nothing that could be given back
 		return
 	}

@@ -79,7 +79,7 @@ func (e *Engine) publish(ctx context.Context, key string, size int64, offered dr
 		default:
 			cond = ifAbsent
 		}
-		if err := again(ctx, waits, try, err); err != nil {
+		if err := e.again(ctx, waits, try, err); err != nil {
 			return err
 		}
 	}
@@ -88,12 +88,15 @@ func (e *Engine) publish(ctx context.Context, key string, size int64, offered dr
 // overwrite repeats an unconditional write that fails in passing.
 func (e *Engine) overwrite(ctx context.Context, write func(driver.Cond) error) error {
 	waits := e.options.Retry.Backoff()
-	for {
+	for try := 1; ; try++ {
 		err := write(driver.Cond{})
 		if err == nil {
 			return nil
 		}
-		if err := waits.Wait(ctx, err); err != nil {
+		if !driver.KindOf(err).Temporary() {
+			return err
+		}
+		if err := e.again(ctx, waits, try, err); err != nil {
 			return err
 		}
 	}
@@ -105,8 +108,15 @@ const placeTries = 4
 
 // again waits until a write that failed may be repeated, and returns its error when it
 // may not.
-func again(ctx context.Context, waits *retry.Backoff, try int, err error) error {
-	if driver.KindOf(err).Temporary() {
+func (e *Engine) again(ctx context.Context, waits *retry.Backoff, try int, err error) error {
+	if kind := driver.KindOf(err); kind.Temporary() {
+		most := e.options.Retry.Attempts // 0: the Backoff alone bounds them
+		if kind == driver.Throttled && e.options.Retry.Throttled > 0 {
+			most = e.options.Retry.Throttled
+		}
+		if most > 0 && try >= most {
+			return err
+		}
 		return waits.Wait(ctx, err)
 	}
 	if try == placeTries {
@@ -157,7 +167,7 @@ func (e *Engine) Link(ctx context.Context, repo string, d, target digest.Digest)
 		if there, lerr := e.readLink(ctx, key); lerr == nil && there == target {
 			return nil
 		}
-		if err := again(ctx, waits, try, err); err != nil {
+		if err := e.again(ctx, waits, try, err); err != nil {
 			return err
 		}
 	}
