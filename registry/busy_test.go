@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
 )
 
@@ -16,7 +18,15 @@ import (
 // which nothing can persist, and which take the whole memory budget. A third client is
 // told to come again, and can.
 func TestBusy(t *testing.T) {
-	srv := serveWith(t, mem.NewWith(mem.Imitations()["minio"]), "memory_budget=16MiB&memory_wait=1s")
+	stored := make(chan struct{}, 2)
+	b := driver.Wrap(mem.NewWith(mem.Imitations()["minio"]), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		err := next(ctx)
+		if c.Op == driver.OpPutPart {
+			stored <- struct{}{}
+		}
+		return err
+	})
+	srv := serveWith(t, b, "memory_budget=16MiB&memory_wait=1s")
 	ended := make(chan error)
 	var stop []io.Closer
 	for range 2 {
@@ -37,6 +47,7 @@ func TestBusy(t *testing.T) {
 		if _, err := w.Write(content(9 << 20)); err != nil { // one part, and the beginning of the next
 			t.Fatal(err)
 		}
+		<-stored // while two parts are in memory, the second client's would be persisted otherwise
 	}
 	unknown := func() io.Reader { return struct{ io.Reader }{strings.NewReader("text")} }
 	at := begin(t, srv, "a")
