@@ -59,6 +59,7 @@ test-full: provision mutants
 	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload|TestCopy' -v ./integration
 	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
 	$(GO) test -timeout 20m -parallel 4 -count=1 -run TestVerifyCloud -v ./integration/verify
+	$(GO) test -timeout 10m -count=1 -run TestThousandsOfStalledClients -v ./registry
 
 # Puts each fault of a list into the upload engine, and has the test that is named there
 # find it: docs/track-record.md.
