@@ -34,6 +34,7 @@ func protocolAzure(a emulator.Azure, behind *url.URL) protocol {
 		copied:    func(op string, r *http.Request) int64 { return copiedAzure(a, behind, op, r) },
 		foreign:   readsSource,
 		keepHost:  true,
+		noExpect:  true,
 	}
 }
 
