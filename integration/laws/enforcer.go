@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -53,9 +54,10 @@ func (r Refusal) String() string {
 
 // faultState counts the requests that a law has looked at.
 type faultState struct {
-	total int
-	keys  map[string]int
-	since map[string]time.Time
+	total  int
+	keys   map[string]int
+	since  map[string]time.Time // when the first request came, by key
+	random *rand.Rand
 }
 
 func newEnforcer(o Options, laws []Law, logf func(string, ...any)) *Enforcer {
@@ -140,7 +142,9 @@ func (e rule) strikes(c call) bool {
 	defer e.mu.Unlock()
 	s := e.faults[law]
 	if s == nil {
-		s = &faultState{keys: make(map[string]int), since: make(map[string]time.Time)}
+		h := fnv.New64a()
+		_, _ = h.Write([]byte(law))
+		s = &faultState{keys: make(map[string]int), since: make(map[string]time.Time), random: rand.New(rand.NewPCG(e.options.Seed, h.Sum64()))}
 		e.faults[law] = s
 	}
 	s.total++
@@ -151,9 +155,7 @@ func (e rule) strikes(c call) bool {
 	if s.total <= f.Total || s.keys[key] <= f.First || time.Since(s.since[key]) < f.For {
 		return true
 	}
-	h := fnv.New64a()
-	fmt.Fprint(h, e.options.Seed, law, s.total)
-	return float64(h.Sum64()>>11)/(1<<53) < f.Rate
+	return s.random.Float64() < f.Rate
 }
 
 // logTo logs to tb until tb's test ends: a request may come later.

@@ -19,9 +19,6 @@ func Violations() []Violation {
 		{"TestDriver/s3-unknown/model", "conditions-refused", 14, true},
 		{"TestDriver/s3-unknown/one-wins-if-absent", "conditions-refused", 14, false},
 		{"TestDriver/s3-unknown/one-wins-if-match", "conditions-refused", 14, false},
-		{"TestPushes/gcs-laws/one-in-five-throttled/kill", "gcs-rate-limit", 14, true},
-		{"TestPushes/gcs-laws/one-in-twenty-cut/kill", "gcs-reset", 14, true},
-		{"TestPushes/s3-aws/one-in-five-throttled/kill", "slow-down", 14, true},
 		{"TestAppendBlobs/azure-laws/layer-over-empty-blob", "blob-type", 14, false},
 		{"TestAppendBlobs/azure-laws/other-image-same-tag", "blob-type", 14, false},
 	}
