@@ -109,6 +109,7 @@ var clauses = []test{
 	{name: "concat-joins", run: concat},
 	{name: "concat-pins", run: concatPins},
 	{name: "concat-atomic", run: concatAtomic},
+	{name: "checksums", run: checksums, needs: func(f driver.Features) bool { return f.StatChecksums != nil }},
 }
 
 // further has what the contract says elsewhere.
@@ -134,7 +135,6 @@ var further = []test{
 	{name: "copy", run: copyWhole, needs: func(f driver.Features) bool { return f.Copy != nil }},
 	{name: "copy-part", run: copyPart, needs: func(f driver.Features) bool { return f.CopyPart != nil }},
 	{name: "delete-batch", run: deleteBatch, needs: func(f driver.Features) bool { return f.DeleteBatch != nil }},
-	{name: "checksums", run: checksums, needs: func(f driver.Features) bool { return f.StatChecksums != nil }},
 	{name: "sign", run: sign, needs: func(f driver.Features) bool { return f.Sign != nil }},
 	{name: "wire-cost", run: wireCost},
 	{name: "features", run: pinFeatures},

@@ -11,7 +11,7 @@ var mutants = []mutant{
 	{"bytes of a state unchecked", "load.go", "if sum != r.CRC {", "if sum != r.CRC && r.Size < 0 {", "TestDamagedState", false},
 	{"header sum unchecked", "codec.go", " || crc32.Checksum(text, castagnoli) != sum {", " || sum == 0 {", "TestModel", false},
 	{"header sum unchecked, directly", "codec.go", " || crc32.Checksum(text, castagnoli) != sum {", " || sum == 0 {", "TestDamagedState", false},
-	{"hash state unchecked", "codec.go", "	_, err := resumeHashes(h.Hashes)\n	return err\n", "	return nil\n", "TestContradictions", false},
+	{"hash state unchecked", "codec.go", "	_, err := resumeHashes(h.hashStates)\n	return err\n", "	return nil\n", "TestContradictions", false},
 	{"pieces of other uploads", "load.go", " || !h.within(folder) {", " {", "TestForeignState", false},
 	{"pieces that are overwritten", "folder.go", "piecesDir + random() + random()", "piecesDir + \"piece\"", "TestModel", false},
 	{"states that are overwritten", "persist.go", "base.id.own() + random()}", "base.id.own() + noParent}", "TestModel", false},
@@ -24,11 +24,11 @@ var mutants = []mutant{
 	{"Write after the end", "writer.go", "	case w.status != isOpen:\n		return ErrClosed\n", "	case w.status == isEnded:\n		return ErrClosed\n", "TestEnded", false},
 
 	// What is under a digest is trusted by its size.
-	{"any size at the digest's key", "publish.go", "		case serr == nil && obj.Size == size:\n", "		case serr == nil && obj.Size >= 0:\n", "TestReplacesWrongSize", false},
-	{"any size at the digest's key, by the model", "publish.go", "		case serr == nil && obj.Size == size:\n", "		case serr == nil && obj.Size >= 0:\n", "TestModel", false},
-	{"any size before pieces are joined", "commit.go", "err == nil && obj.Size == w.size && !w.replace {", "err == nil && obj.Size >= 0 && !w.replace {", "TestReplacesWrongSize", false},
-	{"any size before a body is sent", "direct.go", "	case err == nil && obj.Size == length:\n", "	case err == nil && obj.Size >= 0:\n", "TestReplacesWrongSize", false},
-	{"size published that was not verified", "commit.go", "return e.publish(ctx, key, w.size, e.features", "return e.publish(ctx, key, w.state.header.Offset-w.tail(), e.features", "TestReplacesWrongSize", false},
+	{"any size at the digest's key", "publish.go", "		case serr == nil && want.trusts(obj):\n", "		case serr == nil && obj.Size >= 0:\n", "TestReplacesWrongSize", false},
+	{"any size at the digest's key, by the model", "publish.go", "		case serr == nil && want.trusts(obj):\n", "		case serr == nil && obj.Size >= 0:\n", "TestModel", false},
+	{"any size before pieces are joined", "commit.go", "err == nil && w.contentOf().trusts(obj) && !w.replace {", "err == nil && obj.Size >= 0 && !w.replace {", "TestReplacesWrongSize", false},
+	{"any size before a body is sent", "direct.go", "	case err == nil && announced(w.request.Digest, length).trusts(obj) && ", "	case err == nil && ", "TestReplacesWrongSize", false},
+	{"size published that was not verified", "commit.go", "return e.publish(ctx, key, w.contentOf(), e.features", "return e.publish(ctx, key, content{size: w.state.header.Offset - w.tail()}, e.features", "TestReplacesWrongSize", false},
 	{"any size of a blob that an earlier PUT published", "commit.go", " || w.size != w.blobSize || ", " || ", "TestReplacesWrongSize", false},
 	{"any size of a blob that another PUT published", "commit.go", "return n, ok && n == w.size, err", "return n, ok, err", "TestReplacesWrongSizeCached", false},
 	{"link that many write", "publish.go", "		if there, lerr := e.readLink(ctx, key); lerr == nil && there == target {\n			return nil\n		}\n", "", "TestHotLink", false},
@@ -85,7 +85,7 @@ var mutants = []mutant{
 	{"first id that nobody gave out", "id.go", "if off != 0 || secret == nil || !hmac.Equal([]byte(i.token), []byte(mac(*secret, i.uuid, repo))) {", "if off != 0 || secret == nil {", "FuzzID", false},
 
 	// Costs.
-	{"memory of Writers that are dropped", "writer.go", "	w.hash.hashes, _ = resumeHashes(st.header.Hashes) // decode has checked them\n", "	w.hash.hashes, _ = resumeHashes(st.header.Hashes)\n	w.join()\n", "TestDropped", false},
+	{"memory of Writers that are dropped", "writer.go", "	w.hash.hashes, _ = resumeHashes(st.header.hashStates) // decode has checked them\n", "	w.hash.hashes, _ = resumeHashes(st.header.hashStates)\n	w.join()\n", "TestDropped", false},
 	{"key that is written twice", "commit.go", "	g.Go(func() error { return w.link(gctx, d) })\n", "	g.Go(func() error { return errors.Join(w.link(gctx, d), w.link(gctx, d)) })\n", "TestPush", false},
 	{"tail that each tiny request writes again", "persist.go", "		for i > 0 && level(refs[i-1].Size) <= level(max(size, 1)) {\n			i--\n		}\n		if from-i < mergeAt-1 {\n", "		i = 0\n		if from == 0 {\n", "TestTinyRequests", false},
 	{"upload that is larger than any object", "append.go", "w.size+int64(len(p)) > most {", "w.size+int64(len(p)) < 0 && most > 0 {", "TestTooLarge", false},

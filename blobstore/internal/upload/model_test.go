@@ -168,7 +168,7 @@ func (m *model) found(held promise, name string, size int64) {
 		}
 		return
 	}
-	hs, err := resumeHashes(st.header.Hashes)
+	hs, err := resumeHashes(st.header.hashStates)
 	if err != nil {
 		m.t.Error(err)
 		return
