@@ -23,7 +23,15 @@ var mutants = []mutant{
 	{"Commit after Close", "writer.go", "		w.broken = ErrClosed // bytes", "		_ = ErrClosed // bytes", "TestCommitAfterClose", false},
 	{"Write after the end", "writer.go", "	case w.status != isOpen:\n		return ErrClosed\n", "	case w.status == isEnded:\n		return ErrClosed\n", "TestEnded", false},
 
-	// What is under a digest is trusted by its size.
+	// What is under a digest is trusted by its size and checksums.
+	{"any checksum at the digest's key", "trust.go", "*crc != *c.crc32c:", "*crc != *c.crc32c && obj.Size < 0:", "TestReplacesWrongChecksum", false},
+	{"any checksum at the digest's key, by the model", "trust.go", "*crc != *c.crc32c:", "*crc != *c.crc32c && obj.Size < 0:", "TestModel", false},
+	{"any SHA-256 at the digest's key", "trust.go", "	case sum != nil && c.sha256 != \"\" && ", "	case sum != nil && c.sha256 == \"\" && ", "TestReplacesWrongChecksum", false},
+	{"body that is never sent as the digest is there", "direct.go", " && !w.engine.distrusted.has(obj):", ":", "TestReplacesWrongChecksum", false},
+	{"checksum of a body that was not sent", "commit.go", "		w.engine.distrusted.add(obj)\n		return fail(errContentDamaged)\n", "		return nil\n", "TestReplacesWrongChecksum", false},
+	{"checksum that no state keeps", "hash.go", "		states.CRC32C = new(*hs.crc32c)\n", "", "TestReplacesWrongChecksum", false},
+	{"any checksum where the pieces are gone", "commit.go", "	case !w.contentOf().trusts(obj):\n		return 0, false, nil\n", "	case obj.Size != w.size:\n		return 0, false, nil\n", "TestGoneWrongChecksum", false},
+	{"any SHA-256 of a blob that an earlier PUT published", "publish.go", " || !announced(target, obj.Size).trusts(obj):", ":", "TestRepeatedPutWrongChecksum", false},
 	{"any size at the digest's key", "publish.go", "		case serr == nil && want.trusts(obj):\n", "		case serr == nil && obj.Size >= 0:\n", "TestReplacesWrongSize", false},
 	{"any size at the digest's key, by the model", "publish.go", "		case serr == nil && want.trusts(obj):\n", "		case serr == nil && obj.Size >= 0:\n", "TestModel", false},
 	{"any size before pieces are joined", "commit.go", "err == nil && w.contentOf().trusts(obj) && !w.replace {", "err == nil && obj.Size >= 0 && !w.replace {", "TestReplacesWrongSize", false},
