@@ -45,6 +45,9 @@
 //	                   Mismatch; nothing shows at the key.
 //	concat-atomic      A Concat that fails leaves the old object and all sources. Its
 //	                   condition is honoured atomically, or refused with Unsupported.
+//	checksums          A checksum that StatChecksums reports is that of all the object's
+//	                   bytes. Where there is such a feature, it reports at least one for
+//	                   what Put has written. Stat reports none.
 //
 // Bodies are sized and replayable (*io.SectionReader), so that retrying, hashing
 // and signing need no look at the concrete type. An implementation reads a body

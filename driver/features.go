@@ -48,6 +48,23 @@ type Features struct {
 	SuffixRange bool
 	// Sign makes a URL that works without further credentials.
 	Sign func(ctx context.Context, r SignRequest) (SignedURL, error)
+	// StatChecksums is Stat of an object with its Checksums, as far as the store reports
+	// any for the object. nil where it never does. Package function StatChecksums works on
+	// every store.
+	//
+	//   - GCS has the CRC-32C of each object, also of a composed one. Without the key it
+	//     tells none of an object that the customer's key encrypts.
+	//     https://cloud.google.com/storage/docs/data-validation
+	//   - S3 has the sum that an object was written with: the CRC-32C or SHA-256 of a Put,
+	//     the CRC-32C of a multipart upload that was begun with checksum type FULL_OBJECT.
+	//     Composite sums, which cover the parts' sums, are left out. The request needs the
+	//     permission to decrypt an object that KMS encrypts; without it, it is repeated
+	//     without sums.
+	//     https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+	//   - Azure has but the MD5 that a client has stored with the blob. It computes none
+	//     for blobs of blocks, so that this says nothing of the bytes.
+	//     https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob-properties
+	StatChecksums func(ctx context.Context, key string) (Object, error)
 	// Copy copies an object inside the bucket, atomically and by the server.
 	// Object.Size is -1 where the store does not tell it (S3).
 	Copy func(ctx context.Context, r CopyRequest) (Object, error)

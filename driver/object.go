@@ -21,6 +21,15 @@ type Object struct {
 	ModTime     time.Time
 	ContentType string
 	Metadata    map[string]string // keys in lower case
+	// Checksums is set by Features.StatChecksums alone.
+	Checksums Checksums
+}
+
+// Checksums are those of an object's whole content that the store keeps. Which they are
+// depends on the store, and on how the object was written.
+type Checksums struct {
+	CRC32C *uint32 // by Castagnoli's polynomial; nil where the store reports none
+	SHA256 []byte  // 32 bytes; nil where the store reports none
 }
 
 // Range selects bytes of an object. The zero Range is all of it.

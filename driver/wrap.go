@@ -115,6 +115,13 @@ func (w *wrapped) wrapFeatures(f Features) Features {
 			})
 		}
 	}
+	if stat := f.StatChecksums; stat != nil {
+		f.StatChecksums = func(ctx context.Context, key string) (Object, error) {
+			return via(ctx, w, &Call{Op: OpStat, Key: key}, func(ctx context.Context) (Object, error) {
+				return stat(ctx, key)
+			})
+		}
+	}
 	if copyObject := f.Copy; copyObject != nil {
 		f.Copy = func(ctx context.Context, r CopyRequest) (Object, error) {
 			c := &Call{Op: OpCopy, Key: r.Dst, Src: r.Src.Key, Cond: r.Options.Cond}

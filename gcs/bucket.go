@@ -113,6 +113,8 @@ func (b *Bucket) offer() driver.Features {
 		Concat:      b.concat,
 		DeleteBatch: b.deleteBatch,
 		BatchMax:    maxBatch,
+
+		StatChecksums: b.statChecksums,
 	}
 	if !b.config.Anonymous {
 		f.Sign, f.Conds.DeleteNotAfter = b.sign, true

@@ -26,3 +26,12 @@ func crc32c(body *io.SectionReader, want []byte) (string, error) {
 func encodeCRC(sum uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
+
+// decodeCRC is nil for what is no sum.
+func decodeCRC(text string) *uint32 {
+	sum, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(sum) != crc32.Size {
+		return nil
+	}
+	return new(binary.BigEndian.Uint32(sum))
+}

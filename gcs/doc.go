@@ -87,7 +87,8 @@
 //
 // A CRC32C goes along with each body, and the store compares it. It knows no
 // SHA-256: a digest that is known is compared here, in the same pass, before the body is
-// sent.
+// sent. The store keeps the CRC32C of each object, composed ones included, and
+// Features.StatChecksums reports it.
 //
 // # Permissions
 //

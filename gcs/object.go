@@ -22,6 +22,13 @@ import (
 // store has shown once that the bucket is there, one costs a second request that
 // lists a single object; a bucket that goes away later reads as empty.
 func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
+	obj, err := b.statChecksums(ctx, key)
+	obj.Checksums = driver.Checksums{}
+	return obj, err
+}
+
+// statChecksums is Stat with the object's CRC-32C, which each reply has.
+func (b *Bucket) statChecksums(ctx context.Context, key string) (driver.Object, error) {
 	if err := b.checkKey(key); err != nil {
 		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
 	}
@@ -29,7 +36,9 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err != nil {
 		return driver.Object{}, b.absent(ctx, err)
 	}
-	return b.object(key, got), nil
+	obj := b.object(key, got)
+	obj.Checksums.CRC32C = decodeCRC(got.Crc32c)
+	return obj, nil
 }
 
 // get asks for the metadata of the object that the store knows as name.

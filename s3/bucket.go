@@ -180,6 +180,9 @@ func (b *Bucket) offer(c Config) driver.Features {
 	if p.copyPart != 0 {
 		f.CopyPart = b.copyPart
 	}
+	if p.checksum.flexible() {
+		f.StatChecksums = b.statChecksums
+	}
 	if p.batchMax != 0 {
 		f.DeleteBatch, f.BatchMax, f.Conds.DeleteBatch = b.deleteBatch, p.batchMax, true
 	}

@@ -2,15 +2,19 @@ package s3
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
@@ -57,6 +61,10 @@ func (k Checksum) algorithm() (types.ChecksumAlgorithm, types.ChecksumType) {
 	}
 }
 
+// flexible reports whether the sum is one that the store keeps with the object: Amazon's
+// name for them is flexible checksums.
+func (k Checksum) flexible() bool { return k != ChecksumNone && k != ChecksumMD5 }
+
 // of reads body once for its sum. It is nothing next to the network: CRC32C
 // runs at some GB/s.
 func (k Checksum) of(body *io.SectionReader) (sums, error) {
@@ -84,7 +92,7 @@ func (k Checksum) of(body *io.SectionReader) (sums, error) {
 // where the profile has checksums; else it is compared here, as a store may
 // ignore what it does not know.
 func (k Checksum) withSHA256(body *io.SectionReader, sum []byte) (sums, error) {
-	if k != ChecksumNone && k != ChecksumMD5 {
+	if k.flexible() {
 		return sums{sha256: encode(sum)}, nil
 	}
 	if err := cloud.Digest(body, sum); err != nil {
@@ -94,3 +102,26 @@ func (k Checksum) withSHA256(body *io.SectionReader, sum []byte) (sums, error) {
 }
 
 func encode(sum []byte) *string { return aws.String(base64.StdEncoding.EncodeToString(sum)) }
+
+// reported are the sums of the whole object. Those of type COMPOSITE cover the sums of
+// its parts.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+func reported(out *s3.HeadObjectOutput) (got driver.Checksums) {
+	if out.ChecksumType != types.ChecksumTypeFullObject {
+		return got
+	}
+	if sum := sumOf(out.ChecksumCRC32C, crc32.Size); sum != nil {
+		got.CRC32C = new(binary.BigEndian.Uint32(sum))
+	}
+	got.SHA256 = sumOf(out.ChecksumSHA256, sha256.Size)
+	return got
+}
+
+// sumOf is nil unless s is a sum of that many bytes.
+func sumOf(s *string, size int) []byte {
+	sum, err := base64.StdEncoding.DecodeString(aws.ToString(s))
+	if err != nil || len(sum) != size {
+		return nil
+	}
+	return sum
+}

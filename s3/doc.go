@@ -82,6 +82,11 @@
 // guards a body on its way, and a known SHA-256 is compared before the body is
 // sent.
 //
+// Where checksum is of a kind that the store keeps, a HEAD reports it back for the whole
+// object: Features.StatChecksums. MinIO reports none for multipart uploads. An object
+// that KMS encrypts needs kms:Decrypt for that; without it, the HEAD is repeated and
+// reports none.
+//
 // # Versions
 //
 // Object.Version is the object's version id in a versioned bucket, and "" in any

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
@@ -24,8 +25,27 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err := b.checkKey(key); err != nil {
 		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
 	}
+	return b.head(ctx, key, "")
+}
+
+// statChecksums is Stat with the sums that the store keeps. To tell those of an object
+// that KMS encrypts, it must be allowed to decrypt it: whoever may not is answered 403, and
+// gets the rest by a second request.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+func (b *Bucket) statChecksums(ctx context.Context, key string) (driver.Object, error) {
+	if err := b.checkKey(key); err != nil {
+		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+	}
+	obj, err := b.head(ctx, key, types.ChecksumModeEnabled)
+	if errors.Is(err, driver.Denied) {
+		return b.head(ctx, key, "")
+	}
+	return obj, err
+}
+
+func (b *Bucket) head(ctx context.Context, key string, sums types.ChecksumMode) (driver.Object, error) {
 	ctx, c := b.begin(ctx, driver.OpStat, key)
-	in := &s3.HeadObjectInput{Bucket: b.bucket(), Key: b.full(key)}
+	in := &s3.HeadObjectInput{Bucket: b.bucket(), Key: b.full(key), ChecksumMode: sums}
 	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = b.customer.fields()
 	out, err := b.client.HeadObject(ctx, in)
 	if err != nil {
@@ -44,6 +64,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
 		Metadata:    cloud.Metadata(out.Metadata),
+		Checksums:   reported(out),
 	}, nil
 }
 

@@ -175,6 +175,14 @@ X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 `,
 		},
 		{
+			name: "stat with checksums",
+			do:   func(b *Bucket) error { _, err := b.features.StatChecksums(ctx, "key"); return err },
+			want: `HEAD /bucket/p/key
+X-Amz-Checksum-Mode: ENABLED
+X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+`,
+		},
+		{
 			name: "delete",
 			do:   func(b *Bucket) error { return b.Delete(ctx, "key", driver.DeleteOptions{}) },
 			want: `DELETE /bucket/p/key?x-id=DeleteObject

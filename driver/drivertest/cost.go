@@ -44,6 +44,9 @@ func wireCost(t *testing.T, s suite) {
 		cost(driver.OpPutPart, func() (err error) { p, err = f.Uploads.PutPart(ctx, u, 1, section(data)); return err })
 	}
 	cost(driver.OpStat, func() error { _, err := b.Stat(ctx, "key"); return err })
+	if f.StatChecksums != nil {
+		cost(driver.OpStat, func() error { _, err := f.StatChecksums(ctx, "key"); return err })
+	}
 	cost(driver.OpPut, func() error { _, err := b.Put(ctx, "key", section(data), driver.WriteOptions{}); return err })
 	for _, r := range []driver.Range{{}, {Off: 10, Len: 5}, {Off: 999}} {
 		cost(driver.OpOpen, func() error { _, err := read(t, b, "key", r, driver.ReadOptions{}); return err })

@@ -29,6 +29,7 @@ func allVerbs(ctx context.Context, b driver.Bucket, key string) iter.Seq2[driver
 			do      func() error
 		}{
 			{driver.OpStat, true, func() error { _, err := b.Stat(ctx, key); return err }},
+			{driver.OpStat, f.StatChecksums != nil, func() error { _, err := f.StatChecksums(ctx, key); return err }},
 			{driver.OpOpen, true, func() error {
 				rd, err := b.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
 				if err == nil {

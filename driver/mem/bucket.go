@@ -55,7 +55,8 @@ type store struct {
 // object is one version of an object. Its data and metadata never change.
 type object struct {
 	driver.Object
-	data content
+	data   content
+	sha256 []byte // that it was put with
 }
 
 type upload struct {
@@ -116,6 +117,8 @@ func (b *Bucket) Features() driver.Features {
 		Concat:      b.concat,
 		DeleteBatch: b.deleteBatch,
 		BatchMax:    maxBatch,
+
+		StatChecksums: b.statChecksums,
 	}
 	b.options.restrict(&f)
 	return f

@@ -5,11 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"hash/crc32"
 	"io"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/internal/body"
 )
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // content is the bytes of an object or part, in pieces that never change. So an
 // object is made of its parts, and a copy of its source, without copying a byte.
@@ -60,6 +63,13 @@ func (c content) etag() string {
 	sum := sha256.New()
 	_, _ = io.Copy(sum, c.reader()) // from memory
 	return fmt.Sprintf("\"%x\"", sum.Sum(nil)[:16])
+}
+
+func (c content) crc32c() (sum uint32) {
+	for _, p := range c.pieces {
+		sum = crc32.Update(sum, castagnoli, p)
+	}
+	return sum
 }
 
 func (c content) reader() io.Reader {

@@ -15,17 +15,37 @@ import (
 
 // Stat describes the object at key.
 func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
-	full, err := b.full(ctx, key)
+	obj, err := b.stat(ctx, key)
 	if err != nil {
 		return driver.Object{}, fail(driver.OpStat, key, err)
+	}
+	return b.out(obj.Object), nil
+}
+
+// statChecksums reports the CRC-32C of each object, and the SHA-256 of one that was put
+// with it.
+func (b *Bucket) statChecksums(ctx context.Context, key string) (driver.Object, error) {
+	obj, err := b.stat(ctx, key)
+	if err != nil {
+		return driver.Object{}, fail(driver.OpStat, key, err)
+	}
+	out := b.out(obj.Object)
+	out.Checksums = driver.Checksums{CRC32C: new(obj.data.crc32c()), SHA256: slices.Clone(obj.sha256)}
+	return out, nil
+}
+
+func (b *Bucket) stat(ctx context.Context, key string) (object, error) {
+	full, err := b.full(ctx, key)
+	if err != nil {
+		return object{}, err
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
 	obj, there := b.store.objects[full]
 	if !there {
-		return driver.Object{}, fail(driver.OpStat, key, driver.NotFound)
+		return object{}, driver.NotFound
 	}
-	return b.out(obj.Object), nil
+	return obj, nil
 }
 
 // Open reads one version of the object, whatever is written meanwhile.
@@ -109,7 +129,11 @@ func (b *Bucket) put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err := b.store.check(full, o.Cond); err != nil {
 		return driver.Object{}, err
 	}
-	return b.out(b.store.set(full, data, o)), nil
+	stored := b.store.set(full, data, o)
+	if len(o.SHA256) > 0 {
+		b.store.objects[full] = object{Object: stored, data: data, sha256: slices.Clone(o.SHA256)}
+	}
+	return b.out(stored), nil
 }
 
 // ListPage lists what is there at this moment. As in most stores, entries carry

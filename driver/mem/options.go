@@ -21,6 +21,8 @@ type Options struct {
 	NoBatch    bool
 	NoConds    bool // no conditions of any kind, deletes included
 
+	NoChecksums bool // Stat reports none
+
 	CopyMax int64 // Features.CopyMax
 
 	// Unversioned gives equal bytes equal ETags, and no versions at all.
@@ -48,22 +50,22 @@ func Imitations() map[string]Options {
 		"minio": {NoConcat: true, Unversioned: true},
 		// https://developers.cloudflare.com/r2/objects/upload-objects/
 		"r2": {
-			NoConcat: true, Unversioned: true, KeyInterval: r2Interval,
+			NoConcat: true, Unversioned: true, KeyInterval: r2Interval, NoChecksums: true,
 			Parts: driver.PartLimits{MinSize: minPart, Uniform: true},
 		},
-		"ceph": {NoConcat: true, NoConds: true, Unversioned: true},
+		"ceph": {NoConcat: true, NoConds: true, Unversioned: true, NoChecksums: true},
 		"gcs": {
 			NoUploads: true, KeyInterval: gcsInterval,
 			// https://cloud.google.com/storage/quotas#objects
 			Parts: driver.PartLimits{MinSize: 1, MaxObject: 5 << 40},
 		},
-		"file": {NoUploads: true, NoBatch: true, Parts: driver.PartLimits{MinSize: 1}},
+		"file": {NoUploads: true, NoBatch: true, NoChecksums: true, Parts: driver.PartLimits{MinSize: 1}},
 		"azure": {
-			NoConcat: true, CopyMax: azureCopyMax, WriteDropsUploads: true,
+			NoConcat: true, CopyMax: azureCopyMax, WriteDropsUploads: true, NoChecksums: true,
 			// https://learn.microsoft.com/en-us/azure/storage/blobs/scalability-targets
 			Parts: driver.PartLimits{MinSize: 1, MaxSize: 4000 * mib, MaxParts: 50_000},
 		},
-		"plain": {NoConcat: true, NoCopy: true, NoPartCopy: true, NoBatch: true, NoConds: true, Unversioned: true},
+		"plain": {NoConcat: true, NoCopy: true, NoPartCopy: true, NoBatch: true, NoConds: true, Unversioned: true, NoChecksums: true},
 	}
 }
 
@@ -84,6 +86,9 @@ func (o Options) restrict(f *driver.Features) {
 	}
 	if o.NoBatch {
 		f.DeleteBatch, f.BatchMax, f.Conds.DeleteBatch = nil, 0, false
+	}
+	if o.NoChecksums {
+		f.StatChecksums = nil
 	}
 	if o.Unversioned {
 		f.Conds.DeleteBatch = false

@@ -97,7 +97,7 @@ func (h *header) check() error {
 	if h.Hint != "" && h.Hint.Validate() != nil {
 		return damaged("hint", nil)
 	}
-	_, err := resumeHashes(h.Hashes)
+	_, err := resumeHashes(h.hashStates)
 	return err
 }
 

@@ -17,7 +17,7 @@ import (
 // sampleHeader is that of a state with so many pieces.
 func sampleHeader(t testing.TB, pieces int) header {
 	t.Helper()
-	hs := newHashes(digest.SHA256, digest.SHA512)
+	hs := newHashes(digest.SHA256, digest.SHA512).withCRC32C()
 	_, _ = hs.Write([]byte("content"))
 	states, err := hs.states()
 	if err != nil {
@@ -25,7 +25,7 @@ func sampleHeader(t testing.TB, pieces int) header {
 	}
 	h := header{
 		Repository: "library/app", Started: time.Date(2026, 3, 1, 12, 0, 0, 7, time.UTC), Hint: digest.FromString("x"),
-		Algorithms: hs.algorithms(), Hashes: states, Body: 4, BodyCRC: 1 << 31,
+		Algorithms: hs.algorithms(), hashStates: states, Body: 4, BodyCRC: 1 << 31,
 		Refs:      []ref{{Key: "f/s/1", Off: 100, Size: 10, CRC: 7}, {Key: "f/s/2", Size: 1, ETag: `"x"`}},
 		Ancestors: []driver.ObjectRef{{Key: "f/s/1", Version: "v"}},
 	}
@@ -135,7 +135,7 @@ func FuzzDecode(f *testing.F) {
 		if off > int64(len(p)) || h.Offset < 0 || h.Offset != h.sum() {
 			t.Fatalf("body at %d of %d bytes, offset %d of %d bytes", off, len(p), h.Offset, h.sum())
 		}
-		if _, err := resumeHashes(h.Hashes); err != nil {
+		if _, err := resumeHashes(h.hashStates); err != nil {
 			t.Fatal(err)
 		}
 		again, err := h.encode()

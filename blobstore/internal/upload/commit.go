@@ -31,6 +31,10 @@ func (v *Verdict) Error() string {
 // errContentGone is how a commit fails whose content was taken for present and is not.
 var errContentGone = errors.New("the content was deleted meanwhile: send it again")
 
+// errContentDamaged is how a commit fails whose content was taken for present and has another
+// checksum. The next body is sent.
+var errContentDamaged = errors.New("the content that is there has another checksum: send it again")
+
 // Commit publishes the content under d and links it into the repository. want is the
 // size that the content must have; 0 is any. It returns the size.
 //
@@ -107,13 +111,13 @@ func (w *Writer) isDone(ctx context.Context, d digest.Digest, verified bool) (in
 		n, ok, err := w.engine.isPublished(ctx, w.repo, d)
 		return n, ok && n == w.size, err
 	}
-	obj, err := w.engine.bucket.Stat(ctx, w.engine.layout.Blob(d))
+	obj, err := driver.StatChecksums(ctx, w.engine.bucket, w.engine.layout.Blob(d))
 	switch {
 	case errors.Is(err, driver.NotFound):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, err
-	case obj.Size != w.size:
+	case !w.contentOf().trusts(obj):
 		return 0, false, nil
 	}
 	return obj.Size, true, w.link(ctx, d)
@@ -232,16 +236,11 @@ func (w *Writer) tailBody() joined {
 
 // publish brings the verified content to its digest's key, and links it.
 func (w *Writer) publish(ctx context.Context, d digest.Digest) error {
-	e := w.engine
 	if w.direct != nil && w.direct.there {
 		if err := w.link(ctx, d); err != nil {
 			return err
 		}
-		obj, err := e.bucket.Stat(ctx, w.direct.key)
-		if errors.Is(err, driver.NotFound) || err == nil && obj.Size != w.size {
-			return &driver.Error{Op: driver.OpStat, Key: w.direct.key, Kind: driver.Unavailable, Err: errContentGone}
-		}
-		return err
+		return w.confirm(ctx, w.direct.key)
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.link(gctx, d) })
@@ -258,6 +257,24 @@ func (w *Writer) publish(ctx context.Context, d digest.Digest) error {
 	return g.Wait()
 }
 
+// confirm reports whether content that was hashed and not sent is there.
+func (w *Writer) confirm(ctx context.Context, key string) error {
+	obj, err := driver.StatChecksums(ctx, w.engine.bucket, key)
+	fail := func(cause error) error {
+		return &driver.Error{Op: driver.OpStat, Key: key, Kind: driver.Unavailable, Err: cause}
+	}
+	switch {
+	case errors.Is(err, driver.NotFound) || err == nil && obj.Size != w.size:
+		return fail(errContentGone)
+	case err != nil:
+		return err
+	case !w.contentOf().trusts(obj):
+		w.engine.distrusted.add(obj)
+		return fail(errContentDamaged)
+	}
+	return nil
+}
+
 // link links d into the repository.
 func (w *Writer) link(ctx context.Context, d digest.Digest) error {
 	if w.unlinked {
@@ -271,8 +288,7 @@ func (w *Writer) link(ctx context.Context, d digest.Digest) error {
 
 // putWhole publishes content that one request stores.
 func (w *Writer) putWhole(ctx context.Context, d digest.Digest) error {
-	sum, _ := w.hash.hashes.digest(digest.SHA256)
-	return w.engine.putBlob(ctx, d, sum, w.tailBody().section(), w.replace)
+	return w.engine.putBlob(ctx, d, w.contentOf(), w.tailBody().section(), w.replace)
 }
 
 // sources are the pieces, the bytes behind them among these.
@@ -301,13 +317,13 @@ func (w *Writer) concat(ctx context.Context, d digest.Digest) error {
 		return err
 	}
 	key := e.layout.Blob(d)
-	if obj, err := e.bucket.Stat(ctx, key); err == nil && obj.Size == w.size && !w.replace {
+	if obj, err := driver.StatChecksums(ctx, e.bucket, key); err == nil && w.contentOf().trusts(obj) && !w.replace {
 		return nil
 	}
 	if err := w.intend(ctx, d); err != nil {
 		return err
 	}
-	return e.publish(ctx, key, w.size, e.features.ConcatConds(), w.replace, func(c driver.Cond) error {
+	return e.publish(ctx, key, w.contentOf(), e.features.ConcatConds(), w.replace, func(c driver.Cond) error {
 		_, err := driver.Concat(ctx, e.bucket, driver.ConcatRequest{
 			Key: key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir,
 			Options: driver.WriteOptions{ContentType: contentType, Cond: c},

@@ -36,10 +36,10 @@ func (w *Writer) beginDirect(ctx context.Context, length int64) error {
 		return nil
 	}
 	key := w.engine.layout.Blob(w.request.Digest)
-	obj, err := w.engine.bucket.Stat(ctx, key)
+	obj, err := driver.StatChecksums(ctx, w.engine.bucket, key)
 	switch {
 	case w.replace:
-	case err == nil && obj.Size == length:
+	case err == nil && announced(w.request.Digest, length).trusts(obj) && !w.engine.distrusted.has(obj):
 		w.direct = &direct{key: key, there: true}
 		return nil
 	case err != nil && !errors.Is(err, driver.NotFound):
@@ -160,7 +160,7 @@ func (d *direct) complete(ctx context.Context, w *Writer) error {
 		parts = append(parts, part)
 	}
 	completed := false
-	err := w.engine.publish(ctx, d.key, w.size, w.engine.features.Conds.Complete, w.replace, func(c driver.Cond) error {
+	err := w.engine.publish(ctx, d.key, w.contentOf(), w.engine.features.Conds.Complete, w.replace, func(c driver.Cond) error {
 		_, err := w.engine.features.Uploads.CompleteUpload(ctx, d.upload, parts, c)
 		completed = completed || err == nil || driver.MayHave(err)
 		return err

@@ -65,6 +65,7 @@ type Engine struct {
 	// unconditional tells that the store has refused a condition that it is thought to
 	// offer.
 	unconditional atomic.Bool
+	distrusted    distrusted
 }
 
 // UseSecret makes first ids authentic by a secret, unless there is one already.

@@ -33,7 +33,7 @@ type outgoing struct {
 	users  atomic.Int32
 	stored chan struct{} // closed when the store has it, or never will
 	hashed chan struct{} // closed when it is hashed
-	hashes []hashState   // behind this piece; valid once hashed is closed
+	hashes hashStates    // behind this piece; valid once hashed is closed
 	ok     bool          // the store has it; valid once stored is closed
 }
 
@@ -177,7 +177,7 @@ func (w *Writer) checkpoint(f *flight, n int) {
 		last := sent[n-1]
 		<-last.hashed
 		h := base.next()
-		h.Hashes, h.Pieces = last.hashes, before
+		h.hashStates, h.Pieces = last.hashes, before
 		h.Algorithms = nil
 		for _, st := range h.Hashes {
 			h.Algorithms = append(h.Algorithms, st.Algorithm)
@@ -241,7 +241,7 @@ func (w *Writer) land() error {
 }
 
 // rewind makes the Writer one that has so many pieces and nothing behind them.
-func (w *Writer) rewind(pieces int, hashes []hashState) {
+func (w *Writer) rewind(pieces int, hashes hashStates) {
 	w.pieces = w.pieces[:pieces]
 	w.buf.Release()
 	w.hashed, w.refs = 0, nil

@@ -6,6 +6,7 @@ import (
 	"encoding"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -33,8 +34,19 @@ type hashState struct {
 	State     []byte // of the standard library's encoding.BinaryMarshaler
 }
 
+// hashStates are an upload's hashes after some bytes.
+type hashStates struct {
+	Hashes []hashState `json:"hashes,omitempty"`
+	CRC32C *uint32     `json:"crc32c,omitempty"` // nil where it was not computed
+}
+
 // hashes computes an upload's digests as its bytes pass.
-type hashes struct{ running []runningHash }
+type hashes struct {
+	running []runningHash
+	// crc32c is compared with what a store reports of a blob that is there. nil when it is
+	// not computed.
+	crc32c *uint32
+}
 
 type runningHash struct {
 	algorithm digest.Algorithm
@@ -50,10 +62,19 @@ func newHashes(algs ...digest.Algorithm) *hashes {
 	return hs
 }
 
+// withCRC32C computes a CRC-32C too. It begins at the first byte.
+func (hs *hashes) withCRC32C() *hashes {
+	hs.crc32c = new(uint32)
+	return hs
+}
+
 // resumeHashes continues where states were taken.
-func resumeHashes(states []hashState) (*hashes, error) {
+func resumeHashes(states hashStates) (*hashes, error) {
 	hs := new(hashes)
-	for _, st := range states {
+	if states.CRC32C != nil {
+		hs.crc32c = new(*states.CRC32C)
+	}
+	for _, st := range states.Hashes {
 		h := newHash(st.Algorithm)
 		if h == nil {
 			return nil, fmt.Errorf("hash state of algorithm %q: %w", st.Algorithm, ErrBadState)
@@ -71,6 +92,9 @@ func (hs *hashes) Write(p []byte) (int, error) {
 	for _, r := range hs.running {
 		r.Write(p)
 	}
+	if hs.crc32c != nil {
+		*hs.crc32c = crc32.Update(*hs.crc32c, castagnoli, p)
+	}
 	return len(p), nil
 }
 
@@ -83,14 +107,16 @@ func (hs *hashes) digest(a digest.Algorithm) (d digest.Digest, ok bool) {
 	return digest.NewDigest(a, hs.running[i].Hash), true
 }
 
-func (hs *hashes) states() ([]hashState, error) {
-	var states []hashState
+func (hs *hashes) states() (states hashStates, err error) {
+	if hs.crc32c != nil {
+		states.CRC32C = new(*hs.crc32c)
+	}
 	for _, r := range hs.running {
 		b, err := r.Hash.(encoding.BinaryMarshaler).MarshalBinary()
 		if err != nil {
-			return nil, fmt.Errorf("hash state of %s: %w", r.algorithm, err)
+			return hashStates{}, fmt.Errorf("hash state of %s: %w", r.algorithm, err)
 		}
-		states = append(states, hashState{r.algorithm, b})
+		states.Hashes = append(states.Hashes, hashState{r.algorithm, b})
 	}
 	return states, nil
 }

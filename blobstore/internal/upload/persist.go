@@ -67,7 +67,7 @@ func (w *Writer) persistLocked(ctx context.Context, force, keep bool) error {
 	w.hash.wait()
 	h := w.state.next()
 	var err error
-	if h.Hashes, err = w.hash.hashes.states(); err != nil {
+	if h.hashStates, err = w.hash.hashes.states(); err != nil {
 		return err
 	}
 	h.Algorithms = w.hash.hashes.algorithms()

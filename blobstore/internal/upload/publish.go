@@ -16,16 +16,16 @@ import (
 	"github.com/blobdock/blobdock/internal/layout"
 )
 
-// publish puts content of a known size at a digest's key by write. Content that is there already
-// is trusted if its size is right: only content that was verified gets there. Else it is
-// replaced. Where the outcome of a write is unknown, or the store refuses it in passing,
+// publish puts content at a digest's key by write. Content that is there already is trusted if
+// its size is right, and its checksums as far as the store reports them: only content that was
+// verified gets there. Else it is replaced. Where the outcome of a write is unknown, or the store refuses it in passing,
 // publish looks, waits and repeats.
 //
 // A store that turns out to refuse conditions is written to without them: they save
 // bytes, and what is published is verified.
 //
 // With replace the write is not conditional, and what is there is not looked at.
-func (e *Engine) publish(ctx context.Context, key string, size int64, offered driver.CondSet, replace bool, write func(driver.Cond) error) error {
+func (e *Engine) publish(ctx context.Context, key string, want content, offered driver.CondSet, replace bool, write func(driver.Cond) error) error {
 	if replace {
 		return e.overwrite(ctx, write)
 	}
@@ -52,14 +52,14 @@ func (e *Engine) publish(ctx context.Context, key string, size int64, offered dr
 		if !worthALook(err) {
 			return err
 		}
-		obj, serr := e.bucket.Stat(ctx, key)
+		obj, serr := driver.StatChecksums(ctx, e.bucket, key)
 		switch {
-		case serr == nil && obj.Size == size:
+		case serr == nil && want.trusts(obj):
 			return nil
 		case serr == nil && errors.Is(err, driver.NotFound):
 			return err // a source is gone
 		case serr == nil:
-			e.options.Log.WarnContext(ctx, "replacing a blob of the wrong size", "key", key, "size", obj.Size, "want", size)
+			e.options.Log.WarnContext(ctx, "replacing a blob of the wrong size or checksum", "key", key, "size", obj.Size, "want", want.size)
 			cond = driver.Cond{}
 			if offered&driver.CondIfMatch != 0 {
 				cond.IfMatch = obj.ETag
@@ -139,14 +139,14 @@ func worthALook(err error) bool {
 		driver.MayHave(err) || driver.KindOf(err).Temporary()
 }
 
-// putBlob stores content under d by one request. sum is its SHA-256 digest, if known.
-func (e *Engine) putBlob(ctx context.Context, d, sum digest.Digest, body *io.SectionReader, replace bool) error {
+// putBlob stores body, which is the content c, under d by one request.
+func (e *Engine) putBlob(ctx context.Context, d digest.Digest, c content, body *io.SectionReader, replace bool) error {
 	o := driver.WriteOptions{ContentType: contentType}
-	if sum != "" {
-		o.SHA256, _ = hex.DecodeString(sum.Encoded())
+	if c.sha256 != "" {
+		o.SHA256, _ = hex.DecodeString(c.sha256.Encoded())
 	}
 	key := e.layout.Blob(d)
-	return e.publish(ctx, key, body.Size(), e.features.Conds.Put, replace, func(c driver.Cond) error {
+	return e.publish(ctx, key, c, e.features.Conds.Put, replace, func(c driver.Cond) error {
 		o.Cond = c
 		_, err := e.bucket.Put(ctx, key, body, o)
 		return err
@@ -190,14 +190,14 @@ func (e *Engine) isPublished(ctx context.Context, repo string, d digest.Digest) 
 	target, err := e.readLink(ctx, e.layout.LayerLink(repo, d))
 	damaged := err == nil && target.Validate() != nil
 	if err == nil && !damaged {
-		obj, err = e.bucket.Stat(ctx, e.layout.Blob(target))
+		obj, err = driver.StatChecksums(ctx, e.bucket, e.layout.Blob(target))
 	}
 	switch {
 	case damaged || errors.Is(err, driver.NotFound):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, fmt.Errorf("looking whether the blob is there: %w", err)
-	case obj.Size == 0 && target != target.Algorithm().FromBytes(nil):
+	case obj.Size == 0 && target != target.Algorithm().FromBytes(nil) || !announced(target, obj.Size).trusts(obj):
 		return 0, false, nil
 	}
 	return obj.Size, true, nil

@@ -17,7 +17,7 @@ func (e *Engine) PutContent(ctx context.Context, repo string, d digest.Digest, p
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return e.putBlob(ctx, d, sum, io.NewSectionReader(bytes.NewReader(p), 0, int64(len(p))), false)
+		return e.putBlob(ctx, d, contentIn(p, sum), io.NewSectionReader(bytes.NewReader(p), 0, int64(len(p))), false)
 	})
 	g.Go(func() error { return e.Link(ctx, repo, d, d) })
 	return g.Wait()

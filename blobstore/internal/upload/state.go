@@ -24,7 +24,7 @@ type header struct {
 	Repository string             `json:"repository"`
 	Started    time.Time          `json:"started"`
 	Algorithms []digest.Algorithm `json:"algorithms"`
-	Hashes     []hashState        `json:"hashes,omitempty"` // after all bytes
+	hashStates                    // after all bytes
 	Hint       digest.Digest      `json:"hint,omitempty"`
 	Offset     int64              `json:"offset"` // bytes of the upload
 	Pieces     []piece            `json:"pieces,omitempty"`

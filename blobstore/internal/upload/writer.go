@@ -86,9 +86,12 @@ func (e *Engine) newWriter(ctx context.Context, repo string, st *state, r Reques
 			algs = append(slices.Clip(algs), digest.SHA512)
 		}
 		w.hash.hashes = newHashes(algs...)
+		if e.features.StatChecksums != nil {
+			w.hash.hashes.withCRC32C()
+		}
 		return w
 	}
-	w.hash.hashes, _ = resumeHashes(st.header.Hashes) // decode has checked them
+	w.hash.hashes, _ = resumeHashes(st.header.hashStates) // decode has checked them
 	return w
 }
 
