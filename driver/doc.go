@@ -45,7 +45,7 @@
 //	                   Mismatch; nothing shows at the key.
 //	concat-atomic      A Concat that fails leaves the old object and all sources. Its
 //	                   condition is honoured atomically, or refused with Unsupported.
-//	checksums          A checksum that StatChecksums reports is that of all the object's
+//	checksums-whole    A checksum that StatChecksums reports is that of all the object's
 //	                   bytes. Where there is such a feature, it reports at least one for
 //	                   what Put has written. Stat reports none.
 //

@@ -109,7 +109,7 @@ var clauses = []test{
 	{name: "concat-joins", run: concat},
 	{name: "concat-pins", run: concatPins},
 	{name: "concat-atomic", run: concatAtomic},
-	{name: "checksums", run: checksums, needs: func(f driver.Features) bool { return f.StatChecksums != nil }},
+	{name: "checksums-whole", run: checksums, needs: func(f driver.Features) bool { return f.StatChecksums != nil }},
 }
 
 // further has what the contract says elsewhere.
