@@ -9,6 +9,7 @@ import (
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/fault"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 func wantFile(t *testing.T, s *blobstore.Store, key string, want []byte) {
@@ -48,7 +49,7 @@ func TestFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, k := range keys(t, b) {
-				if !blobstore.IsHidden(k) {
+				if !layout.IsHidden(k) {
 					t.Errorf("%s shows", k)
 				}
 			}

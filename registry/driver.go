@@ -214,7 +214,7 @@ func (d *Driver) moved(ctx context.Context, src driver.Object, dst string) bool 
 // that is known. Without the middleware distribution keeps one hash state for each offset
 // of an upload, and two PATCHes of one range may leave it with the wrong one.
 func checkMove(src driver.Object, dst string) error {
-	sum, ok := src.Metadata[blobstore.DigestKey]
+	sum, ok := src.Metadata[layout.MetadataSHA256]
 	name := strings.Split(dst, "/")
 	if !ok || len(name) < 5 || name[len(name)-1] != "data" || name[len(name)-5] != "blobs" || name[len(name)-4] != "sha256" || name[len(name)-2] == sum {
 		return nil
@@ -228,7 +228,7 @@ func (d *Driver) endChain(ctx context.Context, key string) error {
 		return nil // distribution appends to no others
 	}
 	var refs []driver.ObjectRef
-	for e, err := range driver.List(ctx, d.bucket, driver.ListRequest{Prefix: blobstore.ChainOf(key)}) {
+	for e, err := range driver.List(ctx, d.bucket, driver.ListRequest{Prefix: layout.Chain(key)}) {
 		if err != nil {
 			return err
 		}
