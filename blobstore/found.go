@@ -40,10 +40,7 @@ type found interface {
 // anywhere is in the place of a repository for what the bucket has.
 const anywhere = ""
 
-// KnownLink is the content of the link at key, and KnownBlob describes the blob
-// there, when a lookup or a push has just shown them to be there. They spare
-// distribution's own code, which goes by the storage driver, a request for each.
-func (s *Store) KnownLink(ctx context.Context, key string) (digest.Digest, bool) {
+func (s internals) CachedLink(ctx context.Context, key string) (digest.Digest, bool) {
 	name, ok := s.layout.Parse(key)
 	if !ok || name.Kind != layout.LayerLink {
 		return "", false
@@ -55,8 +52,7 @@ func (s *Store) KnownLink(ctx context.Context, key string) (digest.Digest, bool)
 	return b.target, true
 }
 
-// KnownBlob is described at KnownLink.
-func (s *Store) KnownBlob(ctx context.Context, key string) (driver.Object, bool) {
+func (s internals) CachedBlob(ctx context.Context, key string) (driver.Object, bool) {
 	name, ok := s.layout.Parse(key)
 	if !ok || name.Kind != layout.Blob {
 		return driver.Object{}, false
@@ -68,9 +64,7 @@ func (s *Store) KnownBlob(ctx context.Context, key string) (driver.Object, bool)
 	return b.object, true
 }
 
-// ForgetAll has all that is known be asked for again, as after deletions that were
-// not made by a Repository.
-func (s *Store) ForgetAll() {
+func (s internals) InvalidateAll() {
 	s.forgotten.Add(1)
 	s.found.dropAll()
 }

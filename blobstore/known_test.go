@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/internal/friend"
 )
 
 // TestKnown tells by key what was just pushed, for as long as that is kept.
@@ -28,8 +29,8 @@ func TestKnown(t *testing.T) {
 		blob := "docker/registry/v2/blobs/sha256/" + hex[:2] + "/" + hex + "/data"
 		known := func() bool {
 			t.Helper()
-			d, linked := s.KnownLink(t.Context(), link)
-			obj, stored := s.KnownBlob(t.Context(), blob)
+			d, linked := friend.Of(s).CachedLink(t.Context(), link)
+			obj, stored := friend.Of(s).CachedBlob(t.Context(), blob)
 			if linked != stored || linked && (d != desc.Digest || obj.Size != int64(len(p)) || obj.Key != blob) {
 				t.Errorf("link %s, %v; blob %+v, %v", d, linked, obj, stored)
 			}
@@ -42,14 +43,14 @@ func TestKnown(t *testing.T) {
 			"", link + "x", blob + "x", "docker/registry/v2/repositories/team/app/_manifests/revisions/sha256/" + hex + "/link",
 			"docker/registry/v2/repositories/other/_layers/sha256/" + hex + "/link",
 		} {
-			if d, ok := s.KnownLink(t.Context(), key); ok {
+			if d, ok := friend.Of(s).CachedLink(t.Context(), key); ok {
 				t.Errorf("%q is known as a link to %s", key, d)
 			}
 		}
-		if obj, ok := s.KnownBlob(t.Context(), "docker/registry/v2/blobs/sha256/00/"+digest.FromString("other").Encoded()+"/data"); ok {
+		if obj, ok := friend.Of(s).CachedBlob(t.Context(), "docker/registry/v2/blobs/sha256/00/"+digest.FromString("other").Encoded()+"/data"); ok {
 			t.Errorf("another blob is known: %+v", obj)
 		}
-		s.ForgetAll()
+		friend.Of(s).InvalidateAll()
 		if known() {
 			t.Error("known after all was to be forgotten")
 		}

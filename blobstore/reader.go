@@ -195,9 +195,7 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// OpenKey reads the object at key from the byte off on. Like a blob's reader it
-// gets over broken connections. OutOfRange when off lies beyond the end.
-func (s *Store) OpenKey(ctx context.Context, key string, off int64) (io.ReadSeekCloser, error) {
+func (s internals) OpenKey(ctx context.Context, key string, off int64) (io.ReadSeekCloser, error) {
 	body, err := s.bucket.Open(ctx, key, driver.Range{Off: off}, driver.ReadOptions{})
 	if err != nil {
 		return nil, err

@@ -121,9 +121,7 @@ func (s *Store) Redirect(ctx context.Context, req *http.Request, b *Blob) (strin
 	return url, nil
 }
 
-// RedirectKey is a signed URL for a GET or HEAD of the object at key, "" where
-// there are none.
-func (s *Store) RedirectKey(ctx context.Context, method, key string) (string, error) {
+func (s internals) SignKey(ctx context.Context, method, key string) (string, error) {
 	if s.options.Redirect.Off || s.urls == nil {
 		return "", nil
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/blobdock/blobdock/driver/fault"
 	"github.com/blobdock/blobdock/driver/mem"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/registry"
 )
 
@@ -147,7 +148,7 @@ func TestSignaturesAreCounted(t *testing.T) {
 	} {
 		before := scrape(t)
 		for range 3 {
-			if _, err := s.RedirectKey(t.Context(), http.MethodGet, "key"); err != nil {
+			if _, err := friend.Of(s).SignKey(t.Context(), http.MethodGet, "key"); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -162,7 +163,7 @@ func TestStoresAddUp(t *testing.T) {
 	before := scrape(t)
 	one := given(t, mem.New(), blobstore.Options{})
 	two := given(t, mem.New(), blobstore.Options{})
-	f, err := one.Append(t.Context(), "some/file", false)
+	f, err := friend.Of(one).Append(t.Context(), "some/file", false)
 	if err != nil {
 		t.Fatal(err)
 	}
