@@ -52,8 +52,8 @@ type Options struct {
 	RedirectURLs int
 	// Signer makes the URLs, such as those of a CDN; nil is the store itself.
 	Signer redirect.Signer
-	// Served is called with how each GET or HEAD of a blob was answered.
-	Served func(redirect.Reason)
+	// OnServed is called with how each GET or HEAD of a blob was answered.
+	OnServed func(redirect.Reason)
 	// LookupTTL is how long a blob that was found in a repository is taken to be
 	// there still; DefaultLookupTTL. What was not found is always looked up again.
 	// Negative never keeps what was found.
@@ -141,9 +141,9 @@ type Store struct {
 	engine   *upload.Engine
 	noLegacy atomic.Bool    // a sweep has found nothing that an earlier version left
 	urls     *redirect.URLs // nil where nothing can be signed
-	found    found
-	// forgotten counts deletions: a lookup during which it grows is not kept.
-	forgotten atomic.Uint64
+	lookups  lookupCache
+	// cacheEpoch counts deletions: a lookup during which it grows is not cached.
+	cacheEpoch atomic.Uint64
 }
 
 // New makes a Store on b, which it wraps with retries. It sends no request.
@@ -175,7 +175,7 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 		Layout: s.layout, Secret: o.Secret, PartSize: o.PartSize, MaxPart: o.maxPart(), Concurrency: o.Concurrency,
 		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: in.CopyPlan(), Retry: o.Retry, Log: o.Log,
 	})
-	s.found = s.newFound()
+	s.lookups = s.newLookupCache()
 	if o.Signer != nil {
 		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
 	}

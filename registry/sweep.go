@@ -113,7 +113,7 @@ func (s sweeping) sweep(ctx context.Context, store *blobstore.Store) error {
 	ctx, span := otel.Tracer(traceScope).Start(ctx, "sweep")
 	defer span.End()
 	log := friend.Of(store).Log()
-	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
+	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, OnOrphan: func(o blobstore.Orphan) {
 		log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
 	}})
 	if ctx.Err() != nil {

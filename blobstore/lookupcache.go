@@ -21,31 +21,31 @@ const (
 	DefaultLookups = 10_000
 )
 
-// Descriptors keeps what was found in repositories. Distribution's cache
-// providers, in memory and in Redis, are such.
+// Descriptors caches lookups. Distribution's cache providers, in memory and in Redis,
+// implement it.
 type Descriptors interface {
 	RepositoryScoped(repository string) (distribution.BlobDescriptorService, error)
 }
 
-// found keeps blobs that were found in repositories, so that many pulls of one
-// image look it up once. It never keeps that something was not found. A keeper
-// that fails is like an empty one.
-type found interface {
+// lookupCache caches blobs that were found in repositories, so that many pulls of one
+// image look it up once. It never caches that a blob was not found. A cache that fails
+// behaves like an empty one.
+type lookupCache interface {
 	get(ctx context.Context, repository string, d digest.Digest) *Blob
 	put(ctx context.Context, b *Blob)
 	drop(ctx context.Context, repository string, d digest.Digest)
 	dropAll()
 }
 
-// anywhere is in the place of a repository for what the bucket has.
-const anywhere = ""
+// globalScope stands for all repositories: the blobs that the bucket has.
+const globalScope = ""
 
 func (s internals) CachedLink(ctx context.Context, key string) (digest.Digest, bool) {
 	name, ok := s.layout.Parse(key)
 	if !ok || name.Kind != layout.LayerLink {
 		return "", false
 	}
-	b := s.found.get(ctx, name.Repo, name.Digest)
+	b := s.lookups.get(ctx, name.Repo, name.Digest)
 	if b == nil {
 		return "", false
 	}
@@ -57,7 +57,7 @@ func (s internals) CachedBlob(ctx context.Context, key string) (driver.Object, b
 	if !ok || name.Kind != layout.Blob {
 		return driver.Object{}, false
 	}
-	b := s.found.get(ctx, anywhere, name.Digest)
+	b := s.lookups.get(ctx, globalScope, name.Digest)
 	if b == nil || b.object.ModTime.IsZero() {
 		return driver.Object{}, false
 	}
@@ -65,79 +65,79 @@ func (s internals) CachedBlob(ctx context.Context, key string) (driver.Object, b
 }
 
 func (s internals) InvalidateAll() {
-	s.forgotten.Add(1)
-	s.found.dropAll()
+	s.cacheEpoch.Add(1)
+	s.lookups.dropAll()
 }
 
-func (s *Store) newFound() found {
+func (s *Store) newLookupCache() lookupCache {
 	o := s.options
 	switch {
 	case o.Descriptors != nil:
-		return &elsewhere{s, o.Descriptors}
+		return &externalCache{s, o.Descriptors}
 	case o.LookupTTL < 0:
-		return nowhere{}
+		return noCache{}
 	}
-	kept, _ := lru.New[place, foundBlob](o.Lookups) // fails for a size below 1 only
-	return &inMemory{o.LookupTTL, kept}
+	kept, _ := lru.New[cacheKey, cachedBlob](o.Lookups) // fails for a size below 1 only
+	return &lruCache{o.LookupTTL, kept}
 }
 
-// nowhere keeps nothing.
-type nowhere struct{}
+// noCache keeps nothing.
+type noCache struct{}
 
-func (nowhere) get(context.Context, string, digest.Digest) *Blob { return nil }
-func (nowhere) put(context.Context, *Blob)                       {}
-func (nowhere) drop(context.Context, string, digest.Digest)      {}
-func (nowhere) dropAll()                                         {}
+func (noCache) get(context.Context, string, digest.Digest) *Blob { return nil }
+func (noCache) put(context.Context, *Blob)                       {}
+func (noCache) drop(context.Context, string, digest.Digest)      {}
+func (noCache) dropAll()                                         {}
 
-// inMemory keeps lookups in this process, for a time.
-type inMemory struct {
+// lruCache keeps lookups in this process, each for ttl.
+type lruCache struct {
 	ttl  time.Duration
-	kept *lru.Cache[place, foundBlob]
+	kept *lru.Cache[cacheKey, cachedBlob]
 }
 
-type place struct {
+type cacheKey struct {
 	repository string
 	digest     digest.Digest
 }
 
-type foundBlob struct {
+type cachedBlob struct {
 	*Blob
 	at time.Time
 }
 
-func (f *inMemory) get(_ context.Context, repository string, d digest.Digest) *Blob {
-	b, ok := f.kept.Get(place{repository, d})
+func (f *lruCache) get(_ context.Context, repository string, d digest.Digest) *Blob {
+	b, ok := f.kept.Get(cacheKey{repository, d})
 	if !ok || time.Since(b.at) > f.ttl {
 		return nil
 	}
 	return b.Blob
 }
 
-func (f *inMemory) put(_ context.Context, b *Blob) {
+func (f *lruCache) put(_ context.Context, b *Blob) {
 	// An object at a digest's key has the same bytes in every version, but not the
 	// same ETag: it may be deleted and pushed again while this is kept.
 	kept := *b
 	kept.object.ETag = ""
 	now := time.Now()
-	f.kept.Add(place{b.repository, b.digest}, foundBlob{&kept, now})
-	f.kept.Add(place{anywhere, b.target}, foundBlob{&kept, now})
+	f.kept.Add(cacheKey{b.repository, b.digest}, cachedBlob{&kept, now})
+	f.kept.Add(cacheKey{globalScope, b.target}, cachedBlob{&kept, now})
 }
 
-func (f *inMemory) drop(_ context.Context, repository string, d digest.Digest) {
-	f.kept.Remove(place{repository, d})
-	f.kept.Remove(place{anywhere, d})
+func (f *lruCache) drop(_ context.Context, repository string, d digest.Digest) {
+	f.kept.Remove(cacheKey{repository, d})
+	f.kept.Remove(cacheKey{globalScope, d})
 }
 
-func (f *inMemory) dropAll() { f.kept.Purge() }
+func (f *lruCache) dropAll() { f.kept.Purge() }
 
-// elsewhere keeps lookups in a service of distribution's.
-type elsewhere struct {
+// externalCache keeps lookups in a service of distribution's.
+type externalCache struct {
 	store    *Store
 	provider Descriptors
 }
 
-func (f *elsewhere) get(ctx context.Context, repository string, d digest.Digest) *Blob {
-	if repository == anywhere {
+func (f *externalCache) get(ctx context.Context, repository string, d digest.Digest) *Blob {
+	if repository == globalScope {
 		return nil
 	}
 	service, err := f.provider.RepositoryScoped(repository)
@@ -152,20 +152,20 @@ func (f *elsewhere) get(ctx context.Context, repository string, d digest.Digest)
 	return &Blob{store: f.store, repository: repository, digest: d, target: desc.Digest, object: object}
 }
 
-// dropAll can't be done there: it is for the service to say how long it keeps.
-func (f *elsewhere) dropAll() {}
+// dropAll does nothing: distribution's services can't be emptied.
+func (f *externalCache) dropAll() {}
 
-func (f *elsewhere) put(ctx context.Context, b *Blob) {
+func (f *externalCache) put(ctx context.Context, b *Blob) {
 	f.change(ctx, b.repository, func(s distribution.BlobDescriptorService) error {
 		return s.SetDescriptor(ctx, b.digest, v1.Descriptor{MediaType: contentType, Digest: b.target, Size: b.object.Size})
 	})
 }
 
-func (f *elsewhere) drop(ctx context.Context, repository string, d digest.Digest) {
+func (f *externalCache) drop(ctx context.Context, repository string, d digest.Digest) {
 	f.change(ctx, repository, func(s distribution.BlobDescriptorService) error { return s.Clear(ctx, d) })
 }
 
-func (f *elsewhere) change(ctx context.Context, repository string, do func(distribution.BlobDescriptorService) error) {
+func (f *externalCache) change(ctx context.Context, repository string, do func(distribution.BlobDescriptorService) error) {
 	service, err := f.provider.RepositoryScoped(repository)
 	if err == nil {
 		err = do(service)
