@@ -137,7 +137,7 @@ func (c *call) partly(err error) *driver.Error {
 		one := &call{cloud.Call{Op: c.Op, Status: r.StatusCode}}
 		e.Status = r.StatusCode
 		one.refused(e, r.ErrorCode)
-		e.MayHave = e.Kind == driver.Unavailable
+		e.OutcomeUnknown = e.Kind == driver.Unavailable
 	}
 	return e
 }

@@ -117,7 +117,7 @@ func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
 	}
 	o := driver.WriteOptions{ContentType: "application/json", Cond: driver.Cond{IfAbsent: l.etag == "", IfMatch: l.etag}}
 	obj, err := s.bucket.Put(ctx, key, io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text))), o)
-	if err != nil && (driver.MayHave(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists)) {
+	if err != nil && (driver.OutcomeUnknown(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists)) {
 		// It may be our own: a reply that was lost.
 		if there, rerr := s.readLease(ctx, key); rerr == nil && there.Holder == l.Holder {
 			l.etag = there.etag

@@ -108,7 +108,7 @@ func assemble(ctx context.Context, b Bucket, key string, from []partSource, o Wr
 		return Object{}, err
 	}
 	obj, err = uploads.CompleteUpload(ctx, u, parts, cond)
-	keep = MayHave(err) // an abort could take away what was completed
+	keep = OutcomeUnknown(err) // an abort could take away what was completed
 	return obj, err
 }
 

@@ -103,9 +103,9 @@ type Error struct {
 	Op   Op
 	Key  string
 	Kind Kind
-	// MayHave is set when the store may have carried out the call all the same:
+	// OutcomeUnknown is set when the store may have carried out the call all the same:
 	// the reply was lost. Look before you retry a call that is not idempotent.
-	MayHave bool
+	OutcomeUnknown bool
 	// KeyOnly is set on a Throttled error when the store limits how often this key is
 	// written: other keys are not affected. RetryAfter is then at least the interval
 	// that the store documents.
@@ -134,7 +134,7 @@ func (e *Error) Error() string {
 	if e.KeyOnly {
 		facts = append(facts, "this key only")
 	}
-	if e.MayHave {
+	if e.OutcomeUnknown {
 		facts = append(facts, "outcome unknown")
 	}
 	if len(facts) > 0 {
@@ -168,10 +168,10 @@ func KindOf(err error) Kind {
 	return Unknown
 }
 
-// MayHave reports whether the call that failed with err may have taken effect.
-func MayHave(err error) bool {
+// OutcomeUnknown reports whether the call that failed with err may have taken effect.
+func OutcomeUnknown(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.MayHave
+	return errors.As(err, &e) && e.OutcomeUnknown
 }
 
 // Fail builds the *Error of a call that failed for a reason found on this side,

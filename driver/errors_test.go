@@ -93,14 +93,14 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-func TestMayHave(t *testing.T) {
-	lost := &Error{Kind: Unavailable, MayHave: true}
+func TestOutcomeUnknown(t *testing.T) {
+	lost := &Error{Kind: Unavailable, OutcomeUnknown: true}
 	for _, tt := range []struct {
 		err  error
 		want bool
 	}{{nil, false}, {io.EOF, false}, {Unavailable, false}, {lost, true}, {fmt.Errorf("a: %w", lost), true}, {&Error{}, false}} {
-		if got := MayHave(tt.err); got != tt.want {
-			t.Errorf("MayHave(%v) = %t", tt.err, got)
+		if got := OutcomeUnknown(tt.err); got != tt.want {
+			t.Errorf("OutcomeUnknown(%v) = %t", tt.err, got)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func TestErrorText(t *testing.T) {
 	}{
 		{&Error{Op: OpStat, Key: "a b", Kind: NotFound}, `stat "a b": not found`},
 		{Fail(OpStat, "k", NotFound), `stat "k": not found`},
-		{&Error{Op: OpPut, Key: "k", Kind: Unavailable, Status: 503, Code: "SlowDown", RequestID: "R1", MayHave: true, Err: io.ErrUnexpectedEOF},
+		{&Error{Op: OpPut, Key: "k", Kind: Unavailable, Status: 503, Code: "SlowDown", RequestID: "R1", OutcomeUnknown: true, Err: io.ErrUnexpectedEOF},
 			`put "k": store unavailable (SlowDown, status 503, request R1, outcome unknown): unexpected EOF`},
 		{&Error{Op: OpPut, Key: "line\n", Kind: Invalid}, `put "line\n": invalid request`},
 	} {

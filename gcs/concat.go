@@ -120,7 +120,7 @@ func (j *joining) join(ctx context.Context, sources []*storage.ComposeRequestSou
 			// Nothing has happened to the key yet.
 			var e *driver.Error
 			if errors.As(err, &e) {
-				e.MayHave = false
+				e.OutcomeUnknown = false
 			}
 			return nil, err
 		}
@@ -221,7 +221,7 @@ func (j *joining) look(ctx context.Context, s driver.Object) error {
 	if err != nil {
 		var e *driver.Error
 		if errors.As(err, &e) {
-			e.MayHave = false
+			e.OutcomeUnknown = false
 			e.Err = fmt.Errorf("source %q: %w", s.Key, e.Err)
 		}
 		return j.absent(ctx, err)

@@ -34,7 +34,7 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		}
 		if token = reply.RewriteToken; token == "" {
 			e := driver.Fail(driver.OpCopy, r.Dst, fmt.Errorf("the reply says neither that the copy is done nor how it goes on: %w", driver.Unavailable))
-			e.MayHave = true
+			e.OutcomeUnknown = true
 			return driver.Object{}, e
 		}
 	}

@@ -58,7 +58,7 @@ func (b *Bucket) another(ctx context.Context, op driver.Op, key string, mismatch
 	if _, err := b.get(ctx, op, key, b.full(key)); err != nil {
 		var e *driver.Error
 		if errors.As(err, &e) {
-			e.MayHave = false // it only looked
+			e.OutcomeUnknown = false // it only looked
 		}
 		return err
 	}
@@ -228,7 +228,7 @@ func (c *call) partly(err error) *driver.Error {
 	} else {
 		c.refused(e, api)
 	}
-	e.MayHave = e.Kind == driver.Unavailable
+	e.OutcomeUnknown = e.Kind == driver.Unavailable
 	return e
 }
 

@@ -195,7 +195,7 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	_, err = driver.Concat(ctx, d.bucket, driver.ConcatRequest{
 		Key: dst, Sources: []driver.Object{obj}, Options: o, DeleteSources: true,
 	}, d.friend.CopyPlan())
-	if driver.MayHave(err) && d.moved(ctx, obj, dst) {
+	if driver.OutcomeUnknown(err) && d.moved(ctx, obj, dst) {
 		return nil
 	}
 	if err != nil {

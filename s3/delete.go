@@ -159,7 +159,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		Code:    aws.ToString(first.Code),
 		Message: fmt.Sprintf("%s (%d of %d keys were not deleted)", aws.ToString(first.Message), len(left), len(refs)),
 	})
-	failed.MayHave = failed.Kind == driver.Unavailable
+	failed.OutcomeUnknown = failed.Kind == driver.Unavailable
 	return failed
 }
 

@@ -39,7 +39,7 @@ func TestPoints(t *testing.T) {
 				case errors.Is(err, driver.Throttled):
 					cause = "throttled"
 				}
-				if driver.MayHave(err) {
+				if driver.OutcomeUnknown(err) {
 					cause += ", perhaps"
 				}
 				outcome[p.String()] = stored(t, store, "a") + " " + got + " " + cause

@@ -48,7 +48,7 @@ func fail(op driver.Op, key string, err error) error {
 	e := driver.Fail(op, key, kind(err))
 	var d *done
 	if errors.As(err, &d) {
-		e.Kind, e.MayHave = driver.Unavailable, true
+		e.Kind, e.OutcomeUnknown = driver.Unavailable, true
 	}
 	return e
 }

@@ -23,7 +23,7 @@ func (c *Call) Fail(ctx context.Context, err error, judge func(*driver.Error)) e
 	}
 	e := &driver.Error{Op: c.Op, Key: c.Key, Status: c.Status, Err: err}
 	if ctx.Err() != nil && (driver.Ended(err) || c.Status == 0) {
-		e.MayHave = c.Op.Changes() && c.lost()
+		e.OutcomeUnknown = c.Op.Changes() && c.lost()
 		e.Err = ctx.Err()
 		if !driver.Ended(err) {
 			e.Err = fmt.Errorf("%w: %s", ctx.Err(), Reason(err))
@@ -31,7 +31,7 @@ func (c *Call) Fail(ctx context.Context, err error, judge func(*driver.Error)) e
 		return e
 	}
 	judge(e)
-	e.MayHave = c.Op.Changes() && e.Kind == driver.Unavailable && (c.lost() || e.Status >= 500)
+	e.OutcomeUnknown = c.Op.Changes() && e.Kind == driver.Unavailable && (c.lost() || e.Status >= 500)
 	return e
 }
 
@@ -147,7 +147,7 @@ func OneLine(text string) string {
 // nobody knows what the store has done.
 func (c *Call) Incomplete(what string) error {
 	return &driver.Error{
-		Op: c.Op, Key: c.Key, Kind: driver.Unavailable, MayHave: c.Op.Changes(), Status: c.Status,
+		Op: c.Op, Key: c.Key, Kind: driver.Unavailable, OutcomeUnknown: c.Op.Changes(), Status: c.Status,
 		Err: fmt.Errorf("the reply says success and has no %s", what),
 	}
 }
