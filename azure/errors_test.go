@@ -159,7 +159,7 @@ func TestStall(t *testing.T) {
 	b, _ := fakeStore(t, func(http.ResponseWriter, *http.Request) { <-release }, func(c *Config) { c.StallTimeout = 50 * time.Millisecond })
 	defer close(release)
 	_, err := b.Put(t.Context(), "key", section("hello"), driver.WriteOptions{})
-	if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) || driver.Ended(err) {
+	if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) || driver.IsContextError(err) {
 		t.Errorf("reply that never comes: got %v", err)
 	}
 }

@@ -138,7 +138,7 @@ func TestLeaseOfTheDead(t *testing.T) {
 
 // TestNoLease runs in any case on a store without conditional writes.
 func TestNoLease(t *testing.T) {
-	b := driver.With(newBucket(t), func(f *driver.Features) { f.Conds = driver.Conds{} })
+	b := driver.WithFeatures(newBucket(t), func(f *driver.Features) { f.Conds = driver.Conds{} })
 	for range 2 {
 		lease, err := friend.Of(newStore(t, b)).RunWithLease(t.Context(), "sweep", time.Hour, func(context.Context) error { return nil })
 		if !lease.Ran || err != nil {

@@ -229,7 +229,7 @@ func (r *Repository) CreateWriter(ctx context.Context, options ...distribution.B
 		if err == nil {
 			return nil, distribution.ErrBlobMounted{From: o.Mount.From, Descriptor: desc}
 		}
-		if driver.Ended(err) {
+		if driver.IsContextError(err) {
 			return nil, err
 		}
 		r.store.options.Log.DebugContext(ctx, "mount became an upload", "repository", r.name, "digest", o.Mount.From.Digest(), "from", o.Mount.From.Name(), "cause", err)

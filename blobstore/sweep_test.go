@@ -85,7 +85,7 @@ func TestSweepByStoresClock(t *testing.T) {
 		ahead   time.Duration
 		uploads int
 	}{{0, 0}, {-30 * 24 * time.Hour, 0}, {30 * 24 * time.Hour, 1}} {
-		skewed := driver.With(b, func(f *driver.Features) { f.Now = func() time.Time { return time.Now().Add(tt.ahead) } })
+		skewed := driver.WithFeatures(b, func(f *driver.Features) { f.Now = func() time.Time { return time.Now().Add(tt.ahead) } })
 		if got, err := newStore(t, skewed).Sweep(t.Context(), blobstore.SweepOptions{DryRun: true}); err != nil || got.Uploads != tt.uploads {
 			t.Errorf("store %v ahead: %+v, %v, want %d uploads", tt.ahead, got, err, tt.uploads)
 		}

@@ -174,14 +174,14 @@ func OutcomeUnknown(err error) bool {
 	return errors.As(err, &e) && e.OutcomeUnknown
 }
 
-// Fail builds the *Error of a call that failed for a reason found on this side,
+// NewError builds the *Error of a call that failed for a reason found on this side,
 // taking the Kind from the cause. An err that ctx ended keeps Kind Unknown and
 // stays reachable by errors.Is.
-func Fail(op Op, key string, err error) *Error {
+func NewError(op Op, key string, err error) *Error {
 	return &Error{Op: op, Key: key, Kind: KindOf(err), Err: err}
 }
 
-// Ended reports whether err comes from a context that was cancelled or ran out.
-func Ended(err error) bool {
+// IsContextError reports whether err comes from a context that was cancelled or ran out.
+func IsContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

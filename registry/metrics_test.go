@@ -143,7 +143,7 @@ func signer(context.Context, driver.SignRequest) (driver.SignedURL, error) {
 // TestSignaturesAreCounted counts what was signed, and not what was handed out again.
 func TestSignaturesAreCounted(t *testing.T) {
 	for name, s := range map[string]*blobstore.Store{
-		"the store": given(t, driver.With(mem.New(), func(f *driver.Features) { f.Sign = signer }), blobstore.Options{}),
+		"the store": given(t, driver.WithFeatures(mem.New(), func(f *driver.Features) { f.Sign = signer }), blobstore.Options{}),
 		"a CDN":     given(t, mem.New(), blobstore.Options{Signer: signer}),
 	} {
 		before := scrape(t)

@@ -233,7 +233,7 @@ func TestDialTimeout(t *testing.T) {
 	c := testConfig("http://192.0.2.1:9") // set aside for documentation: nobody answers
 	c.DialTimeout = 20 * time.Millisecond
 	err := stat(t.Context(), openTest(t, c))
-	if driver.KindOf(err) != driver.Unavailable || driver.Ended(err) {
+	if driver.KindOf(err) != driver.Unavailable || driver.IsContextError(err) {
 		t.Errorf("got %v, want %v that does not read as the caller's deadline", err, driver.Unavailable)
 	}
 }

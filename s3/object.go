@@ -22,7 +22,7 @@ import (
 // request that asks for the bucket; a bucket that goes away later reads as empty.
 func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err := b.checkKey(key); err != nil {
-		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+		return driver.Object{}, driver.NewError(driver.OpStat, key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpStat, key)
 	in := &s3.HeadObjectInput{Bucket: b.bucket(), Key: b.full(key)}
@@ -61,7 +61,7 @@ func (b *Bucket) absent(ctx context.Context, key string, notFound error) error {
 			e.Kind = driver.NoBucket
 			e.Err = fmt.Errorf("bucket %s: %w", b.name, e.Err)
 			return e
-		case driver.Ended(err), driver.KindOf(err).Temporary():
+		case driver.IsContextError(err), driver.KindOf(err).Temporary():
 			return err // not known to be absent
 		}
 		// To be refused is an answer too: the bucket is there.
@@ -74,7 +74,7 @@ func (b *Bucket) absent(ctx context.Context, key string, notFound error) error {
 func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	sum, err := b.checkPut(key, body, o)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+		return driver.Object{}, driver.NewError(driver.OpPut, key, err)
 	}
 	up := cloud.NewUpstream(body)
 	defer up.Release()

@@ -31,7 +31,7 @@ func TestStall(t *testing.T) {
 	defer close(release)
 
 	err := put(absent)(t.Context(), b)
-	if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) || driver.Ended(err) {
+	if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) || driver.IsContextError(err) {
 		t.Errorf("reply that never comes: got %v", err)
 	}
 	r, err := b.Open(t.Context(), "key", driver.Range{}, driver.ReadOptions{})

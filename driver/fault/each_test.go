@@ -34,7 +34,7 @@ func TestPoints(t *testing.T) {
 				switch {
 				case err == nil:
 					cause = "succeeds"
-				case driver.Ended(err):
+				case driver.IsContextError(err):
 					cause = "ends"
 				case errors.Is(err, driver.Throttled):
 					cause = "throttled"

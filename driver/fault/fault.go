@@ -154,7 +154,7 @@ func (r *Rule) delay(ctx context.Context, c *driver.Call) error {
 	if err == nil {
 		return nil
 	}
-	e := driver.Fail(c.Op, c.Key, err)
+	e := driver.NewError(c.Op, c.Key, err)
 	e.OutcomeUnknown = r.Where == After && c.Op.Changes()
 	return e
 }

@@ -30,7 +30,7 @@ func TestBackoff(t *testing.T) {
 		{"for more than Total", Policy{}, after(driver.Unavailable, 11*time.Second, false), 0, 0},
 		{"for more than MaxRetryAfter", Policy{Total: time.Hour}, after(driver.Throttled, 31*time.Second, false), 0, 0},
 		{"refusal", Policy{}, denied, 0, 0},
-		{"mismatch", Policy{}, driver.Fail(driver.OpPut, "k", driver.Mismatch), 0, 0},
+		{"mismatch", Policy{}, driver.NewError(driver.OpPut, "k", driver.Mismatch), 0, 0},
 		{"something else", Policy{}, errors.New("something else"), 0, 0},
 	}
 	for _, tt := range tests {

@@ -92,8 +92,8 @@ func TestWhatIsRepeated(t *testing.T) {
 
 		{driver.Call{Op: driver.OpStat}, denied, false},
 		{driver.Call{Op: driver.OpStat}, errors.New("something else"), false},
-		{driver.Call{Op: driver.OpStat}, driver.Fail(driver.OpStat, "k", driver.NotFound), false},
-		{driver.Call{Op: driver.OpPut}, driver.Fail(driver.OpPut, "k", driver.Exists), false},
+		{driver.Call{Op: driver.OpStat}, driver.NewError(driver.OpStat, "k", driver.NotFound), false},
+		{driver.Call{Op: driver.OpPut}, driver.NewError(driver.OpPut, "k", driver.Exists), false},
 	}
 	for _, tt := range tests {
 		name := fmt.Sprintf("%s/%v/mayhave=%t/cond=%t/consumes=%t", tt.call.Op, driver.KindOf(tt.err), driver.OutcomeUnknown(tt.err), !tt.call.Cond.IsZero(), tt.call.Consumes)

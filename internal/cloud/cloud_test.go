@@ -118,7 +118,7 @@ func TestReplyBeforeContextEnds(t *testing.T) {
 		c := &Call{Op: driver.OpPut, Key: "key", Status: status}
 		c.sent.Store(true)
 		err := c.Fail(ctx, errors.New("some error"), judge(driver.Exists))
-		if driver.KindOf(err) != want || driver.OutcomeUnknown(err) != (status == 0) || driver.Ended(err) != (status == 0) {
+		if driver.KindOf(err) != want || driver.OutcomeUnknown(err) != (status == 0) || driver.IsContextError(err) != (status == 0) {
 			t.Errorf("status %d: got %v", status, err)
 		}
 	}
@@ -158,7 +158,7 @@ func TestUnansweredHidesURL(t *testing.T) {
 		t.Errorf("message %q, want the address without the URL", err)
 	}
 	var u *url.Error
-	if errors.As(err, &u) || driver.Ended(err) || driver.KindOf(err) != driver.Unavailable {
+	if errors.As(err, &u) || driver.IsContextError(err) || driver.KindOf(err) != driver.Unavailable {
 		t.Errorf("got %#v, want %v without the URL, that does not read as the caller's deadline", err, driver.Unavailable)
 	}
 }

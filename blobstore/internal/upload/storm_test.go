@@ -36,7 +36,7 @@ func (s *storm) wrap(b driver.Bucket) driver.Bucket {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return driver.Fail(c.Op, c.Key, ctx.Err())
+			return driver.NewError(c.Op, c.Key, ctx.Err())
 		}
 		switch {
 		case dice < 4:
