@@ -11,10 +11,8 @@ import (
 // access gives this module's other packages a Store's internals.
 type access = friend.Access
 
-// internals implements friend.Store, whose methods a Store does not export.
+// internals implements friend.Store with methods that a Store does not export.
 type internals struct{ *Store }
-
-var _ friend.Store = internals{}
 
 func (s internals) Layout() layout.Layout { return s.layout }
 
