@@ -68,7 +68,7 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		err = ctx.Err()
 	}
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpCopy, r.Dst, err)
+		return driver.Object{}, driver.NewError(driver.OpCopy, r.Dst, err)
 	}
 	ctx, c := begin(ctx, driver.OpCopy, r.Dst)
 	c.Cond = o.Cond
@@ -129,7 +129,7 @@ func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.Copy
 func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src driver.Source) (driver.Part, error) {
 	up, err := b.checkCopyPart(ctx, u, n, src)
 	if err != nil {
-		return driver.Part{}, driver.Fail(driver.OpCopyPart, u.Key, err)
+		return driver.Part{}, driver.NewError(driver.OpCopyPart, u.Key, err)
 	}
 	ctx, c := begin(ctx, driver.OpCopyPart, u.Key)
 	from, err := b.source(ctx, src.Key)

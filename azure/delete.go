@@ -28,7 +28,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions)
 		err = ctx.Err()
 	}
 	if err != nil {
-		return driver.Fail(driver.OpDelete, key, err)
+		return driver.NewError(driver.OpDelete, key, err)
 	}
 	client := b.blob(key)
 	if !o.NotAfter.IsZero() {
@@ -68,7 +68,7 @@ func (b *Bucket) until(ctx context.Context, key string, deadline time.Time) (*bl
 	}
 	client, err := blob.NewClientWithNoCredential(b.blobURL(b.endpoint, key)+"?"+q, &blob.ClientOptions{ClientOptions: b.auth.options})
 	if err != nil {
-		return nil, driver.Fail(driver.OpDelete, key, errText(err))
+		return nil, driver.NewError(driver.OpDelete, key, errText(err))
 	}
 	return client, nil
 }
@@ -80,7 +80,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		return nil
 	}
 	if err := b.features.CheckBatch(refs); err != nil {
-		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
+		return driver.NewError(driver.OpDeleteBatch, refs[0].Key, err)
 	}
 	ctx, c := begin(ctx, driver.OpDeleteBatch, refs[0].Key)
 	batch, err := b.client.NewBatchBuilder()
@@ -89,7 +89,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 	}
 	for _, r := range refs {
 		if err := b.checkKey(r.Key); err != nil {
-			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
+			return driver.NewError(driver.OpDeleteBatch, r.Key, err)
 		}
 		err := batch.Delete(b.full(r.Key), &container.BatchDeleteOptions{
 			DeleteOptions: *deletion(r.Version),
@@ -99,7 +99,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
+		return driver.NewError(driver.OpDeleteBatch, refs[0].Key, err)
 	}
 	out, err := b.client.SubmitBatch(ctx, batch, nil)
 	if err != nil {
@@ -137,7 +137,7 @@ func (c *call) partly(err error) *driver.Error {
 		one := &call{cloud.Call{Op: c.Op, Status: r.StatusCode}}
 		e.Status = r.StatusCode
 		one.refused(e, r.ErrorCode)
-		e.MayHave = e.Kind == driver.Unavailable
+		e.OutcomeUnknown = e.Kind == driver.Unavailable
 	}
 	return e
 }

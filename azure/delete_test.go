@@ -102,7 +102,7 @@ func TestDeleteKinds(t *testing.T) {
 			tt.o.NotAfter = time.Now().Add(2 * time.Second)
 		}
 		err := b.Delete(t.Context(), "key", tt.o)
-		if driver.KindOf(err) != tt.kind || driver.MayHave(err) != tt.may || tt.kind == driver.Unknown && err != nil {
+		if driver.KindOf(err) != tt.kind || driver.OutcomeUnknown(err) != tt.may || tt.kind == driver.Unknown && err != nil {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.kind)
 		}
 		noSecrets(t, err)
@@ -138,7 +138,7 @@ func TestOutcomeUnknown(t *testing.T) {
 		everyVerb(t, b, func(op driver.Op, err error) {
 			switch op {
 			case driver.OpPut, driver.OpCompleteUpload, driver.OpCopy:
-				if driver.KindOf(err) != driver.Unavailable || !driver.MayHave(err) {
+				if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) {
 					t.Errorf("status %d, %s: got %v, want an unknown outcome", status, op, err)
 				}
 			}
@@ -153,7 +153,7 @@ func TestTooManyRequests(t *testing.T) {
 			if op == driver.OpCreateUpload || op == driver.OpAbortUpload {
 				return // no requests
 			}
-			if driver.KindOf(err) != driver.Throttled || driver.MayHave(err) {
+			if driver.KindOf(err) != driver.Throttled || driver.OutcomeUnknown(err) {
 				t.Errorf("%s: got %v", fmt.Sprint(op, " ", code), err)
 			}
 		})

@@ -15,12 +15,12 @@ import (
 func TestKinds(t *testing.T) {
 	ifAbsent, ifMatch := driver.Cond{IfAbsent: true}, driver.Cond{IfMatch: `"0x1"`}
 	for _, tt := range []struct {
-		status  int
-		code    string
-		cond    driver.Cond
-		want    driver.Kind
-		mayHave bool
-		hint    string
+		status         int
+		code           string
+		cond           driver.Cond
+		want           driver.Kind
+		outcomeUnknown bool
+		hint           string
 	}{
 		{404, "ContainerNotFound", driver.Cond{}, driver.NoBucket, false, ""},
 		{409, "ContainerBeingDeleted", driver.Cond{}, driver.NoBucket, false, ""},
@@ -53,7 +53,7 @@ func TestKinds(t *testing.T) {
 		b, f := fakeStore(t, reject(tt.status, tt.code, "Retry-After", "7"))
 		_, err := b.Put(t.Context(), "key", section("hello"), driver.WriteOptions{Cond: tt.cond})
 		var e *driver.Error
-		if !errors.As(err, &e) || e.Kind != tt.want || e.MayHave != tt.mayHave || e.Status != tt.status || e.Code != tt.code || e.RequestID != "REQ1" {
+		if !errors.As(err, &e) || e.Kind != tt.want || e.OutcomeUnknown != tt.outcomeUnknown || e.Status != tt.status || e.Code != tt.code || e.RequestID != "REQ1" {
 			t.Errorf("%d %s: got %+v, want %v", tt.status, tt.code, err, tt.want)
 		}
 		if !strings.Contains(err.Error(), tt.hint) || strings.Contains(err.Error(), "RequestId") {
@@ -80,7 +80,7 @@ func TestKindsOfStat(t *testing.T) {
 	} {
 		b, _ := fakeStore(t, reject(tt.status, tt.code))
 		_, err := b.Stat(t.Context(), "key")
-		if driver.KindOf(err) != tt.want || driver.MayHave(err) {
+		if driver.KindOf(err) != tt.want || driver.OutcomeUnknown(err) {
 			t.Errorf("%d %s: got %v, want %v", tt.status, tt.code, err, tt.want)
 		}
 	}
@@ -139,7 +139,7 @@ func TestNoSecrets(t *testing.T) {
 func TestLostReply(t *testing.T) {
 	b, _ := fakeStore(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	everyVerb(t, b, func(op driver.Op, err error) {
-		if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) != op.Changes() {
+		if driver.KindOf(err) != driver.Unavailable || driver.OutcomeUnknown(err) != op.Changes() {
 			t.Errorf("%s: got %v", op, err)
 		}
 	})
@@ -149,7 +149,7 @@ func TestLostReply(t *testing.T) {
 	b, _ = fakeStore(t, func(http.ResponseWriter, *http.Request) { <-hang })
 	defer close(hang)
 	_, err := b.Put(ctx, "key", section("hello"), driver.WriteOptions{})
-	if !errors.Is(err, context.DeadlineExceeded) || !driver.MayHave(err) {
+	if !errors.Is(err, context.DeadlineExceeded) || !driver.OutcomeUnknown(err) {
 		t.Errorf("time-out: got %v", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestStall(t *testing.T) {
 	b, _ := fakeStore(t, func(http.ResponseWriter, *http.Request) { <-release }, func(c *Config) { c.StallTimeout = 50 * time.Millisecond })
 	defer close(release)
 	_, err := b.Put(t.Context(), "key", section("hello"), driver.WriteOptions{})
-	if driver.KindOf(err) != driver.Unavailable || !driver.MayHave(err) || driver.Ended(err) {
+	if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) || driver.IsContextError(err) {
 		t.Errorf("reply that never comes: got %v", err)
 	}
 }

@@ -22,10 +22,10 @@ import (
 func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
 	none := driver.Page[driver.Entry]{}
 	if err := q.Check(); err != nil {
-		return none, driver.Fail(driver.OpList, q.Prefix, err)
+		return none, driver.NewError(driver.OpList, q.Prefix, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return none, driver.Fail(driver.OpList, q.Prefix, err)
+		return none, driver.NewError(driver.OpList, q.Prefix, err)
 	}
 	if beyond(q) {
 		return none, nil

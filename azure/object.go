@@ -15,7 +15,7 @@ import (
 // Stat describes the object at key.
 func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err := b.checkKey(key); err != nil {
-		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+		return driver.Object{}, driver.NewError(driver.OpStat, key, err)
 	}
 	ctx, c := begin(ctx, driver.OpStat, key)
 	out, err := b.blob(key).GetProperties(ctx, nil)
@@ -48,7 +48,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 		sum, err = b.checksum.of(body, o.SHA256)
 	}
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+		return driver.Object{}, driver.NewError(driver.OpPut, key, err)
 	}
 	up := cloud.NewUpstream(body)
 	defer up.Release()

@@ -17,11 +17,11 @@ import (
 // Open reads the object at key, or the part of it that r names.
 func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
 	if err := b.checkKey(key); err != nil {
-		return nil, driver.Fail(driver.OpOpen, key, err)
+		return nil, driver.NewError(driver.OpOpen, key, err)
 	}
 	span, err := cloud.NewSpan(r)
 	if err != nil {
-		return nil, driver.Fail(driver.OpOpen, key, err)
+		return nil, driver.NewError(driver.OpOpen, key, err)
 	}
 	off, n := span.Bounds()
 	ctx, c := begin(ctx, driver.OpOpen, key)

@@ -34,7 +34,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 		err = r.CheckRead()
 	}
 	if err != nil {
-		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)
+		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, err)
 	}
 	ctx, c := begin(ctx, driver.OpSign, r.Key)
 	// The URL holds whole seconds.

@@ -34,7 +34,7 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOpt
 		err = ctx.Err()
 	}
 	if err != nil {
-		return driver.Upload{}, driver.Fail(driver.OpCreateUpload, key, err)
+		return driver.Upload{}, driver.NewError(driver.OpCreateUpload, key, err)
 	}
 	return driver.Upload{Key: key, ID: newUpload(o).id(), Started: time.Now()}, nil
 }
@@ -47,7 +47,7 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 		sum, err = b.checksum.of(body, nil)
 	}
 	if err != nil {
-		return driver.Part{}, driver.Fail(driver.OpPutPart, u.Key, err)
+		return driver.Part{}, driver.NewError(driver.OpPutPart, u.Key, err)
 	}
 	if body.Size() == 0 {
 		return driver.Part{Number: n, ETag: emptyPart}, nil
@@ -87,7 +87,7 @@ func (b *Bucket) checkPart(ctx context.Context, u driver.Upload, n int, size int
 func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, cond driver.Cond) (driver.Object, error) {
 	up, ids, err := b.checkComplete(ctx, u, parts, cond)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpCompleteUpload, u.Key, err)
+		return driver.Object{}, driver.NewError(driver.OpCompleteUpload, u.Key, err)
 	}
 	var size int64
 	for _, p := range parts {
@@ -211,7 +211,7 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 		err = fmt.Errorf("upload has no id: %w", driver.Invalid)
 	}
 	if err != nil {
-		return driver.Fail(driver.OpAbortUpload, u.Key, err)
+		return driver.NewError(driver.OpAbortUpload, u.Key, err)
 	}
 	if !private(u.Key) {
 		return nil
@@ -276,7 +276,7 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 		err = ctx.Err()
 	}
 	if err != nil {
-		return none, driver.Fail(driver.OpListUploads, q.Prefix, err)
+		return none, driver.NewError(driver.OpListUploads, q.Prefix, err)
 	}
 	if beyond(q) {
 		return none, nil

@@ -59,6 +59,6 @@ func (b *Blob) Get(ctx context.Context) ([]byte, error) {
 
 func (b *Blob) open(ctx context.Context) *reader {
 	r := b.store.openObject(ctx, b.object)
-	r.gone = func() { b.store.found.drop(ctx, b.repository, b.digest) }
+	r.gone = func() { b.store.lookups.drop(ctx, b.repository, b.digest) }
 	return r
 }

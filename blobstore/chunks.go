@@ -69,7 +69,7 @@ func (b *Blob) Chunks(ctx context.Context, ranges []driver.Range) iter.Seq2[Chun
 			delivered++
 		}
 		if delivered < len(groups) {
-			yield(Chunk{}, driver.Fail(driver.OpOpen, b.object.Key, ctx.Err()))
+			yield(Chunk{}, driver.NewError(driver.OpOpen, b.object.Key, ctx.Err()))
 		}
 	}
 }

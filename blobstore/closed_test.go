@@ -86,7 +86,7 @@ func TestCancelAfterFailure(t *testing.T) {
 		down := false
 		b := driver.Wrap(newBucket(t), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 			if down && c.Op != driver.OpOpen && c.Op != driver.OpStat {
-				return driver.Fail(c.Op, c.Key, driver.Denied)
+				return driver.NewError(c.Op, c.Key, driver.Denied)
 			}
 			return next(ctx)
 		})

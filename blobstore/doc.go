@@ -2,7 +2,8 @@
 // through package driver.
 //
 // A [Store] is one bucket. [Store.Repository] gives one repository's
-// distribution.BlobStore, which a registry can use directly.
+// distribution.BlobStore, which a registry can use directly. Package registry plugs a Store
+// into distribution, as its storage driver and middleware.
 //
 // # Uploads
 //

@@ -102,7 +102,7 @@ func TestOnlyVerdictEnds(t *testing.T) {
 					o.Retry = retry.Policy{Attempts: 1, Base: time.Microsecond, Total: time.Millisecond}
 					failing := newStoreWith(t, driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 						if calls.Add(1) >= nth {
-							return driver.Fail(c.Op, c.Key, kind)
+							return driver.NewError(c.Op, c.Key, kind)
 						}
 						return next(ctx)
 					}), o)

@@ -9,11 +9,13 @@ import (
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/fault"
+	"github.com/blobdock/blobdock/internal/friend"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 func wantFile(t *testing.T, s *blobstore.Store, key string, want []byte) {
 	t.Helper()
-	r, err := s.OpenKey(t.Context(), key, 0)
+	r, err := friend.Of(s).OpenKey(t.Context(), key, 0)
 	if err != nil {
 		t.Errorf("%s: %v", key, err)
 		return
@@ -33,7 +35,7 @@ func TestFile(t *testing.T) {
 		at := 0
 		for i, n := range []int{0, 10, 9000, 3000, 1, 17_000} {
 			s := newStore(t, b)
-			f, err := s.Append(t.Context(), key, i > 0)
+			f, err := friend.Of(s).Append(t.Context(), key, i > 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,13 +50,13 @@ func TestFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, k := range keys(t, b) {
-				if !blobstore.IsHidden(k) {
+				if !layout.IsHidden(k) {
 					t.Errorf("%s shows", k)
 				}
 			}
 		}
 		s := newStore(t, b)
-		f, err := s.Append(t.Context(), key, true)
+		f, err := friend.Of(s).Append(t.Context(), key, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +66,7 @@ func TestFile(t *testing.T) {
 		_ = f.Close()
 		wantFile(t, s, key, p[:at])
 		wantKeys(t, b, 1, s)
-		if _, err := s.Append(t.Context(), key, true); !errors.Is(err, driver.Unsupported) {
+		if _, err := friend.Of(s).Append(t.Context(), key, true); !errors.Is(err, driver.Unsupported) {
 			t.Errorf("append to a file that is committed: %v, want %v", err, driver.Unsupported)
 		}
 	})
@@ -75,7 +77,7 @@ func TestFileAnew(t *testing.T) {
 	b := newBucket(t)
 	s := newStore(t, b)
 	for _, commit := range []bool{true, false} {
-		f, err := s.Append(t.Context(), "file", false)
+		f, err := friend.Of(s).Append(t.Context(), "file", false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +87,7 @@ func TestFileAnew(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if f, err = s.Append(t.Context(), "file", false); err != nil || f.Size() != 0 {
+		if f, err = friend.Of(s).Append(t.Context(), "file", false); err != nil || f.Size() != 0 {
 			t.Fatalf("anew: %v", err)
 		}
 		p := content(2, 100)
@@ -114,7 +116,7 @@ func TestFileCommitAgain(t *testing.T) {
 		b := newBucket(t)
 		keeps := newStore(t, fault.Wrap(b, fault.Script{{Op: driver.OpDelete}, {Op: driver.OpDeleteBatch}}))
 		p := content(4, size)
-		f, err := keeps.Append(t.Context(), key, false)
+		f, err := friend.Of(keeps).Append(t.Context(), key, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +126,7 @@ func TestFileCommitAgain(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
-		f, err = keeps.Append(t.Context(), key, true)
+		f, err = friend.Of(keeps).Append(t.Context(), key, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +134,7 @@ func TestFileCommitAgain(t *testing.T) {
 		_ = f.Close()
 		wantFile(t, keeps, key, p)
 		s := newStore(t, b)
-		if f, err = s.Append(t.Context(), key, true); err != nil {
+		if f, err = friend.Of(s).Append(t.Context(), key, true); err != nil {
 			t.Fatal(err)
 		}
 		if err := f.Commit(t.Context()); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/friend"
 )
 
 // A lease is an object in the bucket that says who does something at the moment.
@@ -31,44 +32,31 @@ type lease struct {
 	etag string
 }
 
-// Turn tells how [Store.Exclusive] went.
-type Turn struct {
-	Ran   bool
-	Began time.Time // of the last run by any process; zero when that is not known
-}
-
-// Exclusive calls do, unless another process on the bucket is at the same thing, or
-// has finished it and begun less than every ago. do's context ends when the lease
-// is lost, to another process that took this one for dead.
-//
-// Processes compare their own clocks. With clocks that differ by more than a
-// minute two may run at once, so do must be something that bears it. Where the
-// store honours no conditional writes there are no leases, and do is always called.
-func (s *Store) Exclusive(ctx context.Context, name string, every time.Duration, do func(context.Context) error) (Turn, error) {
+func (s internals) RunWithLease(ctx context.Context, name string, every time.Duration, do func(context.Context) error) (friend.LeaseResult, error) {
 	if !s.features.Conds.Put.Allows(driver.Cond{IfAbsent: true}) || !s.features.Conds.Put.Allows(driver.Cond{IfMatch: "any"}) {
-		return Turn{Ran: true, Began: time.Now()}, do(ctx)
+		return friend.LeaseResult{Ran: true, Began: time.Now()}, do(ctx)
 	}
 	key := s.layout.Lease(name)
 	l, err := s.acquire(ctx, key, every)
 	if err != nil {
-		return Turn{}, fmt.Errorf("lease %s: %w", name, err)
+		return friend.LeaseResult{}, fmt.Errorf("lease %s: %w", name, err)
 	}
 	if l.Holder != "" {
-		return Turn{Began: l.Began}, nil
+		return friend.LeaseResult{Began: l.Began}, nil
 	}
 	l.Holder = holder()
 	l.Began = time.Now().UTC()
-	if err := s.hold(ctx, key, l); errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch) {
-		return Turn{Began: l.Began}, nil // another was faster, by a moment
+	if err := s.renewLease(ctx, key, l); errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch) {
+		return friend.LeaseResult{Began: l.Began}, nil // another was faster, by a moment
 	} else if err != nil {
-		return Turn{}, fmt.Errorf("lease %s: %w", name, err)
+		return friend.LeaseResult{}, fmt.Errorf("lease %s: %w", name, err)
 	}
 
 	running, cancel := context.WithCancelCause(ctx)
 	renewed := make(chan struct{})
 	go func() {
 		defer close(renewed)
-		if err := s.renew(running, key, l); err != nil {
+		if err := s.keepRenewing(running, key, l); err != nil {
 			cancel(fmt.Errorf("lease %s: %w", name, err))
 		}
 	}()
@@ -77,10 +65,10 @@ func (s *Store) Exclusive(ctx context.Context, name string, every time.Duration,
 	cancel(nil)
 	<-renewed
 	if lost != nil && ctx.Err() == nil {
-		return Turn{Ran: true, Began: l.Began}, errors.Join(err, lost)
+		return friend.LeaseResult{Ran: true, Began: l.Began}, errors.Join(err, lost)
 	}
-	s.yield(ctx, key, l, err == nil)
-	return Turn{Ran: true, Began: l.Began}, err
+	s.releaseLease(ctx, key, l, err == nil)
+	return friend.LeaseResult{Ran: true, Began: l.Began}, err
 }
 
 // acquire finds out whether the lease at key can be had: then it has no holder.
@@ -116,8 +104,8 @@ func (s *Store) readLease(ctx context.Context, key string) (*lease, error) {
 	return l, nil
 }
 
-// hold writes the lease for another leaseTime.
-func (s *Store) hold(ctx context.Context, key string, l *lease) error {
+// renewLease writes the lease for another leaseTime.
+func (s *Store) renewLease(ctx context.Context, key string, l *lease) error {
 	l.Until = time.Now().UTC().Add(leaseTime)
 	return s.writeLease(ctx, key, l)
 }
@@ -129,7 +117,7 @@ func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
 	}
 	o := driver.WriteOptions{ContentType: "application/json", Cond: driver.Cond{IfAbsent: l.etag == "", IfMatch: l.etag}}
 	obj, err := s.bucket.Put(ctx, key, io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text))), o)
-	if err != nil && (driver.MayHave(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists)) {
+	if err != nil && (driver.OutcomeUnknown(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists)) {
 		// It may be our own: a reply that was lost.
 		if there, rerr := s.readLease(ctx, key); rerr == nil && there.Holder == l.Holder {
 			l.etag = there.etag
@@ -143,8 +131,8 @@ func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
 	return nil
 }
 
-// renew keeps the lease until ctx ends. Its error tells that the lease is lost.
-func (s *Store) renew(ctx context.Context, key string, l *lease) error {
+// keepRenewing renews the lease until ctx ends. Its error tells that the lease is lost.
+func (s *Store) keepRenewing(ctx context.Context, key string, l *lease) error {
 	tick := time.NewTicker(leaseRenew)
 	defer tick.Stop()
 	for {
@@ -154,7 +142,7 @@ func (s *Store) renew(ctx context.Context, key string, l *lease) error {
 		case <-tick.C:
 		}
 		until := l.Until
-		switch err := s.hold(ctx, key, l); {
+		switch err := s.renewLease(ctx, key, l); {
 		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists) || time.Now().Add(leaseRenew).After(until):
 			return err
@@ -164,8 +152,8 @@ func (s *Store) renew(ctx context.Context, key string, l *lease) error {
 	}
 }
 
-// yield ends the lease.
-func (s *Store) yield(ctx context.Context, key string, l *lease, done bool) {
+// releaseLease ends the lease.
+func (s *Store) releaseLease(ctx context.Context, key string, l *lease, done bool) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), s.options.DisconnectGrace)
 	defer stop()
 	l.Until, l.Done = time.Now().UTC(), done

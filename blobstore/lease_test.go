@@ -11,12 +11,13 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/fault"
+	"github.com/blobdock/blobdock/internal/friend"
 )
 
 const leaseKey = "docker/registry/v2/_leases/sweep"
 
-// TestExclusive has many replicas try at once, and again and again.
-func TestExclusive(t *testing.T) {
+// TestRunWithLease has many replicas try at once, and again and again.
+func TestRunWithLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBucket(t)
 		const replicas, every = 8, time.Hour
@@ -27,7 +28,7 @@ func TestExclusive(t *testing.T) {
 			s := newStore(t, b)
 			wg.Go(func() {
 				for time.Since(began) < 10*every-time.Minute {
-					turn, err := s.Exclusive(t.Context(), "sweep", every, func(context.Context) error {
+					lease, err := friend.Of(s).RunWithLease(t.Context(), "sweep", every, func(context.Context) error {
 						if atOnce.Add(1) > 1 {
 							t.Error("two at once")
 						}
@@ -39,7 +40,7 @@ func TestExclusive(t *testing.T) {
 					if err != nil {
 						t.Error(err)
 					}
-					if turn.Began.IsZero() && !turn.Ran {
+					if lease.Began.IsZero() && !lease.Ran {
 						t.Error("it is not known when it began")
 					}
 					time.Sleep(time.Duration(i+1) * time.Minute)
@@ -86,14 +87,14 @@ func TestLease(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBucket(t)
-				turn, err := newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, tt.do(b))
-				if !turn.Ran || !errors.Is(err, tt.err) {
-					t.Errorf("got %+v and %v, want %v", turn, err, tt.err)
+				lease, err := friend.Of(newStore(t, b)).RunWithLease(t.Context(), "sweep", time.Hour, tt.do(b))
+				if !lease.Ran || !errors.Is(err, tt.err) {
+					t.Errorf("got %+v and %v, want %v", lease, err, tt.err)
 				}
 				time.Sleep(tt.wait)
-				turn, err = newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, ok)
-				if turn.Ran != tt.ran || err != nil {
-					t.Errorf("another: got %+v and %v, want to run: %v", turn, err, tt.ran)
+				lease, err = friend.Of(newStore(t, b)).RunWithLease(t.Context(), "sweep", time.Hour, ok)
+				if lease.Ran != tt.ran || err != nil {
+					t.Errorf("another: got %+v and %v, want to run: %v", lease, err, tt.ran)
 				}
 			})
 		})
@@ -108,7 +109,7 @@ func TestLeaseOfTheDead(t *testing.T) {
 		broken := fault.Wrap(b, fault.Script{{Op: driver.OpPut, Nth: 1, Delay: time.Nanosecond}, {Op: driver.OpPut}})
 		go func() {
 			defer close(dead)
-			_, err := newStore(t, broken).Exclusive(t.Context(), "sweep", time.Hour, func(ctx context.Context) error {
+			_, err := friend.Of(newStore(t, broken)).RunWithLease(t.Context(), "sweep", time.Hour, func(ctx context.Context) error {
 				<-ctx.Done() // it can't renew, and is told so in time
 				return ctx.Err()
 			})
@@ -118,11 +119,11 @@ func TestLeaseOfTheDead(t *testing.T) {
 		}()
 		time.Sleep(50 * time.Second)
 		run := func() bool {
-			turn, err := newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, func(context.Context) error { return nil })
+			lease, err := friend.Of(newStore(t, b)).RunWithLease(t.Context(), "sweep", time.Hour, func(context.Context) error { return nil })
 			if err != nil {
 				t.Error(err)
 			}
-			return turn.Ran
+			return lease.Ran
 		}
 		if run() {
 			t.Error("runs while another holds the lease")
@@ -137,11 +138,11 @@ func TestLeaseOfTheDead(t *testing.T) {
 
 // TestNoLease runs in any case on a store without conditional writes.
 func TestNoLease(t *testing.T) {
-	b := driver.With(newBucket(t), func(f *driver.Features) { f.Conds = driver.Conds{} })
+	b := driver.WithFeatures(newBucket(t), func(f *driver.Features) { f.Conds = driver.Conds{} })
 	for range 2 {
-		turn, err := newStore(t, b).Exclusive(t.Context(), "sweep", time.Hour, func(context.Context) error { return nil })
-		if !turn.Ran || err != nil {
-			t.Errorf("got %+v and %v", turn, err)
+		lease, err := friend.Of(newStore(t, b)).RunWithLease(t.Context(), "sweep", time.Hour, func(context.Context) error { return nil })
+		if !lease.Ran || err != nil {
+			t.Errorf("got %+v and %v", lease, err)
 		}
 	}
 	if left := keys(t, b); len(left) > 0 {

@@ -12,11 +12,6 @@ import (
 	"github.com/blobdock/blobdock/internal/layout"
 )
 
-// legacySession began the names of sessions outside of upload folders.
-const legacySession = "_session."
-
-func isLegacySession(key string) bool { return strings.HasPrefix(path.Base(key), legacySession) }
-
 // legacyParts began the keys of parts where the store has no multipart uploads, beside the
 // root. An upload to a key had the folder "<key, escaped>!<id>/".
 const legacyParts = "_parts/"
@@ -89,7 +84,7 @@ func (sw *sweep) collect(ctx context.Context) error {
 		}
 		name, ok := l.Parse(e.Key)
 		dir := name.Dir
-		if isLegacySession(e.Key) {
+		if layout.IsLegacySession(e.Key) {
 			dir = e.Key
 		} else if !ok || name.Kind != layout.Upload {
 			continue

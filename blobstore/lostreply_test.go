@@ -31,7 +31,7 @@ func unanswered(b driver.Bucket, nth int, happened bool) driver.Bucket {
 		if happened {
 			_ = next(ctx)
 		}
-		return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable, MayHave: true, Err: io.ErrUnexpectedEOF}
+		return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable, OutcomeUnknown: true, Err: io.ErrUnexpectedEOF}
 	})
 }
 

@@ -165,7 +165,7 @@ func TestBusy(t *testing.T) {
 		began = time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if err := pushPlain(ctx, repo, large); !driver.Ended(err) || time.Since(began) != 20*time.Second {
+		if err := pushPlain(ctx, repo, large); !driver.IsContextError(err) || time.Since(began) != 20*time.Second {
 			t.Errorf("after %v: %v, want the deadline", time.Since(began), err)
 		}
 		select {

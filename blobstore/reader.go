@@ -72,7 +72,7 @@ func (r *reader) read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil // the next Read resumes
 		}
-		if driver.Ended(err) || r.ctx.Err() != nil {
+		if driver.IsContextError(err) || r.ctx.Err() != nil {
 			break
 		}
 	}
@@ -85,7 +85,7 @@ func (r *reader) broken(off int64, err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	if driver.KindOf(err) == driver.Unknown && !driver.Ended(err) {
+	if driver.KindOf(err) == driver.Unknown && !driver.IsContextError(err) {
 		err = fmt.Errorf("%w: %w", driver.Unavailable, err)
 	}
 	return fmt.Errorf("object %q at byte %d: %w", r.object.Key, off, err)
@@ -110,7 +110,7 @@ func (r *reader) open(span driver.Range) (*driver.Reader, error) {
 		_ = body.Close()
 		err = fmt.Errorf("object %q has %d bytes, had %d: %w", r.object.Key, body.Object.Size, r.object.Size, driver.Mismatch)
 	}
-	if err != nil && r.gone != nil && !driver.Ended(err) && !driver.KindOf(err).Temporary() {
+	if err != nil && r.gone != nil && !driver.IsContextError(err) && !driver.KindOf(err).Temporary() {
 		r.gone()
 	}
 	if err != nil {
@@ -195,9 +195,7 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// OpenKey reads the object at key from the byte off on. Like a blob's reader it
-// gets over broken connections. OutOfRange when off lies beyond the end.
-func (s *Store) OpenKey(ctx context.Context, key string, off int64) (io.ReadSeekCloser, error) {
+func (s internals) OpenKey(ctx context.Context, key string, off int64) (io.ReadSeekCloser, error) {
 	body, err := s.bucket.Open(ctx, key, driver.Range{Off: off}, driver.ReadOptions{})
 	if err != nil {
 		return nil, err

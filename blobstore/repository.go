@@ -46,18 +46,18 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 	// A client that is told by a HEAD that a blob is there does not send it: that
 	// answer must be true now.
 	if !requestOf(ctx).head {
-		if b := r.store.found.get(ctx, r.name, d); b != nil {
+		if b := r.store.lookups.get(ctx, r.name, d); b != nil {
 			return b, nil
 		}
 	}
-	return r.look(ctx, d)
+	return r.lookupUncached(ctx, d)
 }
 
-// look is Lookup that asks the store in any case.
-func (r *Repository) look(ctx context.Context, d digest.Digest) (_ *Blob, err error) {
+// lookupUncached is Lookup that asks the store in any case.
+func (r *Repository) lookupUncached(ctx context.Context, d digest.Digest) (_ *Blob, err error) {
 	ctx, span := traced(ctx, "lookup", r.name, "", d)
 	defer span.end(&err)
-	forgotten := r.store.forgotten.Load()
+	epoch := r.store.cacheEpoch.Load()
 	var (
 		target  digest.Digest
 		obj     driver.Object
@@ -85,7 +85,7 @@ func (r *Repository) look(ctx context.Context, d digest.Digest) (_ *Blob, err er
 		return nil, statErr
 	}
 	b := &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}
-	r.keep(ctx, b, forgotten)
+	r.cachePut(ctx, b, epoch)
 	return b, nil
 }
 
@@ -110,28 +110,27 @@ func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Dige
 	return target, nil
 }
 
-// linked keeps that d, whose link says target, is a blob of the repository of size bytes
-// since a moment ago, when the store had forgotten so many.
-func (r *Repository) linked(ctx context.Context, d, target digest.Digest, size int64, forgotten uint64) {
+// linked caches that d, whose link says target, is a blob of the repository of size bytes.
+// The cache's epoch was read before the link was written.
+func (r *Repository) linked(ctx context.Context, d, target digest.Digest, size int64, epoch uint64) {
 	// It may have replaced a broken one of another size, which is kept no longer.
-	r.keep(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: target, object: driver.Object{
+	r.cachePut(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: target, object: driver.Object{
 		Key: r.store.layout.Blob(target), Size: size, ModTime: time.Now(), ContentType: contentType,
-	}}, forgotten)
+	}}, epoch)
 }
 
-// keep keeps that b was found, unless something was deleted since the store had
-// forgotten that many.
-func (r *Repository) keep(ctx context.Context, b *Blob, forgotten uint64) {
-	r.store.found.put(ctx, b)
-	if r.store.forgotten.Load() != forgotten {
-		r.store.found.drop(ctx, r.name, b.digest)
+// cachePut caches b unless a deletion happened since epoch was read.
+func (r *Repository) cachePut(ctx context.Context, b *Blob, epoch uint64) {
+	r.store.lookups.put(ctx, b)
+	if r.store.cacheEpoch.Load() != epoch {
+		r.store.lookups.drop(ctx, r.name, b.digest)
 	}
 }
 
 // Forget has the next Lookup of d ask the store, as after a deletion.
 func (r *Repository) Forget(ctx context.Context, d digest.Digest) {
-	r.store.forgotten.Add(1)
-	r.store.found.drop(ctx, r.name, d)
+	r.store.cacheEpoch.Add(1)
+	r.store.lookups.drop(ctx, r.name, d)
 }
 
 // Stat describes the blob d. Errors are those of Lookup.
@@ -166,11 +165,11 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.
 	d := digest.FromBytes(p)
 	ctx, span := traced(ctx, "put", r.name, "", d)
 	defer span.end(&err)
-	forgotten := r.store.forgotten.Load()
+	epoch := r.store.cacheEpoch.Load()
 	if err := r.store.engine.PutContent(ctx, r.name, d, p); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
-	r.linked(ctx, d, d, int64(len(p)), forgotten)
+	r.linked(ctx, d, d, int64(len(p)), epoch)
 	desc := descriptor(d, int64(len(p)))
 	if mediaType != "" {
 		desc.MediaType = mediaType
@@ -190,11 +189,11 @@ func (r *Repository) Push(ctx context.Context, desc v1.Descriptor, content io.Re
 	if err := checkDigest(d); err != nil {
 		return err
 	}
-	forgotten := r.store.forgotten.Load()
+	epoch := r.store.cacheEpoch.Load()
 	if err := r.store.engine.Push(ctx, upload.Push{Repository: r.name, Digest: d, Size: desc.Size, Content: content}); err != nil {
 		return asDistribution(fmt.Errorf("blob %s: %w", d, err))
 	}
-	r.linked(ctx, d, d, desc.Size, forgotten)
+	r.linked(ctx, d, d, desc.Size, epoch)
 	return nil
 }
 
@@ -230,7 +229,7 @@ func (r *Repository) CreateWriter(ctx context.Context, options ...distribution.B
 		if err == nil {
 			return nil, distribution.ErrBlobMounted{From: o.Mount.From, Descriptor: desc}
 		}
-		if driver.Ended(err) {
+		if driver.IsContextError(err) {
 			return nil, err
 		}
 		r.store.options.Log.DebugContext(ctx, "mount became an upload", "repository", r.name, "digest", o.Mount.From.Digest(), "from", o.Mount.From.Name(), "cause", err)
@@ -319,17 +318,17 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 		size = known.Size
 	} else {
 		// What is kept may have been deleted, and a mount promises that the blob is there.
-		b, err := r.store.Repository(from).look(ctx, d)
+		b, err := r.store.Repository(from).lookupUncached(ctx, d)
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
 		target, size = b.target, b.object.Size
 	}
-	forgotten := r.store.forgotten.Load()
+	epoch := r.store.cacheEpoch.Load()
 	if err := r.store.engine.Link(ctx, r.name, d, target); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("link: %w", err)
 	}
-	r.linked(ctx, d, target, size, forgotten)
+	r.linked(ctx, d, target, size, epoch)
 	return descriptor(d, size), nil
 }
 

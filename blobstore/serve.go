@@ -71,7 +71,7 @@ func (b *Blob) stream(ctx context.Context, w http.ResponseWriter, req *http.Requ
 	}
 	body := b.open(ctx)
 	defer body.Close()
-	out := &late{ResponseWriter: w}
+	out := &deferredHeaderWriter{ResponseWriter: w}
 	http.ServeContent(out, req, "", time.Time{}, body)
 	switch {
 	case body.failed == nil || ctx.Err() != nil:
@@ -115,15 +115,13 @@ func (s *Store) Redirect(ctx context.Context, req *http.Request, b *Blob) (strin
 		}
 	}
 	s.options.Log.DebugContext(ctx, "blob served", "repository", b.repository, "digest", b.digest, "method", req.Method, "redirect", reason)
-	if s.options.Served != nil {
-		s.options.Served(reason)
+	if s.options.OnServed != nil {
+		s.options.OnServed(reason)
 	}
 	return url, nil
 }
 
-// RedirectKey is a signed URL for a GET or HEAD of the object at key, "" where
-// there are none.
-func (s *Store) RedirectKey(ctx context.Context, method, key string) (string, error) {
+func (s internals) SignKey(ctx context.Context, method, key string) (string, error) {
 	if s.options.Redirect.Off || s.urls == nil {
 		return "", nil
 	}

@@ -87,7 +87,7 @@ func TestServeReasons(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var reasons []redirect.Reason
-			tt.o.Served = func(r redirect.Reason) { reasons = append(reasons, r) }
+			tt.o.OnServed = func(r redirect.Reason) { reasons = append(reasons, r) }
 			tt.o.Retry = retry.Policy{Attempts: 1}
 			repo, d := serving(t, signs{newBucket(t), tt.sign}, tt.o, []byte("content"))
 			res := serve(t, repo, d, tt.method, nil)

@@ -17,6 +17,7 @@ import (
 	"github.com/blobdock/blobdock/blobstore/internal/upload"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/internal/layout"
 	"github.com/blobdock/blobdock/redirect"
 )
@@ -51,8 +52,8 @@ type Options struct {
 	RedirectURLs int
 	// Signer makes the URLs, such as those of a CDN; nil is the store itself.
 	Signer redirect.Signer
-	// Served is called with how each GET or HEAD of a blob was answered.
-	Served func(redirect.Reason)
+	// OnServed is called with how each GET or HEAD of a blob was answered.
+	OnServed func(redirect.Reason)
 	// LookupTTL is how long a blob that was found in a repository is taken to be
 	// there still; DefaultLookupTTL. What was not found is always looked up again.
 	// Negative never keeps what was found.
@@ -131,6 +132,7 @@ func (o Options) maxPart() int64 { return max(o.PartSize, o.MemoryBudget/4) }
 // Store keeps blobs in a bucket. It is safe for concurrent use; one per process
 // and bucket is enough, since the memory budget is its own.
 type Store struct {
+	access
 	bucket   driver.Bucket
 	features driver.Features
 	options  Options
@@ -139,9 +141,9 @@ type Store struct {
 	engine   *upload.Engine
 	noLegacy atomic.Bool    // a sweep has found nothing that an earlier version left
 	urls     *redirect.URLs // nil where nothing can be signed
-	found    found
-	// forgotten counts deletions: a lookup during which it grows is not kept.
-	forgotten atomic.Uint64
+	lookups  lookupCache
+	// cacheEpoch counts deletions: a lookup during which it grows is not cached.
+	cacheEpoch atomic.Uint64
 }
 
 // New makes a Store on b, which it wraps with retries. It sends no request.
@@ -167,28 +169,22 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 		return nil, fmt.Errorf("counts of lookups and URLs, and their expiry, must not be negative: %w", driver.Invalid)
 	}
 	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: memory.New(o.MemoryBudget)}
+	in := internals{s}
+	s.access = friend.Grant(in)
 	s.engine = upload.New(b, upload.Options{
 		Layout: s.layout, Secret: o.Secret, PartSize: o.PartSize, MaxPart: o.maxPart(), Concurrency: o.Concurrency,
-		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: s.CopyPlan(), Retry: o.Retry, Log: o.Log,
+		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: in.CopyPlan(), Retry: o.Retry, Log: o.Log,
 	})
-	s.found = s.newFound()
+	s.lookups = s.newLookupCache()
 	if o.Signer != nil {
 		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
 	}
 	return s, nil
 }
 
-// UseSecret is Options.Secret for those who learn it later. The first one stays.
-func (s *Store) UseSecret(secret string) { s.engine.UseSecret([]byte(secret)) }
-
-// Bucket is what the Store works on, retries included.
+// Bucket returns the bucket that the Store works on, retries included: what packages check
+// and probe look at.
 func (s *Store) Bucket() driver.Bucket { return s.bucket }
-
-// Root is where the registry lies in the bucket, without a slash at its end.
-func (s *Store) Root() string { return s.options.Root }
-
-// Log is where the Store reports to.
-func (s *Store) Log() *slog.Logger { return s.options.Log }
 
 // Usage is what a Store takes at one moment.
 type Usage struct {
@@ -219,18 +215,6 @@ func (s *Store) Close() error {
 // Repository is the blob store of one repository.
 func (s *Store) Repository(name reference.Named) *Repository {
 	return &Repository{store: s, name: name.Name()}
-}
-
-// CopyPlan is how large objects are copied by the server.
-func (s *Store) CopyPlan() driver.CopyPlan {
-	plan := s.features.Copying
-	if plan.PartSize == 0 {
-		plan.PartSize = 64 << 20
-	}
-	if plan.Concurrency == 0 {
-		plan.Concurrency = 16
-	}
-	return plan
 }
 
 // Stat describes the blob d, whichever repository it is in. A zero-byte object

@@ -28,7 +28,7 @@ func TestVanishedStream(t *testing.T) {
 		script := fault.Script{}
 		b := driver.Wrap(newBucket(t), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 			if len(script) > 0 && c.Op == driver.OpOpen {
-				return driver.Fail(c.Op, c.Key, tt.kind)
+				return driver.NewError(c.Op, c.Key, tt.kind)
 			}
 			return next(ctx)
 		})

@@ -20,13 +20,13 @@ type SweepOptions struct {
 	OlderThan time.Duration
 	// DryRun reports and removes nothing.
 	DryRun bool
-	// Found is called for everything that is removed, or would be.
-	Found func(Orphan)
+	// OnOrphan is called for everything that is removed, or would be.
+	OnOrphan func(Orphan)
 }
 
 func (o SweepOptions) found(orphan Orphan) {
-	if o.Found != nil {
-		o.Found(orphan)
+	if o.OnOrphan != nil {
+		o.OnOrphan(orphan)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestSweep(t *testing.T) {
 	want := blobstore.SweepResult{Uploads: 2, Folders: 2, Parts: 1}
 	found := 0
 	before := len(keys(t, b))
-	got, err := s.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond, DryRun: true, Found: func(blobstore.Orphan) { found++ }})
+	got, err := s.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond, DryRun: true, OnOrphan: func(blobstore.Orphan) { found++ }})
 	if err != nil || got != want || found != 5 || len(keys(t, b)) != before {
 		t.Errorf("dry run: %+v, %v, %d reported, %d keys of %d left", got, err, found, len(keys(t, b)), before)
 	}
@@ -85,7 +85,7 @@ func TestSweepByStoresClock(t *testing.T) {
 		ahead   time.Duration
 		uploads int
 	}{{0, 0}, {-30 * 24 * time.Hour, 0}, {30 * 24 * time.Hour, 1}} {
-		skewed := driver.With(b, func(f *driver.Features) { f.Now = func() time.Time { return time.Now().Add(tt.ahead) } })
+		skewed := driver.WithFeatures(b, func(f *driver.Features) { f.Now = func() time.Time { return time.Now().Add(tt.ahead) } })
 		if got, err := newStore(t, skewed).Sweep(t.Context(), blobstore.SweepOptions{DryRun: true}); err != nil || got.Uploads != tt.uploads {
 			t.Errorf("store %v ahead: %+v, %v, want %d uploads", tt.ahead, got, err, tt.uploads)
 		}
@@ -106,7 +106,7 @@ func TestSweepParts(t *testing.T) {
 		time.Sleep(time.Hour)
 		put(t, b, young+"00001", []byte("x"))
 		var found []blobstore.Orphan
-		o := blobstore.SweepOptions{OlderThan: time.Minute, Found: func(o blobstore.Orphan) { found = append(found, o) }}
+		o := blobstore.SweepOptions{OlderThan: time.Minute, OnOrphan: func(o blobstore.Orphan) { found = append(found, o) }}
 		if got, err := newStore(t, b).Sweep(t.Context(), o); err != nil || got != (blobstore.SweepResult{Parts: 1}) {
 			t.Errorf("%+v, %v", got, err)
 		}

@@ -7,6 +7,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/internal/friend"
 )
 
 // TestUploadsOpen counts what holds on to an upload, however often it lets go.
@@ -57,7 +58,7 @@ func TestUploadsOpen(t *testing.T) {
 	}
 	want("one resumed and dropped", 0)
 
-	f, err := s.Append(ctx, "some/file", false)
+	f, err := friend.Of(s).Append(ctx, "some/file", false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (_ v1.De
 	if err := checkDigest(d); err != nil {
 		return v1.Descriptor{}, err
 	}
-	epoch := w.repo.store.forgotten.Load()
+	epoch := w.repo.store.cacheEpoch.Load()
 	size, err := w.upload.Commit(ctx, d, provisional.Size)
 	if err != nil {
 		return v1.Descriptor{}, asDistribution(err)

@@ -9,8 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // Why the content of a blob can't be had.
@@ -37,7 +37,7 @@ func (r *run) listBlobs(ctx context.Context) error {
 				f = young
 			}
 			r.blobs.add(name.Digest, e.Size, f)
-		case blobstore.IsHidden(e.Key):
+		case layout.IsHidden(e.Key):
 			continue
 		default:
 			if err := r.stray(ctx, e.Object); err != nil {

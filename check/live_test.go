@@ -157,7 +157,7 @@ func TestRepairWithoutConditions(t *testing.T) {
 	before := b.all()
 	b.remove(at.LayerLink("multi", p.arm.layers[0].Digest))
 	b.put(at.LayerLink("multi", p.arm.layers[1].Digest), "malformed")
-	plain := driver.With(b.Bucket, func(f *driver.Features) { f.Conds.Put = driver.NoCond })
+	plain := driver.WithFeatures(b.Bucket, func(f *driver.Features) { f.Conds.Put = driver.NoCond })
 	if s, found := run(t, plain, check.Options{Repair: check.Repairable()}); s.Repaired != 2 {
 		t.Errorf("found %+v", found)
 	}

@@ -67,7 +67,7 @@ func (r *run) write(ctx context.Context, fix repair) (changed string, err error)
 	if err == nil {
 		return "", nil
 	}
-	if !errors.Is(err, driver.Exists) && !errors.Is(err, driver.Mismatch) && !driver.MayHave(err) {
+	if !errors.Is(err, driver.Exists) && !errors.Is(err, driver.Mismatch) && !driver.OutcomeUnknown(err) {
 		return "", fmt.Errorf("repair: %w", err)
 	}
 	// A reply may have been lost, and a write repeated.
@@ -77,7 +77,7 @@ func (r *run) write(ctx context.Context, fix repair) (changed string, err error)
 		return "", errors.Join(fmt.Errorf("repair: %w", err), lerr)
 	case l.says == fix.digest:
 		return "", nil
-	case driver.MayHave(err):
+	case driver.OutcomeUnknown(err):
 		return "", fmt.Errorf("repair: %w", err)
 	}
 	return "the link has changed", nil

@@ -6,8 +6,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // atOnce is how many repositories are held in memory. They share the requests.
@@ -65,7 +65,7 @@ func (r *run) repositories(ctx context.Context) error {
 
 // unknown tells of a key that has no place in the layout.
 func (r *run) unknown(ctx context.Context, o driver.Object) error {
-	if blobstore.IsHidden(o.Key) || r.young(o.ModTime) {
+	if layout.IsHidden(o.Key) || r.young(o.ModTime) {
 		return nil
 	}
 	return r.found(ctx, Finding{Kind: KeyUnknown, Key: o.Key}, nil)

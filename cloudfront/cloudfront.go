@@ -135,12 +135,12 @@ type signer struct {
 // Sign makes a URL by no request.
 func (s *signer) Sign(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
 	if err := errors.Join(ctx.Err(), r.CheckRead()); err != nil {
-		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)
+		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, err)
 	}
 	expires := time.Now().Add(r.Expires).Truncate(time.Second) // the URL holds whole seconds
 	signed, err := s.sign.Sign(s.base+cloud.EscapePath(r.Key), expires)
 	if err != nil {
-		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, fmt.Errorf("cloudfront: %w", err))
+		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, fmt.Errorf("cloudfront: %w", err))
 	}
 	return driver.SignedURL{URL: signed, Expires: expires}, nil
 }

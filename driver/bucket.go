@@ -12,7 +12,7 @@ import (
 // one. A method makes one request to the store and never retries: wrappers do.
 //
 // A reply that says success and lacks the ETag, version or upload id that it must
-// carry proves nothing: the call fails with Unavailable, and Error.MayHave is set.
+// carry proves nothing: the call fails with Unavailable, and Error.OutcomeUnknown is set.
 type Bucket interface {
 	Objects
 	// Features tells what else the store offers. The value is the same for the

@@ -42,7 +42,7 @@ func Concat(ctx context.Context, b Bucket, r ConcatRequest, p CopyPlan) (Object,
 		err = fmt.Errorf("%s can't join objects under this condition: %w", f.Name, Unsupported)
 	}
 	if err != nil {
-		return Object{}, Fail(OpConcat, r.Key, err)
+		return Object{}, NewError(OpConcat, r.Key, err)
 	}
 	r.Options.SHA256 = nil
 	if f.Concat != nil && len(r.Sources) > 0 {
@@ -79,7 +79,7 @@ func (c *concatenation) run(ctx context.Context) (Object, error) {
 	}
 	parts, err := c.layout(sources)
 	if err != nil {
-		return Object{}, Fail(OpConcat, c.r.Key, err)
+		return Object{}, NewError(OpConcat, c.r.Key, err)
 	}
 	if len(parts) == 1 && !c.copyable(parts[0]) && sizeOf(parts[0]) <= c.f.Parts.MaxPut && c.f.Conds.Put.Allows(c.r.Options.Cond) {
 		return stream(ctx, c, parts[0], func(body *io.SectionReader) (Object, error) {
@@ -87,7 +87,7 @@ func (c *concatenation) run(ctx context.Context) (Object, error) {
 		})
 	}
 	if c.f.Uploads == nil {
-		return Object{}, Fail(OpConcat, c.r.Key, fmt.Errorf("%s has no multipart uploads and joins no objects, %d bytes don't fit in one part: %w", c.f.Name, sizeOf(sources), Unsupported))
+		return Object{}, NewError(OpConcat, c.r.Key, fmt.Errorf("%s has no multipart uploads and joins no objects, %d bytes don't fit in one part: %w", c.f.Name, sizeOf(sources), Unsupported))
 	}
 	from := make([]partSource, len(parts))
 	for i, segments := range parts {
@@ -108,7 +108,7 @@ func (c *concatenation) sources(ctx context.Context) ([]Source, error) {
 	for _, s := range c.r.Sources {
 		switch {
 		case s.Version != "" && s.ETag == "":
-			return nil, Fail(OpConcat, c.r.Key, fmt.Errorf("source %q has a version and no ETag, %s can pin it only by the latter: %w", s.Key, c.f.Name, Unsupported))
+			return nil, NewError(OpConcat, c.r.Key, fmt.Errorf("source %q has a version and no ETag, %s can pin it only by the latter: %w", s.Key, c.f.Name, Unsupported))
 		case s.Size > 0:
 			with = append(with, Source{Key: s.Key, ETag: s.ETag, Size: s.Size, Range: Range{Len: s.Size}})
 		}
@@ -129,7 +129,7 @@ func (c *concatenation) sources(ctx context.Context) ([]Source, error) {
 }
 
 func (c *concatenation) changed(key string) error {
-	return Fail(OpConcat, c.r.Key, fmt.Errorf("source %q changed: %w", key, Mismatch))
+	return NewError(OpConcat, c.r.Key, fmt.Errorf("source %q changed: %w", key, Mismatch))
 }
 
 // copies reports whether one copy does.
@@ -291,7 +291,7 @@ func stream[T any](ctx context.Context, c *concatenation, segments []Source, sen
 	}
 	buf, release, err := borrow(ctx, size)
 	if err != nil {
-		return none, Fail(OpConcat, c.r.Key, fmt.Errorf("buffer of %d bytes: %w", size, err))
+		return none, NewError(OpConcat, c.r.Key, fmt.Errorf("buffer of %d bytes: %w", size, err))
 	}
 	defer release()
 	buf = buf[:size]
@@ -319,7 +319,7 @@ func (c *concatenation) read(ctx context.Context, s Source, buf []byte) error {
 		return c.changed(s.Key)
 	}
 	if _, err := io.ReadFull(rd, buf); err != nil {
-		return Fail(OpConcat, c.r.Key, fmt.Errorf("source %q: %w", s.Key, err))
+		return NewError(OpConcat, c.r.Key, fmt.Errorf("source %q: %w", s.Key, err))
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func TestConcatLayout(t *testing.T) {
 				tt.edit = func(*driver.Features) {}
 			}
 			var calls meter.Counter
-			b := meter.Wrap(driver.With(store, tt.edit), calls.Observe)
+			b := meter.Wrap(driver.WithFeatures(store, tt.edit), calls.Observe)
 			r := driver.ConcatRequest{Key: "dst", Sources: sources, Options: driver.WriteOptions{Cond: tt.cond, SHA256: make([]byte, 32)}}
 			obj, err := driver.Concat(t.Context(), b, r, plan)
 			if err != nil {
@@ -166,7 +166,7 @@ func TestConcatRefuses(t *testing.T) {
 		if tt.edit == nil {
 			tt.edit = func(*driver.Features) {}
 		}
-		b := meter.Wrap(driver.With(withParts(mem.Options{}), tt.edit), calls.Observe)
+		b := meter.Wrap(driver.WithFeatures(withParts(mem.Options{}), tt.edit), calls.Observe)
 		_, err := driver.Concat(t.Context(), b, driver.ConcatRequest{Key: "dst", Sources: tt.sources, Options: tt.o}, plan)
 		if driver.KindOf(err) != tt.want || calls.Total().Calls != 0 {
 			t.Errorf("%s: got %v and %d calls, want %v and none", tt.name, err, calls.Total().Calls, tt.want)
@@ -185,7 +185,7 @@ func TestConcatChangedSources(t *testing.T) {
 				sources[0].ETag, sources[0].Version = "", "" // the size still tells
 			}
 			_, err := driver.Concat(t.Context(), store, driver.ConcatRequest{Key: "dst", Sources: sources}, plan)
-			if driver.KindOf(err) != driver.Mismatch || driver.MayHave(err) {
+			if driver.KindOf(err) != driver.Mismatch || driver.OutcomeUnknown(err) {
 				t.Errorf("%s, pinned %t: changed source: %v", name, pinned, err)
 			}
 			if err := store.Delete(t.Context(), "s0", driver.DeleteOptions{}); err != nil {

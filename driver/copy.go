@@ -29,7 +29,7 @@ func Copy(ctx context.Context, b Bucket, src Source, size int64, dst string, o W
 	f := b.Features()
 	if f.Copy != nil && (f.CopyMax == 0 || size <= f.CopyMax) {
 		if !f.Conds.Copy.Allows(o.Cond) {
-			return Object{}, Fail(OpCopy, dst, fmt.Errorf("%s can't copy under a condition: %w", f.Name, Unsupported))
+			return Object{}, NewError(OpCopy, dst, fmt.Errorf("%s can't copy under a condition: %w", f.Name, Unsupported))
 		}
 		obj, err := f.Copy(ctx, CopyRequest{Src: src, Dst: dst, Options: o})
 		if err == nil && obj.Size < 0 {
@@ -38,7 +38,7 @@ func Copy(ctx context.Context, b Bucket, src Source, size int64, dst string, o W
 		return obj, err
 	}
 	if f.CopyPart == nil {
-		return Object{}, Fail(OpCopy, dst, fmt.Errorf("%s offers no server-side copy of %d bytes: %w", f.Name, size, Unsupported))
+		return Object{}, NewError(OpCopy, dst, fmt.Errorf("%s offers no server-side copy of %d bytes: %w", f.Name, size, Unsupported))
 	}
 	return copyInParts(ctx, b, src, size, dst, o, p)
 }
@@ -49,11 +49,11 @@ func copyInParts(ctx context.Context, b Bucket, src Source, size int64, dst stri
 	}
 	f := b.Features()
 	if !f.Conds.Complete.Allows(o.Cond) {
-		return Object{}, Fail(OpCopy, dst, fmt.Errorf("%s can't complete an upload under a condition: %w", f.Name, Unsupported))
+		return Object{}, NewError(OpCopy, dst, fmt.Errorf("%s can't complete an upload under a condition: %w", f.Name, Unsupported))
 	}
 	plan, err := f.Parts.Plan(p.PartSize, f.Parts.MaxSize, size)
 	if err != nil {
-		return Object{}, Fail(OpCopy, dst, err)
+		return Object{}, NewError(OpCopy, dst, err)
 	}
 	count, _ := plan.Count(1, size)
 	parts := make([]partSource, count)
@@ -108,7 +108,7 @@ func assemble(ctx context.Context, b Bucket, key string, from []partSource, o Wr
 		return Object{}, err
 	}
 	obj, err = uploads.CompleteUpload(ctx, u, parts, cond)
-	keep = MayHave(err) // an abort could take away what was completed
+	keep = OutcomeUnknown(err) // an abort could take away what was completed
 	return obj, err
 }
 
@@ -119,7 +119,7 @@ func copyEmpty(ctx context.Context, b Bucket, src Source, dst string, o WriteOpt
 	case err != nil:
 		return Object{}, err
 	case obj.Size != 0 || src.ETag != "" && obj.ETag != src.ETag:
-		return Object{}, Fail(OpCopy, dst, fmt.Errorf("source %q changed: %w", src.Key, Mismatch))
+		return Object{}, NewError(OpCopy, dst, fmt.Errorf("source %q changed: %w", src.Key, Mismatch))
 	}
 	o.SHA256 = nil
 	if o.ContentType == "" && o.Metadata == nil {

@@ -24,7 +24,7 @@ func small() driver.Bucket {
 
 // inParts is b without Copy.
 func inParts(b driver.Bucket) driver.Bucket {
-	return driver.With(b, func(f *driver.Features) { f.Copy = nil })
+	return driver.WithFeatures(b, func(f *driver.Features) { f.Copy = nil })
 }
 
 func put(t testing.TB, b driver.Bucket, key, data string) driver.Object {
@@ -79,7 +79,7 @@ func TestCopyChoosesTheWay(t *testing.T) {
 			store := small()
 			src := put(t, store, "src", text)
 			var calls meter.Counter
-			b := meter.Wrap(driver.With(store, tt.edit), calls.Observe)
+			b := meter.Wrap(driver.WithFeatures(store, tt.edit), calls.Observe)
 			obj, err := driver.Copy(t.Context(), b, driver.Source{Key: "src", ETag: src.ETag}, src.Size, "dst", driver.WriteOptions{}, plan)
 			if err != nil || obj.Key != "dst" || obj.Size != src.Size {
 				t.Errorf("Copy: %+v, %v", obj, err)
@@ -112,7 +112,7 @@ func TestCopyRefuses(t *testing.T) {
 		{"too large", func(f *driver.Features) { f.Copy = nil }, 1001, driver.WriteOptions{}, driver.Invalid},
 	} {
 		var calls meter.Counter
-		b := meter.Wrap(driver.With(store, tt.edit), calls.Observe)
+		b := meter.Wrap(driver.WithFeatures(store, tt.edit), calls.Observe)
 		_, err := driver.Copy(t.Context(), b, src, tt.size, "dst", tt.o, plan)
 		if driver.KindOf(err) != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
@@ -232,7 +232,7 @@ func TestDeleteAll(t *testing.T) {
 		t.Run(fmt.Sprintf("%d keys in batches of %d", tt.keys, tt.batch), func(t *testing.T) {
 			store := mem.New()
 			var calls meter.Counter
-			b := meter.Wrap(driver.With(store, func(f *driver.Features) {
+			b := meter.Wrap(driver.WithFeatures(store, func(f *driver.Features) {
 				if f.BatchMax = tt.batch; tt.batch == 0 {
 					f.DeleteBatch = nil
 				}
@@ -266,7 +266,7 @@ func TestDeleteAll(t *testing.T) {
 		})
 	}
 	failing := fault.Wrap(mem.New(), fault.Script{{Op: driver.OpDelete, Nth: 2}})
-	without := driver.With(failing, func(f *driver.Features) { f.DeleteBatch = nil })
+	without := driver.WithFeatures(failing, func(f *driver.Features) { f.DeleteBatch = nil })
 	if err := driver.DeleteAll(t.Context(), without, driver.Refs("a", "b", "c")); !errors.Is(err, fault.ErrInjected) {
 		t.Errorf("DeleteAll: %v", err)
 	}

@@ -103,9 +103,9 @@ type Error struct {
 	Op   Op
 	Key  string
 	Kind Kind
-	// MayHave is set when the store may have carried out the call all the same:
+	// OutcomeUnknown is set when the store may have carried out the call all the same:
 	// the reply was lost. Look before you retry a call that is not idempotent.
-	MayHave bool
+	OutcomeUnknown bool
 	// KeyOnly is set on a Throttled error when the store limits how often this key is
 	// written: other keys are not affected. RetryAfter is then at least the interval
 	// that the store documents.
@@ -134,7 +134,7 @@ func (e *Error) Error() string {
 	if e.KeyOnly {
 		facts = append(facts, "this key only")
 	}
-	if e.MayHave {
+	if e.OutcomeUnknown {
 		facts = append(facts, "outcome unknown")
 	}
 	if len(facts) > 0 {
@@ -168,20 +168,20 @@ func KindOf(err error) Kind {
 	return Unknown
 }
 
-// MayHave reports whether the call that failed with err may have taken effect.
-func MayHave(err error) bool {
+// OutcomeUnknown reports whether the call that failed with err may have taken effect.
+func OutcomeUnknown(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.MayHave
+	return errors.As(err, &e) && e.OutcomeUnknown
 }
 
-// Fail builds the *Error of a call that failed for a reason found on this side,
+// NewError builds the *Error of a call that failed for a reason found on this side,
 // taking the Kind from the cause. An err that ctx ended keeps Kind Unknown and
 // stays reachable by errors.Is.
-func Fail(op Op, key string, err error) *Error {
+func NewError(op Op, key string, err error) *Error {
 	return &Error{Op: op, Key: key, Kind: KindOf(err), Err: err}
 }
 
-// Ended reports whether err comes from a context that was cancelled or ran out.
-func Ended(err error) bool {
+// IsContextError reports whether err comes from a context that was cancelled or ran out.
+func IsContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

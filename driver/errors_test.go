@@ -50,7 +50,7 @@ func TestErrorIs(t *testing.T) {
 			"error":   &Error{Op: OpPut, Key: "k", Kind: have},
 			"caused":  &Error{Op: OpPut, Key: "k", Kind: have, Err: io.ErrUnexpectedEOF},
 			"wrapped": fmt.Errorf("layer: %w", &Error{Op: OpPut, Key: "k", Kind: have}),
-			"fail":    Fail(OpPut, "k", fmt.Errorf("why: %w", have)),
+			"fail":    NewError(OpPut, "k", fmt.Errorf("why: %w", have)),
 		} {
 			for _, ask := range allKinds() {
 				if got := errors.Is(err, ask); got != (have == ask) {
@@ -93,27 +93,27 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-func TestMayHave(t *testing.T) {
-	lost := &Error{Kind: Unavailable, MayHave: true}
+func TestOutcomeUnknown(t *testing.T) {
+	lost := &Error{Kind: Unavailable, OutcomeUnknown: true}
 	for _, tt := range []struct {
 		err  error
 		want bool
 	}{{nil, false}, {io.EOF, false}, {Unavailable, false}, {lost, true}, {fmt.Errorf("a: %w", lost), true}, {&Error{}, false}} {
-		if got := MayHave(tt.err); got != tt.want {
-			t.Errorf("MayHave(%v) = %t", tt.err, got)
+		if got := OutcomeUnknown(tt.err); got != tt.want {
+			t.Errorf("OutcomeUnknown(%v) = %t", tt.err, got)
 		}
 	}
 }
 
 func TestEnded(t *testing.T) {
 	for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
-		err := error(Fail(OpOpen, "k", fmt.Errorf("get: %w", cause)))
-		if !Ended(err) || !errors.Is(err, cause) || KindOf(err) != Unknown {
-			t.Errorf("%v: Ended %t, kind %v", err, Ended(err), KindOf(err))
+		err := error(NewError(OpOpen, "k", fmt.Errorf("get: %w", cause)))
+		if !IsContextError(err) || !errors.Is(err, cause) || KindOf(err) != Unknown {
+			t.Errorf("%v: IsContextError %t, kind %v", err, IsContextError(err), KindOf(err))
 		}
 	}
-	if Ended(Unavailable) || Ended(nil) {
-		t.Error("Ended without a context")
+	if IsContextError(Unavailable) || IsContextError(nil) {
+		t.Error("IsContextError without a context")
 	}
 }
 
@@ -123,8 +123,8 @@ func TestErrorText(t *testing.T) {
 		want string
 	}{
 		{&Error{Op: OpStat, Key: "a b", Kind: NotFound}, `stat "a b": not found`},
-		{Fail(OpStat, "k", NotFound), `stat "k": not found`},
-		{&Error{Op: OpPut, Key: "k", Kind: Unavailable, Status: 503, Code: "SlowDown", RequestID: "R1", MayHave: true, Err: io.ErrUnexpectedEOF},
+		{NewError(OpStat, "k", NotFound), `stat "k": not found`},
+		{&Error{Op: OpPut, Key: "k", Kind: Unavailable, Status: 503, Code: "SlowDown", RequestID: "R1", OutcomeUnknown: true, Err: io.ErrUnexpectedEOF},
 			`put "k": store unavailable (SlowDown, status 503, request R1, outcome unknown): unexpected EOF`},
 		{&Error{Op: OpPut, Key: "line\n", Kind: Invalid}, `put "line\n": invalid request`},
 	} {

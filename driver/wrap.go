@@ -23,29 +23,29 @@ type Call struct {
 	Reader *Reader
 }
 
-// Around runs around one call: it calls next, any number of times, and returns
+// Interceptor runs around one call: it calls next, any number of times, and returns
 // the call's error. What the last next delivered is what the caller gets when
 // the error is nil.
-type Around func(ctx context.Context, c *Call, next func(context.Context) error) error
+type Interceptor func(ctx context.Context, c *Call, next func(context.Context) error) error
 
-// Wrap puts a around every method of b and every feature that it offers.
-func Wrap(b Bucket, a Around) Bucket {
-	w := &wrapped{bucket: b, around: a}
+// Wrap puts i around every method of b and every feature that it offers.
+func Wrap(b Bucket, i Interceptor) Bucket {
+	w := &wrapped{bucket: b, intercept: i}
 	w.features = w.wrapFeatures(b.Features())
 	return w
 }
 
 type wrapped struct {
-	bucket   Bucket
-	around   Around
-	features Features
+	bucket    Bucket
+	intercept Interceptor
+	features  Features
 }
 
-// via runs f inside the wrapper's Around and hands its result out only when
+// via runs f inside the wrapper's Interceptor and hands its result out only when
 // there is no error.
 func via[T any](ctx context.Context, w *wrapped, c *Call, f func(context.Context) (T, error)) (T, error) {
 	var got T
-	err := w.around(ctx, c, func(ctx context.Context) (err error) {
+	err := w.intercept(ctx, c, func(ctx context.Context) (err error) {
 		got, err = f(ctx)
 		return err
 	})
@@ -58,7 +58,7 @@ func via[T any](ctx context.Context, w *wrapped, c *Call, f func(context.Context
 
 // via0 is via for calls that deliver nothing.
 func via0(ctx context.Context, w *wrapped, c *Call, f func(context.Context) error) error {
-	return w.around(ctx, c, f)
+	return w.intercept(ctx, c, f)
 }
 
 func (w *wrapped) Features() Features { return w.features }
@@ -72,7 +72,7 @@ func (w *wrapped) Stat(ctx context.Context, key string) (Object, error) {
 
 func (w *wrapped) Open(ctx context.Context, key string, r Range, o ReadOptions) (*Reader, error) {
 	c := &Call{Op: OpOpen, Key: key}
-	err := w.around(ctx, c, func(ctx context.Context) (err error) {
+	err := w.intercept(ctx, c, func(ctx context.Context) (err error) {
 		c.Reader, err = w.bucket.Open(ctx, key, r, o)
 		return err
 	})
@@ -199,9 +199,9 @@ func (w *wrappedUploads) UploadsPage(ctx context.Context, q ListRequest) (Page[U
 	})
 }
 
-// With returns b with its features changed by edit: a store without a feature,
+// WithFeatures returns b with its features changed by edit: a store without a feature,
 // say, for a test of the path that does without.
-func With(b Bucket, edit func(*Features)) Bucket {
+func WithFeatures(b Bucket, edit func(*Features)) Bucket {
 	f := b.Features()
 	edit(&f)
 	return &edited{Bucket: b, features: f}

@@ -26,7 +26,7 @@ func TestWrapEveryFeature(t *testing.T) {
 		}
 		t.Run(field.Name, func(t *testing.T) {
 			reached := false
-			b := driver.With(mem.New(), func(f *driver.Features) {
+			b := driver.WithFeatures(mem.New(), func(f *driver.Features) {
 				reflect.ValueOf(f).Elem().Field(i).Set(reflect.MakeFunc(field.Type, func([]reflect.Value) []reflect.Value {
 					reached = true
 					return results(field.Type)
@@ -49,7 +49,7 @@ func TestWrapEveryFeature(t *testing.T) {
 				t.Errorf("Features.%s does not reach the bucket through a wrapper that lets all pass", field.Name)
 			}
 
-			without := driver.Wrap(driver.With(mem.New(), func(f *driver.Features) { reflect.ValueOf(f).Elem().Field(i).SetZero() }), nil)
+			without := driver.Wrap(driver.WithFeatures(mem.New(), func(f *driver.Features) { reflect.ValueOf(f).Elem().Field(i).SetZero() }), nil)
 			if !reflect.ValueOf(without.Features()).Field(i).IsNil() {
 				t.Errorf("Features.%s appears though the bucket does not offer it", field.Name)
 			}
@@ -92,7 +92,7 @@ func TestWrapEveryMethod(t *testing.T) {
 			}
 		}
 	}
-	without := driver.With(mem.New(), func(f *driver.Features) { f.Uploads = nil })
+	without := driver.WithFeatures(mem.New(), func(f *driver.Features) { f.Uploads = nil })
 	if driver.Wrap(without, nil).Features().Uploads != nil {
 		t.Error("Features.Uploads appears though the bucket does not offer it")
 	}
@@ -151,7 +151,7 @@ func (c closer) Close() error { return c() }
 
 func TestWith(t *testing.T) {
 	b := mem.New()
-	without := driver.With(b, func(f *driver.Features) { f.Copy = nil; f.Conds.Put = driver.NoCond })
+	without := driver.WithFeatures(b, func(f *driver.Features) { f.Copy = nil; f.Conds.Put = driver.NoCond })
 	if f := without.Features(); f.Copy != nil || f.Conds.Put != driver.NoCond || f.Uploads == nil {
 		t.Errorf("features %+v", f)
 	}

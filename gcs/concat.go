@@ -35,7 +35,7 @@ func (b *Bucket) concat(ctx context.Context, r driver.ConcatRequest) (driver.Obj
 	j := &joining{Bucket: b, r: r, run: cmp.Or(r.Scratch, r.Key+scratchMark) + strings.ToLower(rand.Text()[:randDigits])}
 	sources, match, err := j.check(ctx)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpConcat, r.Key, err)
+		return driver.Object{}, driver.NewError(driver.OpConcat, r.Key, err)
 	}
 	stored, err := j.join(ctx, sources, match)
 	if err != nil {
@@ -120,7 +120,7 @@ func (j *joining) join(ctx context.Context, sources []*storage.ComposeRequestSou
 			// Nothing has happened to the key yet.
 			var e *driver.Error
 			if errors.As(err, &e) {
-				e.MayHave = false
+				e.OutcomeUnknown = false
 			}
 			return nil, err
 		}
@@ -164,8 +164,8 @@ func (j *joining) joinGroups(ctx context.Context, level int, sources []*storage.
 		})
 	}
 	if err := g.Wait(); err != nil {
-		if ctx.Err() != nil && !driver.Ended(err) {
-			return nil, driver.Fail(driver.OpConcat, j.r.Key, ctx.Err())
+		if ctx.Err() != nil && !driver.IsContextError(err) {
+			return nil, driver.NewError(driver.OpConcat, j.r.Key, ctx.Err())
 		}
 		return nil, err
 	}
@@ -221,13 +221,13 @@ func (j *joining) look(ctx context.Context, s driver.Object) error {
 	if err != nil {
 		var e *driver.Error
 		if errors.As(err, &e) {
-			e.MayHave = false
+			e.OutcomeUnknown = false
 			e.Err = fmt.Errorf("source %q: %w", s.Key, e.Err)
 		}
 		return j.absent(ctx, err)
 	}
 	if pin, _ := pinOf(s); pin != 0 && got.Generation != pin {
-		return driver.Fail(driver.OpConcat, j.r.Key, fmt.Errorf("source %q has generation %d, not %d: %w", s.Key, got.Generation, pin, driver.Mismatch))
+		return driver.NewError(driver.OpConcat, j.r.Key, fmt.Errorf("source %q has generation %d, not %d: %w", s.Key, got.Generation, pin, driver.Mismatch))
 	}
 	return nil
 }

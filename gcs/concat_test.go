@@ -109,7 +109,7 @@ func TestConcatFails(t *testing.T) {
 				return true
 			}
 			_, err := b.Features().Concat(t.Context(), driver.ConcatRequest{Key: "key", Sources: sources, DeleteSources: true})
-			if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) != (n == 6) {
+			if driver.KindOf(err) != driver.Unavailable || driver.OutcomeUnknown(err) != (n == 6) {
 				t.Errorf("request %d, after %t: %v", n, after, err)
 			}
 			for _, name := range f.names("bucket") {
@@ -189,7 +189,7 @@ func TestOutcomeUnknown(t *testing.T) {
 				return err
 			},
 		} {
-			if err := do(); driver.KindOf(err) != driver.Unavailable || !driver.MayHave(err) {
+			if err := do(); driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) {
 				t.Errorf("%s, reply %q: got %v, want an unknown outcome", op, reply, err)
 			}
 		}
@@ -203,7 +203,7 @@ func TestLostConcat(t *testing.T) {
 	sources, _ := pieces(t, b, 2)
 	f.before = func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
 	_, err := b.Features().Concat(t.Context(), driver.ConcatRequest{Key: "key", Sources: sources})
-	if driver.KindOf(err) != driver.Unavailable || !driver.MayHave(err) {
+	if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) {
 		t.Errorf("got %v, want Unavailable with an unknown outcome", err)
 	}
 }
@@ -235,7 +235,7 @@ func TestTooManyRequests(t *testing.T) {
 		} {
 			keyOnly := reason == "rateLimitExceeded" && op != driver.OpList && op != driver.OpOpen
 			var e *driver.Error
-			if err := do(); !errors.As(err, &e) || e.Kind != driver.Throttled || e.MayHave || e.KeyOnly != keyOnly || keyOnly && e.RetryAfter != time.Second {
+			if err := do(); !errors.As(err, &e) || e.Kind != driver.Throttled || e.OutcomeUnknown || e.KeyOnly != keyOnly || keyOnly && e.RetryAfter != time.Second {
 				t.Errorf("%s, %s: got %+v", reason, op, e)
 			}
 		}

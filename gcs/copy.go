@@ -18,7 +18,7 @@ import (
 func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
 	match, source, err := b.checkCopy(r)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpCopy, r.Dst, err)
+		return driver.Object{}, driver.NewError(driver.OpCopy, r.Dst, err)
 	}
 	dst, err := b.copied(ctx, r)
 	if err != nil {
@@ -33,8 +33,8 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 			return b.object(r.Dst, reply.Resource), nil
 		}
 		if token = reply.RewriteToken; token == "" {
-			e := driver.Fail(driver.OpCopy, r.Dst, fmt.Errorf("the reply says neither that the copy is done nor how it goes on: %w", driver.Unavailable))
-			e.MayHave = true
+			e := driver.NewError(driver.OpCopy, r.Dst, fmt.Errorf("the reply says neither that the copy is done nor how it goes on: %w", driver.Unavailable))
+			e.OutcomeUnknown = true
 			return driver.Object{}, e
 		}
 	}

@@ -33,12 +33,12 @@ func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions)
 		err = b.features.Conds.CheckDelete(o, time.Now())
 	}
 	if err != nil {
-		return driver.Fail(driver.OpDelete, key, err)
+		return driver.NewError(driver.OpDelete, key, err)
 	}
 	g, ok := generation(o.IfVersion)
 	switch {
 	case o.IfVersion != "" && !ok:
-		err = driver.Fail(driver.OpDelete, key, fmt.Errorf("%q is no generation, so nothing has it: %w", o.IfVersion, driver.Mismatch))
+		err = driver.NewError(driver.OpDelete, key, fmt.Errorf("%q is no generation, so nothing has it: %w", o.IfVersion, driver.Mismatch))
 	case o.NotAfter.IsZero():
 		err = b.remove(ctx, key, g)
 	default:
@@ -58,7 +58,7 @@ func (b *Bucket) another(ctx context.Context, op driver.Op, key string, mismatch
 	if _, err := b.get(ctx, op, key, b.full(key)); err != nil {
 		var e *driver.Error
 		if errors.As(err, &e) {
-			e.MayHave = false // it only looked
+			e.OutcomeUnknown = false // it only looked
 		}
 		return err
 	}
@@ -132,7 +132,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		return nil
 	}
 	if err := b.features.CheckBatch(refs); err != nil {
-		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
+		return driver.NewError(driver.OpDeleteBatch, refs[0].Key, err)
 	}
 	all := make([]deletion, len(refs))
 	for i, r := range refs {
@@ -142,7 +142,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 			err = fmt.Errorf("version %q is no generation: %w", r.Version, driver.Invalid)
 		}
 		if err != nil {
-			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
+			return driver.NewError(driver.OpDeleteBatch, r.Key, err)
 		}
 		all[i] = deletion{r.Key, b.full(r.Key), g}
 	}
@@ -228,7 +228,7 @@ func (c *call) partly(err error) *driver.Error {
 	} else {
 		c.refused(e, api)
 	}
-	e.MayHave = e.Kind == driver.Unavailable
+	e.OutcomeUnknown = e.Kind == driver.Unavailable
 	return e
 }
 

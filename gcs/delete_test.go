@@ -28,7 +28,7 @@ func TestDeleteBatchPartly(t *testing.T) {
 	f.held = map[string]bool{"p/" + keys[3]: true, "p/" + keys[7]: true}
 	err := b.Features().DeleteBatch(t.Context(), driver.Refs(append(keys, "absent")...))
 	var e *driver.Error
-	if !errors.As(err, &e) || e.Kind != driver.Denied || e.Key != keys[3] || !strings.Contains(err.Error(), "2 of 11") || e.MayHave {
+	if !errors.As(err, &e) || e.Kind != driver.Denied || e.Key != keys[3] || !strings.Contains(err.Error(), "2 of 11") || e.OutcomeUnknown {
 		t.Errorf("got %v, want %v of 2 keys, the first %q", err, driver.Denied, keys[3])
 	}
 	if left := f.names("bucket"); !slices.Equal(left, []string{"p/" + keys[3], "p/" + keys[7]}) {
@@ -65,7 +65,7 @@ func TestBatchReplies(t *testing.T) {
 		}
 		b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
 		err := b.Features().DeleteBatch(t.Context(), driver.Refs("a", "b"))
-		if driver.KindOf(err) != tt.kind || (err == nil) != (tt.kind == driver.Unknown) || driver.MayHave(err) != (tt.kind == driver.Unavailable) {
+		if driver.KindOf(err) != tt.kind || (err == nil) != (tt.kind == driver.Unknown) || driver.OutcomeUnknown(err) != (tt.kind == driver.Unavailable) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.kind)
 		}
 	}
@@ -95,7 +95,7 @@ func TestDeleteBatchVersions(t *testing.T) {
 	}
 	err := b.Features().DeleteBatch(t.Context(), refs)
 	var e *driver.Error
-	if !errors.As(err, &e) || e.Kind != driver.Mismatch || e.Key != "old" || e.MayHave {
+	if !errors.As(err, &e) || e.Kind != driver.Mismatch || e.Key != "old" || e.OutcomeUnknown {
 		t.Errorf("got %v", err)
 	}
 	if got := f.names("bucket"); !slices.Equal(got, []string{"old"}) {

@@ -17,7 +17,7 @@ const listFields = "nextPageToken,prefixes,items(name,size,generation,updated,co
 // ListPage is one page of a listing.
 func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
 	if err := q.Check(); err != nil {
-		return driver.Page[driver.Entry]{}, driver.Fail(driver.OpList, q.Prefix, err)
+		return driver.Page[driver.Entry]{}, driver.NewError(driver.OpList, q.Prefix, err)
 	}
 	got, err := b.list(ctx, q)
 	if err != nil {

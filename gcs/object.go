@@ -30,7 +30,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 // statChecksums is Stat with the object's CRC-32C, which each reply has.
 func (b *Bucket) statChecksums(ctx context.Context, key string) (driver.Object, error) {
 	if err := b.checkKey(key); err != nil {
-		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+		return driver.Object{}, driver.NewError(driver.OpStat, key, err)
 	}
 	got, err := b.get(ctx, driver.OpStat, key, b.full(key))
 	if err != nil {
@@ -74,7 +74,7 @@ func (b *Bucket) absent(ctx context.Context, err error) error {
 		switch {
 		case errors.Is(listErr, driver.NotFound):
 			return b.noBucket(e)
-		case driver.Ended(listErr), driver.KindOf(listErr).Temporary():
+		case driver.IsContextError(listErr), driver.KindOf(listErr).Temporary():
 			return listErr // not known to be absent
 		}
 		// To be refused is an answer too: the bucket is there.
@@ -94,7 +94,7 @@ func (b *Bucket) noBucket(e *driver.Error) error {
 func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	match, crc, err := b.checkPut(key, body, o)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+		return driver.Object{}, driver.NewError(driver.OpPut, key, err)
 	}
 	obj := b.fresh(b.full(key), o)
 	obj.Crc32c = crc

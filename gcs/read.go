@@ -20,14 +20,14 @@ import (
 // IfMatch: the refusal is the same for an object that is gone.
 func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
 	if err := b.checkKey(key); err != nil {
-		return nil, driver.Fail(driver.OpOpen, key, err)
+		return nil, driver.NewError(driver.OpOpen, key, err)
 	}
 	span, err := cloud.NewSpan(r)
 	if err != nil {
-		return nil, driver.Fail(driver.OpOpen, key, err)
+		return nil, driver.NewError(driver.OpOpen, key, err)
 	}
 	if _, ok := generation(o.IfMatch); o.IfMatch != "" && !ok {
-		return nil, b.noMatch(ctx, key, driver.Fail(driver.OpOpen, key, fmt.Errorf("%q is no generation: %w", o.IfMatch, driver.Mismatch)))
+		return nil, b.noMatch(ctx, key, driver.NewError(driver.OpOpen, key, fmt.Errorf("%q is no generation: %w", o.IfMatch, driver.Mismatch)))
 	}
 	rd, err := b.download(ctx, key, span, o.IfMatch)
 	switch {

@@ -33,7 +33,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 		err = r.CheckRead()
 	}
 	if err != nil {
-		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)
+		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, err)
 	}
 	ctx, c := begin(ctx, driver.OpSign, r.Key, driver.Cond{})
 	signed, err := b.signed(ctx, r)
@@ -133,7 +133,7 @@ func (b *Bucket) account(ctx context.Context, file keyFile) (string, error) {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", driver.Fail(driver.OpSign, "", fmt.Errorf("the credentials are no service account's: name one in service_account: %w", driver.Denied))
+		return "", driver.NewError(driver.OpSign, "", fmt.Errorf("the credentials are no service account's: name one in service_account: %w", driver.Denied))
 	}
 	name, err := metadata.EmailWithContext(ctx, "default")
 	if err != nil {

@@ -32,11 +32,11 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct {
-		name    string
-		reply   func(http.ResponseWriter)
-		cond    driver.Cond
-		want    driver.Kind
-		mayHave bool
+		name           string
+		reply          func(http.ResponseWriter)
+		cond           driver.Cond
+		want           driver.Kind
+		outcomeUnknown bool
 	}{
 		{"unauthorized", doc(401, "authError"), driver.Cond{}, driver.Denied, false},
 		{"forbidden", doc(403, "forbidden"), driver.Cond{}, driver.Denied, false},
@@ -64,8 +64,8 @@ func TestErrors(t *testing.T) {
 				return true
 			}
 			_, err := b.Put(t.Context(), "key", section("x"), driver.WriteOptions{Cond: tt.cond})
-			if driver.KindOf(err) != tt.want || driver.MayHave(err) != tt.mayHave {
-				t.Errorf("got %v, want %v, unknown outcome %t", err, tt.want, tt.mayHave)
+			if driver.KindOf(err) != tt.want || driver.OutcomeUnknown(err) != tt.outcomeUnknown {
+				t.Errorf("got %v, want %v, unknown outcome %t", err, tt.want, tt.outcomeUnknown)
 			}
 			if strings.Contains(err.Error(), "secret") || f.requests.Load() != 1 {
 				t.Errorf("after %d requests: %v", f.requests.Load(), err)

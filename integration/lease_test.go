@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/blobdock/blobdock/internal/friend"
 )
 
 // TestLease has replicas race for one lease.
@@ -17,7 +19,7 @@ func TestLease(t *testing.T) {
 		for range 8 {
 			s := engine(t, b, 0)
 			wg.Go(func() {
-				_, err := s.Exclusive(t.Context(), "sweep", time.Hour, func(context.Context) error {
+				_, err := friend.Of(s).RunWithLease(t.Context(), "sweep", time.Hour, func(context.Context) error {
 					ran.Add(1)
 					time.Sleep(100 * time.Millisecond)
 					return nil

@@ -216,11 +216,11 @@ func signed(ctx context.Context, p *run) (string, error) {
 	status, body, err := fetch(ctx, u.URL)
 	switch {
 	case err != nil:
-		return "", driver.Fail(driver.OpSign, p.key("object"), fmt.Errorf("%s: %w: %w", u, err, driver.Unavailable))
+		return "", driver.NewError(driver.OpSign, p.key("object"), fmt.Errorf("%s: %w: %w", u, err, driver.Unavailable))
 	case status != http.StatusOK:
-		return "", driver.Fail(driver.OpSign, p.key("object"), fmt.Errorf("%s answers %s: %w", u, http.StatusText(status), driver.Denied))
+		return "", driver.NewError(driver.OpSign, p.key("object"), fmt.Errorf("%s answers %s: %w", u, http.StatusText(status), driver.Denied))
 	case body != content:
-		return "", driver.Fail(driver.OpSign, p.key("object"), fmt.Errorf("%s gives something else than was written: %w", u, driver.Corrupt))
+		return "", driver.NewError(driver.OpSign, p.key("object"), fmt.Errorf("%s gives something else than was written: %w", u, driver.Corrupt))
 	}
 	bare, _, _ := strings.Cut(u.URL, "?")
 	if status, _, err := fetch(ctx, bare); err == nil && status == http.StatusOK {

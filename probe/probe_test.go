@@ -35,7 +35,7 @@ func bucket(t *testing.T, edit func(*driver.Features)) driver.Bucket {
 		_, _ = io.Copy(w, rd)
 	}))
 	t.Cleanup(srv.Close)
-	return driver.With(b, func(f *driver.Features) {
+	return driver.WithFeatures(b, func(f *driver.Features) {
 		f.Permissions = make(map[driver.Op]string)
 		for _, op := range []driver.Op{
 			driver.OpStat, driver.OpOpen, driver.OpPut, driver.OpDelete, driver.OpList, driver.OpCreateUpload, driver.OpPutPart,

@@ -77,7 +77,7 @@ func (u *URLs) Get(ctx context.Context, r driver.SignRequest) (driver.SignedURL,
 		}
 		return got.Val.(driver.SignedURL), nil
 	case <-ctx.Done():
-		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, ctx.Err())
+		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, ctx.Err())
 	}
 }
 

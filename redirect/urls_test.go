@@ -127,7 +127,7 @@ func TestShortLived(t *testing.T) {
 }
 
 func TestFailureIsNotKept(t *testing.T) {
-	s := &signer{err: driver.Fail(driver.OpSign, "blob", driver.Denied)}
+	s := &signer{err: driver.NewError(driver.OpSign, "blob", driver.Denied)}
 	u := NewURLs(s.sign, 0, 0, slog.New(slog.DiscardHandler))
 	if _, err := u.Get(t.Context(), blob); !errors.Is(err, driver.Denied) {
 		t.Errorf("got %v, want %v", err, driver.Denied)

@@ -62,7 +62,7 @@ func note(ctx context.Context, err error) error {
 // share gives the engine what the configuration has that replicas share.
 func (b *blobs) share(ctx context.Context) {
 	if a, ok := ctx.Value(answerKey{}).(*answer); ok {
-		b.namespace.driver.store.UseSecret(a.secret)
+		b.namespace.driver.friend.UseSecret(a.secret)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/internal/layout"
 )
 
@@ -25,13 +26,16 @@ const Name = "blobdock"
 // Driver is distribution's storage driver on a blobstore.Store.
 type Driver struct {
 	store  *blobstore.Store
+	friend friend.Store
 	bucket driver.Bucket
 }
 
 var _ storagedriver.StorageDriver = (*Driver)(nil)
 
 // NewDriver makes a storage driver on s.
-func NewDriver(s *blobstore.Store) *Driver { return &Driver{store: s, bucket: s.Bucket()} }
+func NewDriver(s *blobstore.Store) *Driver {
+	return &Driver{store: s, friend: friend.Of(s), bucket: s.Bucket()}
+}
 
 // Name implements storagedriver.StorageDriver.
 func (d *Driver) Name() string { return Name }
@@ -39,7 +43,7 @@ func (d *Driver) Name() string { return Name }
 // GetContent implements storagedriver.StorageDriver.
 func (d *Driver) GetContent(ctx context.Context, p string) ([]byte, error) {
 	if key, err := fileKey(p); err == nil {
-		if link, ok := d.store.KnownLink(ctx, key); ok {
+		if link, ok := d.friend.CachedLink(ctx, key); ok {
 			return []byte(link), nil
 		}
 	}
@@ -73,7 +77,7 @@ func (d *Driver) Reader(ctx context.Context, p string, offset int64) (io.ReadClo
 	if offset < 0 {
 		return nil, storagedriver.InvalidOffsetError{Path: p, Offset: offset, DriverName: Name}
 	}
-	r, err := d.store.OpenKey(ctx, key, offset)
+	r, err := d.friend.OpenKey(ctx, key, offset)
 	if errors.Is(err, driver.OutOfRange) {
 		return nil, storagedriver.InvalidOffsetError{Path: p, Offset: offset, DriverName: Name}
 	}
@@ -90,7 +94,7 @@ func (d *Driver) Writer(ctx context.Context, p string, resume bool) (storagedriv
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.store.Append(ctx, key, resume)
+	f, err := d.friend.Append(ctx, key, resume)
 	if err != nil {
 		return nil, d.fail(ctx, p, err)
 	}
@@ -111,7 +115,7 @@ func (d *Driver) Stat(ctx context.Context, p string) (storagedriver.FileInfo, er
 		return nil, err
 	}
 	if layout.IsFile(key) {
-		if obj, ok := d.store.KnownBlob(ctx, key); ok {
+		if obj, ok := d.friend.CachedBlob(ctx, key); ok {
 			return file(p, obj), nil
 		}
 		obj, err := d.bucket.Stat(ctx, key)
@@ -186,12 +190,12 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	if err := d.endChain(ctx, dst); err != nil {
 		return d.fail(ctx, to, err)
 	}
-	defer d.store.ForgetAll()
+	defer d.friend.InvalidateAll()
 	o := driver.WriteOptions{ContentType: obj.ContentType, Metadata: obj.Metadata}
 	_, err = driver.Concat(ctx, d.bucket, driver.ConcatRequest{
 		Key: dst, Sources: []driver.Object{obj}, Options: o, DeleteSources: true,
-	}, d.store.CopyPlan())
-	if driver.MayHave(err) && d.moved(ctx, obj, dst) {
+	}, d.friend.CopyPlan())
+	if driver.OutcomeUnknown(err) && d.moved(ctx, obj, dst) {
 		return nil
 	}
 	if err != nil {
@@ -214,7 +218,7 @@ func (d *Driver) moved(ctx context.Context, src driver.Object, dst string) bool 
 // that is known. Without the middleware distribution keeps one hash state for each offset
 // of an upload, and two PATCHes of one range may leave it with the wrong one.
 func checkMove(src driver.Object, dst string) error {
-	sum, ok := src.Metadata[blobstore.DigestKey]
+	sum, ok := src.Metadata[layout.MetadataSHA256]
 	name := strings.Split(dst, "/")
 	if !ok || len(name) < 5 || name[len(name)-1] != "data" || name[len(name)-5] != "blobs" || name[len(name)-4] != "sha256" || name[len(name)-2] == sum {
 		return nil
@@ -228,7 +232,7 @@ func (d *Driver) endChain(ctx context.Context, key string) error {
 		return nil // distribution appends to no others
 	}
 	var refs []driver.ObjectRef
-	for e, err := range driver.List(ctx, d.bucket, driver.ListRequest{Prefix: blobstore.ChainOf(key)}) {
+	for e, err := range driver.List(ctx, d.bucket, driver.ListRequest{Prefix: layout.Chain(key)}) {
 		if err != nil {
 			return err
 		}
@@ -264,8 +268,8 @@ func (d *Driver) Delete(ctx context.Context, p string) error {
 	if err := d.endChain(ctx, key); err != nil {
 		return d.fail(ctx, p, err)
 	}
-	d.store.ForgetAll()
-	defer d.store.ForgetAll() // what was looked up meanwhile
+	d.friend.InvalidateAll()
+	defer d.friend.InvalidateAll() // what was looked up meanwhile
 	return d.fail(ctx, p, driver.DeleteAll(ctx, d.bucket, driver.Refs(keys...)))
 }
 
@@ -278,7 +282,7 @@ func (d *Driver) RedirectURL(r *http.Request, p string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, err := d.store.RedirectKey(r.Context(), r.Method, key)
+	u, err := d.friend.SignKey(r.Context(), r.Method, key)
 	return u, d.fail(r.Context(), p, err)
 }
 

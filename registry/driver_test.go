@@ -38,7 +38,7 @@ func TestMove(t *testing.T) {
 				lossy := driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 					err := next(ctx)
 					if calls++; calls == nth && err == nil && c.Op.Changes() {
-						return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable, MayHave: true}
+						return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable, OutcomeUnknown: true}
 					}
 					return err
 				})

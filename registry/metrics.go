@@ -93,8 +93,8 @@ func (m *processMetrics) sign(err error) { m.signed.WithLabelValues(meter.Outcom
 // options has an engine on a provider's store count what only it knows, beside
 // telling whom o tells.
 func (m *processMetrics) options(o blobstore.Options, provider string) blobstore.Options {
-	served, onRetry, sign := o.Served, o.Retry.OnRetry, o.Signer
-	o.Served = func(r redirect.Reason) {
+	served, onRetry, sign := o.OnServed, o.Retry.OnRetry, o.Signer
+	o.OnServed = func(r redirect.Reason) {
 		m.pulls.WithLabelValues(string(r)).Inc()
 		if served != nil {
 			served(r)

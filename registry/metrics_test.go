@@ -18,6 +18,7 @@ import (
 	"github.com/blobdock/blobdock/driver/fault"
 	"github.com/blobdock/blobdock/driver/mem"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/registry"
 )
 
@@ -142,12 +143,12 @@ func signer(context.Context, driver.SignRequest) (driver.SignedURL, error) {
 // TestSignaturesAreCounted counts what was signed, and not what was handed out again.
 func TestSignaturesAreCounted(t *testing.T) {
 	for name, s := range map[string]*blobstore.Store{
-		"the store": given(t, driver.With(mem.New(), func(f *driver.Features) { f.Sign = signer }), blobstore.Options{}),
+		"the store": given(t, driver.WithFeatures(mem.New(), func(f *driver.Features) { f.Sign = signer }), blobstore.Options{}),
 		"a CDN":     given(t, mem.New(), blobstore.Options{Signer: signer}),
 	} {
 		before := scrape(t)
 		for range 3 {
-			if _, err := s.RedirectKey(t.Context(), http.MethodGet, "key"); err != nil {
+			if _, err := friend.Of(s).SignKey(t.Context(), http.MethodGet, "key"); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -162,7 +163,7 @@ func TestStoresAddUp(t *testing.T) {
 	before := scrape(t)
 	one := given(t, mem.New(), blobstore.Options{})
 	two := given(t, mem.New(), blobstore.Options{})
-	f, err := one.Append(t.Context(), "some/file", false)
+	f, err := friend.Of(one).Append(t.Context(), "some/file", false)
 	if err != nil {
 		t.Fatal(err)
 	}

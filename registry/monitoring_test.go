@@ -17,6 +17,7 @@ import (
 	"github.com/blobdock/blobdock/driver/fault"
 	"github.com/blobdock/blobdock/driver/mem"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/redirect"
 	"github.com/blobdock/blobdock/registry"
 )
@@ -32,7 +33,7 @@ func exported(t *testing.T) map[string][]string {
 	}
 	sign := given(t, mem.New(), blobstore.Options{Signer: signer})
 	defer sign.Close()
-	if _, err := sign.RedirectKey(t.Context(), http.MethodGet, "key"); err != nil {
+	if _, err := friend.Of(sign).SignKey(t.Context(), http.MethodGet, "key"); err != nil {
 		t.Fatal(err)
 	}
 	metrics := make(map[string][]string)

@@ -11,6 +11,7 @@ import (
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/trace"
+	"github.com/blobdock/blobdock/internal/friend"
 )
 
 // sweeping is the middleware's option "sweep": how abandoned uploads are removed
@@ -90,11 +91,11 @@ func (s sweeping) run(ctx context.Context, store *blobstore.Store) {
 			return
 		case <-next.C:
 		}
-		turn, err := store.Exclusive(ctx, "sweep", s.interval, func(ctx context.Context) error { return s.sweep(ctx, store) })
+		lease, err := friend.Of(store).RunWithLease(ctx, "sweep", s.interval, func(ctx context.Context) error { return s.sweep(ctx, store) })
 		if err != nil && ctx.Err() == nil {
-			store.Log().WarnContext(ctx, "sweep", "cause", err)
+			friend.Of(store).Log().WarnContext(ctx, "sweep", "cause", err)
 		}
-		next.Reset(s.wait(time.Since(turn.Began)))
+		next.Reset(s.wait(time.Since(lease.Began)))
 	}
 }
 
@@ -111,8 +112,8 @@ func (s sweeping) wait(ago time.Duration) time.Duration {
 func (s sweeping) sweep(ctx context.Context, store *blobstore.Store) error {
 	ctx, span := otel.Tracer(traceScope).Start(ctx, "sweep")
 	defer span.End()
-	log := store.Log()
-	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, Found: func(o blobstore.Orphan) {
+	log := friend.Of(store).Log()
+	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: s.age, DryRun: s.dryRun, OnOrphan: func(o blobstore.Orphan) {
 		log.InfoContext(ctx, "abandoned upload", "kind", o.Kind, "key", o.Key, "touched", o.Touched, "dryrun", s.dryRun)
 	}})
 	if ctx.Err() != nil {

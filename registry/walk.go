@@ -10,8 +10,8 @@ import (
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
-	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 func file(p string, obj driver.Object) storagedriver.FileInfo {
@@ -33,7 +33,7 @@ func (d *Driver) children(ctx context.Context, p string) ([]storagedriver.FileIn
 		switch {
 		case err != nil:
 			return nil, d.fail(ctx, p, err)
-		case blobstore.IsHidden(e.Key):
+		case layout.IsHidden(e.Key):
 		case e.IsPrefix:
 			infos = append(infos, directory("/"+strings.TrimSuffix(e.Key, "/")))
 		default:
@@ -180,7 +180,7 @@ func (w *walk) flatUntilSkip(ctx context.Context, p string, q driver.ListRequest
 				return "", err
 			}
 		}
-		if blobstore.IsHidden(e.Key) {
+		if layout.IsHidden(e.Key) {
 			continue
 		}
 		if err := w.visit(file(name, e.Object)); err != nil && !errors.Is(err, storagedriver.ErrSkipDir) {

@@ -23,7 +23,7 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		err = b.checkCond(b.profile.conds.Copy, o.Cond)
 	}
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpCopy, r.Dst, err)
+		return driver.Object{}, driver.NewError(driver.OpCopy, r.Dst, err)
 	}
 	in := &s3.CopyObjectInput{
 		Bucket: b.bucket(), Key: b.full(r.Dst),
@@ -52,7 +52,7 @@ func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src drive
 		err = b.checkCopyPart(u, n, src)
 	}
 	if err != nil {
-		return driver.Part{}, driver.Fail(driver.OpCopyPart, u.Key, err)
+		return driver.Part{}, driver.NewError(driver.OpCopyPart, u.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpCopyPart, u.Key)
 	c.source = src.ETag

@@ -25,7 +25,7 @@ import (
 // Delete removes the object at key, if there is one.
 func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
 	if err := b.checkDelete(key, o); err != nil {
-		return driver.Fail(driver.OpDelete, key, err)
+		return driver.NewError(driver.OpDelete, key, err)
 	}
 	in := &s3.DeleteObjectInput{Bucket: b.bucket(), Key: b.full(key)}
 	if isETag(o.IfVersion) {
@@ -78,7 +78,7 @@ func (b *Bucket) deleteBefore(ctx context.Context, c *call, in *s3.DeleteObjectI
 	now := time.Now()
 	life := min(deadline.Sub(now), maxExpires).Truncate(time.Second)
 	if life < time.Second {
-		return driver.Fail(c.Op, c.Key, fmt.Errorf("NotAfter has come while credentials were fetched: %w", driver.Invalid))
+		return driver.NewError(c.Op, c.Key, fmt.Errorf("NotAfter has come while credentials were fetched: %w", driver.Invalid))
 	}
 	signed, err := b.deleter.PresignDeleteObject(ctx, in, func(o *s3.PresignOptions) {
 		o.Expires = life
@@ -127,15 +127,15 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		return nil
 	}
 	if err := b.features.CheckBatch(refs); err != nil {
-		return driver.Fail(driver.OpDeleteBatch, refs[0].Key, err)
+		return driver.NewError(driver.OpDeleteBatch, refs[0].Key, err)
 	}
 	ids := make([]types.ObjectIdentifier, len(refs))
 	for i, r := range refs {
 		if err := b.checkKey(r.Key); err != nil {
-			return driver.Fail(driver.OpDeleteBatch, r.Key, err)
+			return driver.NewError(driver.OpDeleteBatch, r.Key, err)
 		}
 		if isETag(r.Version) {
-			return driver.Fail(driver.OpDeleteBatch, r.Key, fmt.Errorf("version %s is an ETag, which a batch does not compare: %w", r.Version, driver.Unsupported))
+			return driver.NewError(driver.OpDeleteBatch, r.Key, fmt.Errorf("version %s is an ETag, which a batch does not compare: %w", r.Version, driver.Unsupported))
 		}
 		ids[i].Key, ids[i].VersionId = b.full(r.Key), text(r.Version)
 	}
@@ -159,7 +159,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		Code:    aws.ToString(first.Code),
 		Message: fmt.Sprintf("%s (%d of %d keys were not deleted)", aws.ToString(first.Message), len(left), len(refs)),
 	})
-	failed.MayHave = failed.Kind == driver.Unavailable
+	failed.OutcomeUnknown = failed.Kind == driver.Unavailable
 	return failed
 }
 

@@ -112,7 +112,7 @@ func TestDeleteKinds(t *testing.T) {
 	} {
 		b, _ := fakeStore(t, tt.answer, func(c *Config) { c.Profile, c.PathStyle = "aws", new(true) })
 		err := b.Delete(t.Context(), "key", driver.DeleteOptions{IfVersion: `"e"`, NotAfter: time.Now().Add(tt.left)})
-		if driver.KindOf(err) != tt.kind || driver.MayHave(err) != tt.may || tt.kind == driver.Unknown && err != nil {
+		if driver.KindOf(err) != tt.kind || driver.OutcomeUnknown(err) != tt.may || tt.kind == driver.Unknown && err != nil {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.kind)
 		}
 		noSecrets(t, err)
@@ -170,7 +170,7 @@ func TestOutcomeUnknown(t *testing.T) {
 	everyVerb(t, b, func(op driver.Op, err error) {
 		switch op {
 		case driver.OpPut, driver.OpCreateUpload, driver.OpPutPart, driver.OpCompleteUpload, driver.OpCopy, driver.OpCopyPart:
-			if driver.KindOf(err) != driver.Unavailable || !driver.MayHave(err) {
+			if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) {
 				t.Errorf("%s: got %v, want an unknown outcome", op, err)
 			}
 		}
@@ -186,7 +186,7 @@ func TestTooManyRequests(t *testing.T) {
 			everyVerb(t, b, func(op driver.Op, err error) {
 				keyOnly := limited && (op == driver.OpPut || op == driver.OpDelete || op == driver.OpCompleteUpload || op == driver.OpCopy)
 				var e *driver.Error
-				if !errors.As(err, &e) || e.Kind != driver.Throttled || e.MayHave || e.KeyOnly != keyOnly || e.KeyOnly && e.RetryAfter != time.Second {
+				if !errors.As(err, &e) || e.Kind != driver.Throttled || e.OutcomeUnknown || e.KeyOnly != keyOnly || e.KeyOnly && e.RetryAfter != time.Second {
 					t.Errorf("%s, %s, code %q: got %+v", profile, op, code, e)
 				}
 			})

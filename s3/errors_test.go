@@ -66,12 +66,12 @@ var (
 
 func TestErrorKinds(t *testing.T) {
 	tests := []struct {
-		name    string
-		do      verb
-		answer  http.HandlerFunc
-		kind    driver.Kind
-		mayHave bool
-		hint    string // part of the message
+		name           string
+		do             verb
+		answer         http.HandlerFunc
+		kind           driver.Kind
+		outcomeUnknown bool
+		hint           string // part of the message
 	}{
 		{"absent key", open1, reject(404, "NoSuchKey", ""), driver.NotFound, false, "told by the store"},
 		{"missing bucket", open1, reject(404, "NoSuchBucket", ""), driver.NoBucket, false, ""},
@@ -156,8 +156,8 @@ func TestErrorKinds(t *testing.T) {
 			if !errors.As(err, &e) {
 				t.Fatalf("got %v, want a *driver.Error", err)
 			}
-			if e.Kind != tt.kind || e.MayHave != tt.mayHave {
-				t.Errorf("got %v with MayHave %v, want %v with %v\n%v", e.Kind, e.MayHave, tt.kind, tt.mayHave, err)
+			if e.Kind != tt.kind || e.OutcomeUnknown != tt.outcomeUnknown {
+				t.Errorf("got %v with OutcomeUnknown %v, want %v with %v\n%v", e.Kind, e.OutcomeUnknown, tt.kind, tt.outcomeUnknown, err)
 			}
 			if !strings.Contains(err.Error(), tt.hint) {
 				t.Errorf("message lacks %q: %v", tt.hint, err)
@@ -208,13 +208,13 @@ func TestDeadEndpoint(t *testing.T) {
 	_ = l.Close()
 	b := openTest(t, testConfig("http://"+l.Addr().String()))
 	everyVerb(t, b, func(op driver.Op, err error) {
-		if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) || !strings.Contains(err.Error(), l.Addr().String()) {
+		if driver.KindOf(err) != driver.Unavailable || driver.OutcomeUnknown(err) || !strings.Contains(err.Error(), l.Addr().String()) {
 			t.Errorf("%s: got %v, want %v and nothing done", op, err, driver.Unavailable)
 		}
 		noSecrets(t, err)
 	})
 	err = put(free)(t.Context(), openTest(t, testConfig("http://no-such-host.invalid")))
-	if driver.KindOf(err) != driver.Unavailable || driver.MayHave(err) {
+	if driver.KindOf(err) != driver.Unavailable || driver.OutcomeUnknown(err) {
 		t.Errorf("unknown host: got %v, want %v and nothing done", err, driver.Unavailable)
 	}
 }
@@ -233,7 +233,7 @@ func TestDialTimeout(t *testing.T) {
 	c := testConfig("http://192.0.2.1:9") // set aside for documentation: nobody answers
 	c.DialTimeout = 20 * time.Millisecond
 	err := stat(t.Context(), openTest(t, c))
-	if driver.KindOf(err) != driver.Unavailable || driver.Ended(err) {
+	if driver.KindOf(err) != driver.Unavailable || driver.IsContextError(err) {
 		t.Errorf("got %v, want %v that does not read as the caller's deadline", err, driver.Unavailable)
 	}
 }
@@ -247,7 +247,7 @@ func TestContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := put(free)(ctx, b)
-	if !errors.Is(err, context.Canceled) || driver.KindOf(err) != driver.Unknown || driver.MayHave(err) {
+	if !errors.Is(err, context.Canceled) || driver.KindOf(err) != driver.Unknown || driver.OutcomeUnknown(err) {
 		t.Errorf("ended before: got %v", err)
 	}
 	if n := len(f.take()); n != 0 {
@@ -257,14 +257,14 @@ func TestContextEnds(t *testing.T) {
 	ctx, cancel = context.WithCancel(t.Context())
 	go func() { <-started; cancel() }()
 	err = put(free)(ctx, b)
-	if !errors.Is(err, context.Canceled) || driver.KindOf(err) != driver.Unknown || !driver.MayHave(err) {
+	if !errors.Is(err, context.Canceled) || driver.KindOf(err) != driver.Unknown || !driver.OutcomeUnknown(err) {
 		t.Errorf("ended while the reply was awaited: got %v", err)
 	}
 
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err = stat(ctx, b)
-	if !errors.Is(err, context.DeadlineExceeded) || driver.MayHave(err) {
+	if !errors.Is(err, context.DeadlineExceeded) || driver.OutcomeUnknown(err) {
 		t.Errorf("deadline during a read: got %v", err)
 	}
 }
@@ -275,7 +275,7 @@ func TestBrokenBody(t *testing.T) {
 	_, putErr := b.Put(t.Context(), "key", short, driver.WriteOptions{})
 	_, partErr := b.PutPart(t.Context(), testUpload, 1, short)
 	for what, err := range map[string]error{"Put": putErr, "PutPart": partErr} {
-		if !errors.Is(err, io.ErrUnexpectedEOF) || driver.MayHave(err) || driver.KindOf(err) != driver.Unknown {
+		if !errors.Is(err, io.ErrUnexpectedEOF) || driver.OutcomeUnknown(err) || driver.KindOf(err) != driver.Unknown {
 			t.Errorf("%s of a short body: got %v", what, err)
 		}
 	}

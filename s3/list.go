@@ -17,7 +17,7 @@ import (
 // ListPage is one page of a listing.
 func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
 	if err := q.Check(); err != nil {
-		return driver.Page[driver.Entry]{}, driver.Fail(driver.OpList, q.Prefix, err)
+		return driver.Page[driver.Entry]{}, driver.NewError(driver.OpList, q.Prefix, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpList, q.Prefix)
 	list := b.listV2

@@ -23,7 +23,7 @@ import (
 // request that asks for the bucket; a bucket that goes away later reads as empty.
 func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err := b.checkKey(key); err != nil {
-		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+		return driver.Object{}, driver.NewError(driver.OpStat, key, err)
 	}
 	return b.head(ctx, key, "")
 }
@@ -82,7 +82,7 @@ func (b *Bucket) absent(ctx context.Context, key string, notFound error) error {
 			e.Kind = driver.NoBucket
 			e.Err = fmt.Errorf("bucket %s: %w", b.name, e.Err)
 			return e
-		case driver.Ended(err), driver.KindOf(err).Temporary():
+		case driver.IsContextError(err), driver.KindOf(err).Temporary():
 			return err // not known to be absent
 		}
 		// To be refused is an answer too: the bucket is there.
@@ -95,7 +95,7 @@ func (b *Bucket) absent(ctx context.Context, key string, notFound error) error {
 func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	sum, err := b.checkPut(key, body, o)
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpPut, key, err)
+		return driver.Object{}, driver.NewError(driver.OpPut, key, err)
 	}
 	up := cloud.NewUpstream(body)
 	defer up.Release()

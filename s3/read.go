@@ -14,11 +14,11 @@ import (
 // Open reads the object at key, or the part of it that r names.
 func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
 	if err := b.checkKey(key); err != nil {
-		return nil, driver.Fail(driver.OpOpen, key, err)
+		return nil, driver.NewError(driver.OpOpen, key, err)
 	}
 	span, err := cloud.NewSpan(r)
 	if err != nil {
-		return nil, driver.Fail(driver.OpOpen, key, err)
+		return nil, driver.NewError(driver.OpOpen, key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpOpen, key)
 	in := &s3.GetObjectInput{Bucket: b.bucket(), Key: b.full(key), Range: text(span.Header()), IfMatch: text(o.IfMatch)}

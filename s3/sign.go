@@ -21,7 +21,7 @@ const maxExpires = 7 * 24 * time.Hour
 // are near their end may be renewed. The URL works no longer than they do.
 func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
 	if err := b.checkSign(r); err != nil {
-		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, err)
+		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpSign, r.Key)
 	creds, err := b.client.Options().Credentials.Retrieve(ctx)
@@ -35,7 +35,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 	}
 	life = life.Truncate(time.Second) // the URL holds whole seconds
 	if life < time.Second {
-		return driver.SignedURL{}, driver.Fail(driver.OpSign, r.Key, fmt.Errorf("the credentials end in %v: %w", life, driver.Denied))
+		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, fmt.Errorf("the credentials end in %v: %w", life, driver.Denied))
 	}
 	signed, err := b.presigned(ctx, r, func(o *s3.PresignOptions) {
 		o.Expires = life

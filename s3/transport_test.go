@@ -31,7 +31,7 @@ func TestStall(t *testing.T) {
 	defer close(release)
 
 	err := put(absent)(t.Context(), b)
-	if driver.KindOf(err) != driver.Unavailable || !driver.MayHave(err) || driver.Ended(err) {
+	if driver.KindOf(err) != driver.Unavailable || !driver.OutcomeUnknown(err) || driver.IsContextError(err) {
 		t.Errorf("reply that never comes: got %v", err)
 	}
 	r, err := b.Open(t.Context(), "key", driver.Range{}, driver.ReadOptions{})
@@ -93,7 +93,7 @@ func TestAnswerBeforeReset(t *testing.T) {
 		_, err := b.Put(t.Context(), "key", section(strings.Repeat("x", mib)), driver.WriteOptions{Cond: absent})
 		switch {
 		case errors.Is(err, driver.Exists):
-		case driver.MayHave(err): // the kernel may drop what had arrived
+		case driver.OutcomeUnknown(err): // the kernel may drop what had arrived
 			lost++
 		default:
 			t.Fatalf("got %v, want %v or an unknown outcome", err, driver.Exists)

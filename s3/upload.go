@@ -22,7 +22,7 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOpt
 		err = o.CheckUpload()
 	}
 	if err != nil {
-		return driver.Upload{}, driver.Fail(driver.OpCreateUpload, key, err)
+		return driver.Upload{}, driver.NewError(driver.OpCreateUpload, key, err)
 	}
 	in := &s3.CreateMultipartUploadInput{Bucket: b.bucket(), Key: b.full(key)}
 	if b.profile.announce {
@@ -45,7 +45,7 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOpt
 func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.SectionReader) (driver.Part, error) {
 	sum, err := b.checkPutPart(u, n, body)
 	if err != nil {
-		return driver.Part{}, driver.Fail(driver.OpPutPart, u.Key, err)
+		return driver.Part{}, driver.NewError(driver.OpPutPart, u.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpPutPart, u.Key)
 	up := cloud.NewUpstream(body)
@@ -95,7 +95,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 		err = b.checkCond(b.profile.conds.Complete, cond)
 	}
 	if err != nil {
-		return driver.Object{}, driver.Fail(driver.OpCompleteUpload, u.Key, err)
+		return driver.Object{}, driver.NewError(driver.OpCompleteUpload, u.Key, err)
 	}
 	in := &s3.CompleteMultipartUploadInput{Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID}
 	in.IfMatch, in.IfNoneMatch = conditionOf(cond)
@@ -123,7 +123,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 // AbortUpload drops the upload and its parts.
 func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 	if err := b.checkUpload(u); err != nil {
-		return driver.Fail(driver.OpAbortUpload, u.Key, err)
+		return driver.NewError(driver.OpAbortUpload, u.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpAbortUpload, u.Key)
 	_, err := b.client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID})
@@ -141,7 +141,7 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Upload], error) {
 	in, err := b.uploadsInput(q)
 	if err != nil {
-		return driver.Page[driver.Upload]{}, driver.Fail(driver.OpListUploads, q.Prefix, err)
+		return driver.Page[driver.Upload]{}, driver.NewError(driver.OpListUploads, q.Prefix, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpListUploads, q.Prefix)
 	out, err := b.client.ListMultipartUploads(ctx, in)

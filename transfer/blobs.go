@@ -160,7 +160,7 @@ func (c *copier) transfer(ctx context.Context, d digest.Digest, size int64, o bl
 		return err
 	}
 	defer c.slots.Release(slots)
-	r, err := c.src.store.OpenKey(ctx, c.src.Blob(d), 0)
+	r, err := c.src.open(ctx, c.src.Blob(d))
 	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
@@ -197,7 +197,7 @@ func (c *copier) verify(ctx context.Context, d digest.Digest) error {
 		return err
 	}
 	defer c.slots.Release(1)
-	r, err := c.dst.store.OpenKey(ctx, c.dst.Blob(d), 0)
+	r, err := c.dst.open(ctx, c.dst.Blob(d))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/internal/layout"
 )
 
@@ -81,7 +83,12 @@ type side struct {
 	bucket driver.Bucket
 }
 
-func newSide(s *blobstore.Store) side { return side{layout.Layout{Root: s.Root()}, s, s.Bucket()} }
+func newSide(s *blobstore.Store) side { return side{friend.Of(s).Layout(), s, s.Bucket()} }
+
+// open reads the object at key.
+func (s side) open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	return friend.Of(s.store).OpenKey(ctx, key, 0)
+}
 
 func newCopier(src, dst *blobstore.Store, o Options) *copier {
 	c := &copier{

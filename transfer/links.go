@@ -135,7 +135,7 @@ func (c *copier) leaveOut(key string, err error) {
 
 // target reads a link. Errors are not reported; Corrupt when it has no digest.
 func (c *copier) target(ctx context.Context, s side, key string) (digest.Digest, error) {
-	r, err := s.store.OpenKey(ctx, key, 0)
+	r, err := s.open(ctx, key)
 	if err != nil {
 		return "", err
 	}

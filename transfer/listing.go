@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/layout"
 )
@@ -56,7 +55,7 @@ func (c *copier) theirs(key string) string { return c.dst.Root + key[len(c.src.R
 // reported, one that belongs to an upload is not.
 func (c *copier) read(key string) (layout.Name, bool) {
 	n, ok := c.src.Parse(key)
-	if !ok && !blobstore.IsHidden(key) {
+	if !ok && !layout.IsHidden(key) {
 		c.tell(Unknown, key, nil)
 	}
 	return n, ok && n.Kind != layout.Upload

@@ -172,7 +172,7 @@ func (r *repository) content(ctx context.Context, d digest.Digest) ([]byte, erro
 	if err, ok := r.corrupt.Get(d); ok {
 		return nil, err
 	}
-	body, err := r.src.store.OpenKey(ctx, r.src.Blob(d), 0)
+	body, err := r.src.open(ctx, r.src.Blob(d))
 	if errors.Is(err, driver.NotFound) {
 		return nil, errAbsent
 	}

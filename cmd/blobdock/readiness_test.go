@@ -40,7 +40,7 @@ func TestReady(t *testing.T) {
 	}
 	hangs := func(ctx context.Context) error {
 		<-ctx.Done()
-		return driver.Fail(driver.OpList, "", ctx.Err())
+		return driver.NewError(driver.OpList, "", ctx.Err())
 	}
 	for _, tt := range []struct {
 		name   string

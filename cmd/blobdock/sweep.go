@@ -53,7 +53,7 @@ func sweep(ctx context.Context, out io.Writer, storage string, f sweepFlags) err
 	}
 	defer store.Close()
 	began := time.Now()
-	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: f.olderThan, DryRun: f.dryRun, Found: func(o blobstore.Orphan) {
+	result, err := store.Sweep(ctx, blobstore.SweepOptions{OlderThan: f.olderThan, DryRun: f.dryRun, OnOrphan: func(o blobstore.Orphan) {
 		if f.json {
 			printJSON(out, map[string]any{"kind": o.Kind, "key": o.Key, "upload": o.ID, "touched": o.Touched.UTC()})
 			return

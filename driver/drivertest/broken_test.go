@@ -109,7 +109,7 @@ func (b abortsOnce) AbortUpload(ctx context.Context, u driver.Upload) error {
 			return b.Uploads.AbortUpload(ctx, u)
 		}
 	}
-	return driver.Fail(driver.OpAbortUpload, u.Key, driver.NotFound)
+	return driver.NewError(driver.OpAbortUpload, u.Key, driver.NotFound)
 }
 
 type ignoresContext struct{ driver.Bucket }
@@ -164,14 +164,14 @@ func (b deletesLate) Delete(ctx context.Context, key string, o driver.DeleteOpti
 // uploadsWith puts other uploads in place.
 func uploadsWith(wrap func(driver.Uploads) driver.Uploads) func(driver.Bucket) driver.Bucket {
 	return func(b driver.Bucket) driver.Bucket {
-		return driver.With(b, func(f *driver.Features) { f.Uploads = wrap(f.Uploads) })
+		return driver.WithFeatures(b, func(f *driver.Features) { f.Uploads = wrap(f.Uploads) })
 	}
 }
 
 // joinsWith changes what is asked of Concat.
 func joinsWith(edit func(*driver.ConcatRequest)) func(driver.Bucket) driver.Bucket {
 	return func(b driver.Bucket) driver.Bucket {
-		return driver.With(b, func(f *driver.Features) {
+		return driver.WithFeatures(b, func(f *driver.Features) {
 			join := f.Concat
 			f.Concat = func(ctx context.Context, r driver.ConcatRequest) (driver.Object, error) {
 				edit(&r)

@@ -100,7 +100,7 @@ func wantKind(t testing.TB, what string, err error, want driver.Kind) {
 		t.Errorf("%s: got %v, want %v", what, err, want)
 	case !errors.As(err, &e):
 		t.Errorf("%s: error is not a *driver.Error: %v", what, err)
-	case driver.MayHave(err):
+	case driver.OutcomeUnknown(err):
 		t.Errorf("%s: a refused call says that it may have taken effect: %v", what, err)
 	}
 }

@@ -145,7 +145,7 @@ func race(t *testing.T, b driver.Bucket, key string, c driver.Cond, lost driver.
 func putPatiently(t testing.TB, b driver.Bucket, key string, data []byte, c driver.Cond) error {
 	for end := time.Now().Add(10 * time.Second); ; {
 		_, err := b.Put(t.Context(), key, section(data), under(c))
-		if time.Now().After(end) || driver.MayHave(err) || !driver.KindOf(err).Temporary() {
+		if time.Now().After(end) || driver.OutcomeUnknown(err) || !driver.KindOf(err).Temporary() {
 			return err
 		}
 		time.Sleep(rand.N(20 * time.Millisecond))

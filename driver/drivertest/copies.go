@@ -92,7 +92,7 @@ func copyPart(t *testing.T, s suite) {
 	}
 
 	// driver.Copy takes that way when the store has no other.
-	f := driver.With(b, func(f *driver.Features) { f.Copy = nil })
+	f := driver.WithFeatures(b, func(f *driver.Features) { f.Copy = nil })
 	plan := driver.CopyPlan{PartSize: size, Concurrency: 3}
 	obj := must[driver.Object](t, "Copy in parts")(driver.Copy(t.Context(), f, driver.Source{Key: src.Key, ETag: src.ETag}, src.Size, "parts", driver.WriteOptions{}, plan))
 	if obj.Key != "parts" {

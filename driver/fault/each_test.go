@@ -34,12 +34,12 @@ func TestPoints(t *testing.T) {
 				switch {
 				case err == nil:
 					cause = "succeeds"
-				case driver.Ended(err):
+				case driver.IsContextError(err):
 					cause = "ends"
 				case errors.Is(err, driver.Throttled):
 					cause = "throttled"
 				}
-				if driver.MayHave(err) {
+				if driver.OutcomeUnknown(err) {
 					cause += ", perhaps"
 				}
 				outcome[p.String()] = stored(t, store, "a") + " " + got + " " + cause

@@ -154,13 +154,13 @@ func (r *Rule) delay(ctx context.Context, c *driver.Call) error {
 	if err == nil {
 		return nil
 	}
-	e := driver.Fail(c.Op, c.Key, err)
-	e.MayHave = r.Where == After && c.Op.Changes()
+	e := driver.NewError(c.Op, c.Key, err)
+	e.OutcomeUnknown = r.Where == After && c.Op.Changes()
 	return e
 }
 
-func (r *Rule) error(c *driver.Call, mayHave bool) error {
-	e := &driver.Error{Op: c.Op, Key: c.Key, Kind: r.Kind, MayHave: mayHave, Err: r.Err}
+func (r *Rule) error(c *driver.Call, outcomeUnknown bool) error {
+	e := &driver.Error{Op: c.Op, Key: c.Key, Kind: r.Kind, OutcomeUnknown: outcomeUnknown, Err: r.Err}
 	if e.Kind == driver.Unknown {
 		e.Kind = driver.Unavailable
 	}

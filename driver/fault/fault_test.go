@@ -53,12 +53,12 @@ func stored(t *testing.T, b driver.Bucket, key string) string {
 func TestWhere(t *testing.T) {
 	cause := errors.New("cause")
 	for _, tt := range []struct {
-		name    string
-		rule    fault.Rule
-		stored  string
-		kind    driver.Kind
-		mayHave bool
-		cause   error
+		name           string
+		rule           fault.Rule
+		stored         string
+		kind           driver.Kind
+		outcomeUnknown bool
+		cause          error
 	}{
 		{"before", fault.Rule{Op: driver.OpPut}, "-", driver.Unavailable, false, fault.ErrInjected},
 		{"after", fault.Rule{Op: driver.OpPut, Where: fault.After}, text, driver.Unavailable, true, fault.ErrInjected},
@@ -71,8 +71,8 @@ func TestWhere(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store := mem.New()
 			err := put(fault.Wrap(store, fault.Script{tt.rule}), "k")
-			if driver.KindOf(err) != tt.kind || driver.MayHave(err) != tt.mayHave || !errors.Is(err, tt.cause) {
-				t.Errorf("got %v, MayHave %t", err, driver.MayHave(err))
+			if driver.KindOf(err) != tt.kind || driver.OutcomeUnknown(err) != tt.outcomeUnknown || !errors.Is(err, tt.cause) {
+				t.Errorf("got %v, OutcomeUnknown %t", err, driver.OutcomeUnknown(err))
 			}
 			if got := stored(t, store, "k"); got != tt.stored {
 				t.Errorf("stored %q, want %q", got, tt.stored)
@@ -99,7 +99,7 @@ func TestReceived(t *testing.T) {
 		{fault.Rule{Op: driver.OpOpen, Where: fault.MidBody, Offset: 4, Truncate: true}, "0123", nil},
 	} {
 		got, err := read(fault.Wrap(store, fault.Script{tt.rule}), "k")
-		if got != tt.got || !errors.Is(err, tt.err) || driver.MayHave(err) {
+		if got != tt.got || !errors.Is(err, tt.err) || driver.OutcomeUnknown(err) {
 			t.Errorf("%+v: read %q, %v", tt.rule, got, err)
 		}
 	}

@@ -45,10 +45,10 @@ func fail(op driver.Op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := driver.Fail(op, key, kind(err))
+	e := driver.NewError(op, key, kind(err))
 	var d *done
 	if errors.As(err, &d) {
-		e.Kind, e.MayHave = driver.Unavailable, true
+		e.Kind, e.OutcomeUnknown = driver.Unavailable, true
 	}
 	return e
 }

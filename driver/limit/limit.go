@@ -81,12 +81,12 @@ func (l *limiter) around(ctx context.Context, c *driver.Call, next func(context.
 		return next(ctx) // mostly no request at all
 	}
 	if err := l.enter(ctx); err != nil {
-		return driver.Fail(c.Op, c.Key, err)
+		return driver.NewError(c.Op, c.Key, err)
 	}
 	err := l.pace(ctx)
 	began := time.Now()
 	if err != nil {
-		err = driver.Fail(c.Op, c.Key, err)
+		err = driver.NewError(c.Op, c.Key, err)
 	} else {
 		err = next(ctx)
 	}

@@ -227,9 +227,9 @@ type tooSoon struct{ every time.Duration }
 func (e *tooSoon) Error() string { return fmt.Sprintf("a key may be written once in %v", e.every) }
 func (e *tooSoon) Unwrap() error { return driver.Throttled }
 
-// fail is driver.Fail for this store's own errors.
+// fail is driver.NewError for this store's own errors.
 func fail(op driver.Op, key string, err error) error {
-	e := driver.Fail(op, key, err)
+	e := driver.NewError(op, key, err)
 	var soon *tooSoon
 	if errors.As(err, &soon) {
 		e.KeyOnly, e.RetryAfter = true, soon.every

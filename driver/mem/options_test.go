@@ -58,7 +58,7 @@ func TestKeyInterval(t *testing.T) {
 				}
 				time.Sleep(999 * time.Millisecond)
 				var e *driver.Error
-				if err := write(t, b); !errors.As(err, &e) || e.Kind != driver.Throttled || !e.KeyOnly || e.RetryAfter != time.Second || e.MayHave {
+				if err := write(t, b); !errors.As(err, &e) || e.Kind != driver.Throttled || !e.KeyOnly || e.RetryAfter != time.Second || e.OutcomeUnknown {
 					t.Errorf("too soon: %+v", err)
 				}
 				time.Sleep(time.Millisecond)

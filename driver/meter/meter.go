@@ -31,7 +31,7 @@ func Outcome(err error) string {
 	switch {
 	case err == nil:
 		return "ok"
-	case driver.KindOf(err) == driver.Unknown && driver.Ended(err):
+	case driver.KindOf(err) == driver.Unknown && driver.IsContextError(err):
 		return "context ended"
 	default:
 		return driver.KindOf(err).String()

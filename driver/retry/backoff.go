@@ -41,7 +41,7 @@ func (p Policy) Backoff() *Backoff { return &Backoff{policy: p.withDefaults()} }
 // *Error that has both reasons.
 //
 // Whether the work may be repeated at all is for the caller to know: Wait does not
-// look at Error.MayHave.
+// look at Error.OutcomeUnknown.
 func (b *Backoff) Wait(ctx context.Context, err error) error {
 	if err == nil || !driver.KindOf(err).Temporary() || ctx.Err() != nil {
 		return err
@@ -96,7 +96,7 @@ func retryAfter(err error) time.Duration {
 // interrupted is the error of work whose wait ctx ended.
 func interrupted(op driver.Op, key string, ended, err error) error {
 	return &driver.Error{
-		Op: op, Key: key, MayHave: driver.MayHave(err),
+		Op: op, Key: key, OutcomeUnknown: driver.OutcomeUnknown(err),
 		Err: fmt.Errorf("%w while waiting to try again after: %w", ended, err),
 	}
 }

@@ -30,7 +30,7 @@ func TestBackoff(t *testing.T) {
 		{"for more than Total", Policy{}, after(driver.Unavailable, 11*time.Second, false), 0, 0},
 		{"for more than MaxRetryAfter", Policy{Total: time.Hour}, after(driver.Throttled, 31*time.Second, false), 0, 0},
 		{"refusal", Policy{}, denied, 0, 0},
-		{"mismatch", Policy{}, driver.Fail(driver.OpPut, "k", driver.Mismatch), 0, 0},
+		{"mismatch", Policy{}, driver.NewError(driver.OpPut, "k", driver.Mismatch), 0, 0},
 		{"something else", Policy{}, errors.New("something else"), 0, 0},
 	}
 	for _, tt := range tests {
@@ -72,14 +72,14 @@ func TestBackoffCountsWaitsOnly(t *testing.T) {
 }
 
 func TestBackoffContext(t *testing.T) {
-	slow := &driver.Error{Op: driver.OpConcat, Key: "k", Kind: driver.Throttled, RetryAfter: 5 * time.Second, MayHave: true}
+	slow := &driver.Error{Op: driver.OpConcat, Key: "k", Kind: driver.Throttled, RetryAfter: 5 * time.Second, OutcomeUnknown: true}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		began := time.Now()
 		err := Policy{}.Backoff().Wait(ctx, slow)
 		var e *driver.Error
-		if !errors.Is(err, context.Canceled) || !errors.Is(err, driver.Throttled) || !errors.As(err, &e) || e.Key != "k" || !e.MayHave {
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, driver.Throttled) || !errors.As(err, &e) || e.Key != "k" || !e.OutcomeUnknown {
 			t.Errorf("got %v", err)
 		}
 		if time.Since(began) != time.Second {

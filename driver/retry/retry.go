@@ -101,26 +101,26 @@ func Wrap(b driver.Bucket, p Policy) driver.Bucket {
 func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 	began := time.Now()
 	waits := p.Backoff()
-	var mayHave bool // some attempt may have been carried out
+	var outcomeUnknown bool // some attempt may have been carried out
 	for attempt := 1; ; attempt++ {
 		err := next(ctx)
 		if err == nil {
 			return nil
 		}
-		mayHave = mayHave || driver.MayHave(err)
+		outcomeUnknown = outcomeUnknown || driver.OutcomeUnknown(err)
 		if attempt >= p.attempts(c, err) || ctx.Err() != nil {
-			return unsure(c, err, mayHave)
+			return unsure(c, err, outcomeUnknown)
 		}
 		if !long(c) {
 			waits.waited = time.Since(began)
 		}
 		pause, ok := waits.next(ctx, err)
 		if !ok {
-			return unsure(c, err, mayHave)
+			return unsure(c, err, outcomeUnknown)
 		}
 		p.OnRetry(c.Op, c.Key, attempt, err)
 		if cerr := wait.For(ctx, pause); cerr != nil {
-			return unsure(c, interrupted(c.Op, c.Key, cerr, err), mayHave)
+			return unsure(c, interrupted(c.Op, c.Key, cerr, err), outcomeUnknown)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func (p Policy) attempts(c *driver.Call, err error) int {
 	case driver.Throttled:
 		return p.Throttled
 	case driver.Unavailable:
-		if !driver.MayHave(err) || idempotent(c) {
+		if !driver.OutcomeUnknown(err) || idempotent(c) {
 			return p.Attempts
 		}
 	case driver.Corrupt:
@@ -175,15 +175,15 @@ func status(err error) int {
 
 // unsure is err, marked when an earlier attempt may have taken effect even if
 // the last one can't have.
-func unsure(c *driver.Call, err error, mayHave bool) error {
-	if !mayHave || driver.MayHave(err) {
+func unsure(c *driver.Call, err error, outcomeUnknown bool) error {
+	if !outcomeUnknown || driver.OutcomeUnknown(err) {
 		return err
 	}
-	marked := driver.Error{Op: c.Op, Key: c.Key, Kind: driver.KindOf(err), MayHave: true, Err: err}
+	marked := driver.Error{Op: c.Op, Key: c.Key, Kind: driver.KindOf(err), OutcomeUnknown: true, Err: err}
 	var e *driver.Error
 	if errors.As(err, &e) && error(e) == err { //nolint:errorlint // one inside another error stays there
 		marked = *e
-		marked.MayHave = true
+		marked.OutcomeUnknown = true
 	}
 	return &marked
 }

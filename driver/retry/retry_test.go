@@ -17,7 +17,7 @@ import (
 var (
 	throttled   = &driver.Error{Op: "x", Kind: driver.Throttled}
 	unreachable = &driver.Error{Op: "x", Kind: driver.Unavailable}
-	lostReply   = &driver.Error{Op: "x", Kind: driver.Unavailable, MayHave: true}
+	lostReply   = &driver.Error{Op: "x", Kind: driver.Unavailable, OutcomeUnknown: true}
 	conflict    = &driver.Error{Op: "x", Kind: driver.Unavailable, Status: 409} // nothing was done
 	denied      = &driver.Error{Op: "x", Kind: driver.Denied}
 	damaged     = &driver.Error{Op: "x", Kind: driver.Corrupt, Status: 400}
@@ -92,11 +92,11 @@ func TestWhatIsRepeated(t *testing.T) {
 
 		{driver.Call{Op: driver.OpStat}, denied, false},
 		{driver.Call{Op: driver.OpStat}, errors.New("something else"), false},
-		{driver.Call{Op: driver.OpStat}, driver.Fail(driver.OpStat, "k", driver.NotFound), false},
-		{driver.Call{Op: driver.OpPut}, driver.Fail(driver.OpPut, "k", driver.Exists), false},
+		{driver.Call{Op: driver.OpStat}, driver.NewError(driver.OpStat, "k", driver.NotFound), false},
+		{driver.Call{Op: driver.OpPut}, driver.NewError(driver.OpPut, "k", driver.Exists), false},
 	}
 	for _, tt := range tests {
-		name := fmt.Sprintf("%s/%v/mayhave=%t/cond=%t/consumes=%t", tt.call.Op, driver.KindOf(tt.err), driver.MayHave(tt.err), !tt.call.Cond.IsZero(), tt.call.Consumes)
+		name := fmt.Sprintf("%s/%v/mayhave=%t/cond=%t/consumes=%t", tt.call.Op, driver.KindOf(tt.err), driver.OutcomeUnknown(tt.err), !tt.call.Cond.IsZero(), tt.call.Consumes)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				attempts, err := play(t.Context(), Policy{}, &tt.call, tt.err)
@@ -242,16 +242,16 @@ func TestContext(t *testing.T) {
 	})
 }
 
-// TestMayHaveSticks checks that a lost reply is not forgotten over a later error.
-func TestMayHaveSticks(t *testing.T) {
+// TestOutcomeUnknownSticks checks that a lost reply is not forgotten over a later error.
+func TestOutcomeUnknownSticks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, last := range []error{denied, fmt.Errorf("wrapped: %w", denied)} {
 			_, err := play(t.Context(), Policy{}, &driver.Call{Op: driver.OpPut, Key: "k"}, lostReply, last)
-			if !driver.MayHave(err) || driver.KindOf(err) != driver.Denied {
+			if !driver.OutcomeUnknown(err) || driver.KindOf(err) != driver.Denied {
 				t.Errorf("got %v, want access denied with an unknown outcome", err)
 			}
 		}
-		if driver.MayHave(denied) {
+		if driver.OutcomeUnknown(denied) {
 			t.Error("the driver's own error was changed")
 		}
 		if _, err := play(t.Context(), Policy{}, &driver.Call{Op: driver.OpPut}, unreachable, denied); err != error(denied) { //nolint:errorlint // the very same is meant

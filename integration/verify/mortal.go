@@ -45,14 +45,14 @@ func (m *mortal) killed() bool {
 func (m *mortal) wrap(b driver.Bucket) driver.Bucket {
 	return driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 		if m.killed() {
-			return driver.Fail(c.Op, c.Key, errKilled)
+			return driver.NewError(c.Op, c.Key, errKilled)
 		}
 		err := next(ctx)
 		if err == nil && m.fatal(c.Op) {
 			m.kill()
 		}
 		if m.killed() { // the reply comes to a process that is gone
-			return driver.Fail(c.Op, c.Key, errKilled)
+			return driver.NewError(c.Op, c.Key, errKilled)
 		}
 		return err
 	})

@@ -118,13 +118,13 @@ func TestReplyBeforeContextEnds(t *testing.T) {
 		c := &Call{Op: driver.OpPut, Key: "key", Status: status}
 		c.sent.Store(true)
 		err := c.Fail(ctx, errors.New("some error"), judge(driver.Exists))
-		if driver.KindOf(err) != want || driver.MayHave(err) != (status == 0) || driver.Ended(err) != (status == 0) {
+		if driver.KindOf(err) != want || driver.OutcomeUnknown(err) != (status == 0) || driver.IsContextError(err) != (status == 0) {
 			t.Errorf("status %d: got %v", status, err)
 		}
 	}
 }
 
-func TestMayHave(t *testing.T) {
+func TestOutcomeUnknown(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		op     driver.Op
@@ -141,8 +141,8 @@ func TestMayHave(t *testing.T) {
 	} {
 		c := &Call{Op: tt.op, Key: "key", Status: tt.status}
 		c.sent.Store(tt.sent)
-		if err := c.Fail(t.Context(), io.ErrUnexpectedEOF, judge(driver.Unavailable)); driver.MayHave(err) != tt.want {
-			t.Errorf("%s: got %v, want %v", tt.name, driver.MayHave(err), tt.want)
+		if err := c.Fail(t.Context(), io.ErrUnexpectedEOF, judge(driver.Unavailable)); driver.OutcomeUnknown(err) != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, driver.OutcomeUnknown(err), tt.want)
 		}
 	}
 }
@@ -158,7 +158,7 @@ func TestUnansweredHidesURL(t *testing.T) {
 		t.Errorf("message %q, want the address without the URL", err)
 	}
 	var u *url.Error
-	if errors.As(err, &u) || driver.Ended(err) || driver.KindOf(err) != driver.Unavailable {
+	if errors.As(err, &u) || driver.IsContextError(err) || driver.KindOf(err) != driver.Unavailable {
 		t.Errorf("got %#v, want %v without the URL, that does not read as the caller's deadline", err, driver.Unavailable)
 	}
 }
@@ -172,7 +172,7 @@ func TestUpstream(t *testing.T) {
 	c := &Call{Op: driver.OpPut, Key: "key"}
 	c.sent.Store(true)
 	err := c.FailBody(t.Context(), up, errors.New("broken pipe"), judge(driver.Unavailable))
-	if !errors.Is(err, io.ErrUnexpectedEOF) || driver.MayHave(err) {
+	if !errors.Is(err, io.ErrUnexpectedEOF) || driver.OutcomeUnknown(err) {
 		t.Errorf("short body: the call fails with %v", err)
 	}
 	up = NewUpstream(io.NewSectionReader(strings.NewReader("hello"), 0, 5))

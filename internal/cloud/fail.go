@@ -22,23 +22,23 @@ func (c *Call) Fail(ctx context.Context, err error, judge func(*driver.Error)) e
 		return err
 	}
 	e := &driver.Error{Op: c.Op, Key: c.Key, Status: c.Status, Err: err}
-	if ctx.Err() != nil && (driver.Ended(err) || c.Status == 0) {
-		e.MayHave = c.Op.Changes() && c.lost()
+	if ctx.Err() != nil && (driver.IsContextError(err) || c.Status == 0) {
+		e.OutcomeUnknown = c.Op.Changes() && c.lost()
 		e.Err = ctx.Err()
-		if !driver.Ended(err) {
+		if !driver.IsContextError(err) {
 			e.Err = fmt.Errorf("%w: %s", ctx.Err(), Reason(err))
 		}
 		return e
 	}
 	judge(e)
-	e.MayHave = c.Op.Changes() && e.Kind == driver.Unavailable && (c.lost() || e.Status >= 500)
+	e.OutcomeUnknown = c.Op.Changes() && e.Kind == driver.Unavailable && (c.lost() || e.Status >= 500)
 	return e
 }
 
 // FailBody is Fail for calls with a body, which may be what failed.
 func (c *Call) FailBody(ctx context.Context, up *Upstream, err error, judge func(*driver.Error)) error {
 	if failure := up.failure.Load(); failure != nil && c.Status == 0 && ctx.Err() == nil {
-		return driver.Fail(c.Op, c.Key, *failure) // half a body changes nothing
+		return driver.NewError(c.Op, c.Key, *failure) // half a body changes nothing
 	}
 	return c.Fail(ctx, err, judge)
 }
@@ -123,7 +123,7 @@ func root(err error) error {
 // caller's context having ended: a dialer's own time-out is a
 // context.DeadlineExceeded.
 func plain(err error) error {
-	if driver.Ended(err) {
+	if driver.IsContextError(err) {
 		return nil
 	}
 	var network net.Error
@@ -147,7 +147,7 @@ func OneLine(text string) string {
 // nobody knows what the store has done.
 func (c *Call) Incomplete(what string) error {
 	return &driver.Error{
-		Op: c.Op, Key: c.Key, Kind: driver.Unavailable, MayHave: c.Op.Changes(), Status: c.Status,
+		Op: c.Op, Key: c.Key, Kind: driver.Unavailable, OutcomeUnknown: c.Op.Changes(), Status: c.Status,
 		Err: fmt.Errorf("the reply says success and has no %s", what),
 	}
 }

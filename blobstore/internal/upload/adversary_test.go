@@ -43,7 +43,7 @@ func isState(key string) bool { return strings.Contains(key, "/"+statesDir) }
 // lostReply fails a call that was carried out.
 func lostReply(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 	_ = next(ctx)
-	return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable, MayHave: true}
+	return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable, OutcomeUnknown: true}
 }
 
 // wantNoBlob finds nothing under d but what has it.

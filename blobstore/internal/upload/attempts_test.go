@@ -16,6 +16,7 @@ import (
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // TestAttempts has the writes to one key fail in passing: they are repeated as often as the
@@ -67,7 +68,7 @@ func TestAttempts(t *testing.T) {
 							o := small(mem.Imitations()[store])
 							o.KeyInterval = 0
 							b := driver.Wrap(mem.NewWith(o), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
-								if (c.Op == driver.OpPut || c.Op == driver.OpConcat || c.Op == driver.OpCompleteUpload) && strings.Contains(c.Key, work.key) && !strings.Contains(c.Key, chainPrefix) {
+								if (c.Op == driver.OpPut || c.Op == driver.OpConcat || c.Op == driver.OpCompleteUpload) && strings.Contains(c.Key, work.key) && !layout.IsHidden(c.Key) {
 									tries.Add(1)
 									return &driver.Error{Op: c.Op, Key: c.Key, Kind: kind}
 								}

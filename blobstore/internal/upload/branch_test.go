@@ -220,7 +220,7 @@ func TestOrphan(t *testing.T) {
 				for n, more := 1, true; more; n++ {
 					synctest.Test(t, func(t *testing.T) {
 						o := small(mem.Imitations()["minio"])
-						b := driver.With(mem.NewWith(o), func(f *driver.Features) { f.UploadsByKey = true })
+						b := driver.WithFeatures(mem.NewWith(o), func(f *driver.Features) { f.UploadsByKey = true })
 						calls := &nth{n: n}
 						dying := New(driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 							left := calls.next()

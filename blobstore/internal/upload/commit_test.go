@@ -50,7 +50,7 @@ var faults = map[string]func(ctx context.Context, c *driver.Call, next func(cont
 		return next(ctx)
 	},
 	"timeout": func(_ context.Context, c *driver.Call, _ func(context.Context) error, _ context.CancelFunc) error {
-		return driver.Fail(c.Op, c.Key, context.DeadlineExceeded)
+		return driver.NewError(c.Op, c.Key, context.DeadlineExceeded)
 	},
 }
 
@@ -66,7 +66,7 @@ func TestCommitEveryCall(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							o := small(mem.Imitations()[store])
 							o.KeyInterval = 0
-							b := driver.With(mem.NewWith(o), func(f *driver.Features) { f.UploadsByKey = f.Concat == nil })
+							b := driver.WithFeatures(mem.NewWith(o), func(f *driver.Features) { f.UploadsByKey = f.Concat == nil })
 							calls := &nth{n: n}
 							ctx, cancel := context.WithCancel(t.Context())
 							defer cancel()

@@ -162,7 +162,7 @@ func (d *direct) complete(ctx context.Context, w *Writer) error {
 	completed := false
 	err := w.engine.publish(ctx, d.key, w.contentOf(), w.engine.features.Conds.Complete, w.replace, func(c driver.Cond) error {
 		_, err := w.engine.features.Uploads.CompleteUpload(ctx, d.upload, parts, c)
-		completed = completed || err == nil || driver.MayHave(err)
+		completed = completed || err == nil || driver.OutcomeUnknown(err)
 		return err
 	})
 	if completed {

@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // File is an upload to a key of the caller's choice, with no digest to compare: what a
@@ -22,25 +22,11 @@ type File struct {
 	key string
 }
 
-// chainPrefix begins the name of the folder.
-const chainPrefix = "_chain."
-
-// ChainOf is the folder of the chain for the file at key; it ends in a slash.
-func ChainOf(key string) string {
-	dir, base := path.Split(key)
-	return dir + chainPrefix + base + "/"
-}
-
-// InChain reports whether key is that of an object in a file's chain.
-func InChain(key string) bool {
-	return strings.Contains(key, "/"+chainPrefix) || strings.HasPrefix(key, chainPrefix)
-}
-
 // Append opens the file at key for writing: anew, or with resume at the end of what was
 // written and not committed. Committed content can't be appended to, except when it has no
 // bytes: Unsupported.
 func (e *Engine) Append(ctx context.Context, key string, resume bool) (*File, error) {
-	folder := ChainOf(key)
+	folder := layout.Chain(key)
 	if !resume {
 		if err := removeFolder(ctx, e.bucket, folder, ""); err != nil {
 			return nil, err
@@ -73,7 +59,7 @@ func (e *Engine) Append(ctx context.Context, key string, resume bool) (*File, er
 func (e *Engine) newFile(ctx context.Context, key string, st *state) *File {
 	if st == nil {
 		i := id{token: string(macMark) + strings.Repeat("a", tokenLen-1)}
-		st = &state{id: i, folder: ChainOf(key), header: header{Started: time.Now().UTC(), Algorithms: []digest.Algorithm{digest.SHA256}}}
+		st = &state{id: i, folder: layout.Chain(key), header: header{Started: time.Now().UTC(), Algorithms: []digest.Algorithm{digest.SHA256}}}
 	}
 	return &File{e.newWriter(ctx, "", st, Request{Length: -1}), key}
 }
@@ -90,10 +76,6 @@ func (e *Engine) checkFresh(ctx context.Context, key string) error {
 	}
 	return nil
 }
-
-// DigestKey is the metadata that a committed file has its content's SHA-256 digest in,
-// where the store keeps metadata.
-const DigestKey = "blobdock-sha256"
 
 // Commit makes what was written the object at the key, in place of what was there. When it
 // fails, it can be called again.
@@ -140,7 +122,7 @@ func (f *File) Commit(ctx context.Context) error {
 
 func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	w, e := f.Writer, f.engine
-	o := driver.WriteOptions{ContentType: contentType, Metadata: map[string]string{DigestKey: sum.Encoded()}}
+	o := driver.WriteOptions{ContentType: contentType, Metadata: map[string]string{layout.MetadataSHA256: sum.Encoded()}}
 	if len(w.pieces) == 0 {
 		body := w.tailBody()
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())
@@ -171,7 +153,7 @@ func (f *File) ignoreAlreadyCommitted(ctx context.Context, sum digest.Digest, er
 		return err
 	case serr != nil:
 		return serr
-	case obj.Size == f.size && obj.Metadata[DigestKey] == sum.Encoded():
+	case obj.Size == f.size && obj.Metadata[layout.MetadataSHA256] == sum.Encoded():
 		return nil
 	}
 	return err

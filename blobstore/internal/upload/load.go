@@ -78,7 +78,7 @@ func (e *Engine) readRange(ctx context.Context, key string, span driver.Range, e
 
 // broken is the error of a connection that broke again and again.
 func broken(key string, err error) error {
-	if driver.KindOf(err) == driver.Unknown && !driver.Ended(err) {
+	if driver.KindOf(err) == driver.Unknown && !driver.IsContextError(err) {
 		err = fmt.Errorf("%w: %w", driver.Unavailable, err)
 	}
 	return fmt.Errorf("object %q: %w", key, err)

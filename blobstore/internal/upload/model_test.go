@@ -237,7 +237,7 @@ func runModel(t *testing.T, o mem.Options, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	m := &model{t: t, rand: r, options: small(o), bucket: mem.NewWith(small(o)), planted: make(map[digest.Digest][]byte)}
 	// Half of the stores that have multipart uploads list them by their key alone.
-	m.bucket = driver.With(m.bucket, func(f *driver.Features) {
+	m.bucket = driver.WithFeatures(m.bucket, func(f *driver.Features) {
 		f.UploadsByKey = f.Concat == nil && seed%2 == 0
 	})
 	m.storm = &storm{rand: rand.New(rand.NewPCG(seed, 2))}

@@ -136,7 +136,7 @@ func conflict(err error) bool {
 // be written a little later.
 func worthALook(err error) bool {
 	return errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.NotFound) ||
-		driver.MayHave(err) || driver.KindOf(err).Temporary()
+		driver.OutcomeUnknown(err) || driver.KindOf(err).Temporary()
 }
 
 // putBlob stores body, which is the content c, under d by one request.

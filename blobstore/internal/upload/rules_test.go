@@ -198,7 +198,7 @@ func TestTimedOutPut(t *testing.T) {
 					select {
 					case <-time.After(5 * time.Second):
 					case <-ctx.Done():
-						return driver.Fail(c.Op, c.Key, ctx.Err())
+						return driver.NewError(c.Op, c.Key, ctx.Err())
 					}
 				}
 				return next(ctx)

@@ -31,12 +31,12 @@ func (s *storm) wrap(b driver.Bucket) driver.Bucket {
 		}
 		s.mu.Unlock()
 		fail := func(kind driver.Kind, unknown bool) error {
-			return &driver.Error{Op: c.Op, Key: c.Key, Kind: kind, MayHave: unknown, Err: errStorm}
+			return &driver.Error{Op: c.Op, Key: c.Key, Kind: kind, OutcomeUnknown: unknown, Err: errStorm}
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return driver.Fail(c.Op, c.Key, ctx.Err())
+			return driver.NewError(c.Op, c.Key, ctx.Err())
 		}
 		switch {
 		case dice < 4:

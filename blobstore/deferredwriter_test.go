@@ -99,7 +99,7 @@ func TestManyStreams(t *testing.T) {
 		var r *io.PipeReader
 		r, all[i] = io.Pipe()
 		go func() {
-			n, err := (&late{ResponseWriter: sink{io.Discard}}).ReadFrom(io.LimitReader(r, streamBuffer))
+			n, err := (&deferredHeaderWriter{ResponseWriter: sink{io.Discard}}).ReadFrom(io.LimitReader(r, streamBuffer))
 			if err != nil {
 				t.Error(err)
 			}

@@ -7,10 +7,11 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/internal/friend"
 )
 
-// TestKnown tells by key what was just pushed, for as long as that is kept.
-func TestKnown(t *testing.T) {
+// TestCached tells by key what was just pushed, for as long as that is kept.
+func TestCached(t *testing.T) {
 	for _, ttl := range []time.Duration{0, -1} {
 		p := []byte("content")
 		b := newBucket(t)
@@ -26,32 +27,32 @@ func TestKnown(t *testing.T) {
 		hex := desc.Digest.Encoded()
 		link := "docker/registry/v2/repositories/team/app/_layers/sha256/" + hex + "/link"
 		blob := "docker/registry/v2/blobs/sha256/" + hex[:2] + "/" + hex + "/data"
-		known := func() bool {
+		cached := func() bool {
 			t.Helper()
-			d, linked := s.KnownLink(t.Context(), link)
-			obj, stored := s.KnownBlob(t.Context(), blob)
+			d, linked := friend.Of(s).CachedLink(t.Context(), link)
+			obj, stored := friend.Of(s).CachedBlob(t.Context(), blob)
 			if linked != stored || linked && (d != desc.Digest || obj.Size != int64(len(p)) || obj.Key != blob) {
 				t.Errorf("link %s, %v; blob %+v, %v", d, linked, obj, stored)
 			}
 			return linked
 		}
-		if got, want := known(), ttl == 0; got != want {
-			t.Errorf("TTL %v: known %v, want %v", ttl, got, want)
+		if got, want := cached(), ttl == 0; got != want {
+			t.Errorf("TTL %v: cached %v, want %v", ttl, got, want)
 		}
 		for _, key := range []string{
 			"", link + "x", blob + "x", "docker/registry/v2/repositories/team/app/_manifests/revisions/sha256/" + hex + "/link",
 			"docker/registry/v2/repositories/other/_layers/sha256/" + hex + "/link",
 		} {
-			if d, ok := s.KnownLink(t.Context(), key); ok {
-				t.Errorf("%q is known as a link to %s", key, d)
+			if d, ok := friend.Of(s).CachedLink(t.Context(), key); ok {
+				t.Errorf("%q is cached as a link to %s", key, d)
 			}
 		}
-		if obj, ok := s.KnownBlob(t.Context(), "docker/registry/v2/blobs/sha256/00/"+digest.FromString("other").Encoded()+"/data"); ok {
-			t.Errorf("another blob is known: %+v", obj)
+		if obj, ok := friend.Of(s).CachedBlob(t.Context(), "docker/registry/v2/blobs/sha256/00/"+digest.FromString("other").Encoded()+"/data"); ok {
+			t.Errorf("another blob is cached: %+v", obj)
 		}
-		s.ForgetAll()
-		if known() {
-			t.Error("known after all was to be forgotten")
+		friend.Of(s).InvalidateAll()
+		if cached() {
+			t.Error("cached after InvalidateAll")
 		}
 	}
 }

@@ -25,38 +25,38 @@ var (
 	streamBuffers = sync.Pool{New: func() any { return new([streamBuffer]byte) }}
 )
 
-// late is a ResponseWriter that holds the status back until there is something to
-// send, so that a body that fails at once can still be answered by an error.
-type late struct {
+// deferredHeaderWriter is a ResponseWriter that holds the status back until there is
+// something to send, so that a body that fails at once can still be answered by an error.
+type deferredHeaderWriter struct {
 	http.ResponseWriter
 	status int // 0 before WriteHeader
 	sent   bool
 }
 
-func (l *late) WriteHeader(status int) {
-	if l.status == 0 {
-		l.status = status
+func (d *deferredHeaderWriter) WriteHeader(status int) {
+	if d.status == 0 {
+		d.status = status
 	}
 }
 
-func (l *late) Write(p []byte) (int, error) {
-	l.flush()
-	return l.ResponseWriter.Write(p)
+func (d *deferredHeaderWriter) Write(p []byte) (int, error) {
+	d.flush()
+	return d.ResponseWriter.Write(p)
 }
 
 // ReadFrom implements io.ReaderFrom, for http.ServeContent.
-func (l *late) ReadFrom(r io.Reader) (int64, error) {
+func (d *deferredHeaderWriter) ReadFrom(r io.Reader) (int64, error) {
 	if whole, ok := r.(*io.LimitedReader); !ok || whole.N >= streamBuffer {
 		select {
 		case streams <- struct{}{}:
 			defer func() { <-streams }()
 			buf := streamBuffers.Get().(*[streamBuffer]byte)
 			defer streamBuffers.Put(buf)
-			return gather(l, r, buf[:])
+			return gather(d, r, buf[:])
 		default:
 		}
 	}
-	return io.Copy(struct{ io.Writer }{l}, r)
+	return io.Copy(struct{ io.Writer }{d}, r)
 }
 
 // gather copies r to w. What comes first is written at once; then half of buf is
@@ -86,12 +86,12 @@ func gather(w io.Writer, r io.Reader, buf []byte) (total int64, err error) {
 }
 
 // flush sends the status, unless that is done or there is none.
-func (l *late) flush() {
-	if !l.sent && l.status != 0 {
-		l.ResponseWriter.WriteHeader(l.status)
+func (d *deferredHeaderWriter) flush() {
+	if !d.sent && d.status != 0 {
+		d.ResponseWriter.WriteHeader(d.status)
 	}
-	l.sent = true
+	d.sent = true
 }
 
 // Unwrap is for http.ResponseController.
-func (l *late) Unwrap() http.ResponseWriter { return l.ResponseWriter }
+func (d *deferredHeaderWriter) Unwrap() http.ResponseWriter { return d.ResponseWriter }

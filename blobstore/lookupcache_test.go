@@ -28,7 +28,7 @@ func requests(c *meter.Counter) map[driver.Op]int64 {
 	return n
 }
 
-func TestLookupsAreKept(t *testing.T) {
+func TestLookupCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := newBucket(t)
 		var calls meter.Counter
@@ -87,7 +87,7 @@ func TestLookupsAreKept(t *testing.T) {
 
 // A blob that was replaced under a kept lookup is read as what is there now, or
 // not at all, and is looked up again.
-func TestKeptLookupOfReplacedBlob(t *testing.T) {
+func TestCachedLookupOfReplacedBlob(t *testing.T) {
 	bucket, p := newBucket(t), content(2, 5000)
 	repo, d := serving(t, bucket, blobstore.Options{}, p)
 	serve(t, repo, d, http.MethodHead, nil)
@@ -111,8 +111,8 @@ func TestKeptLookupOfReplacedBlob(t *testing.T) {
 	}
 }
 
-// TestDescriptorsElsewhere keeps lookups in distribution's own cache.
-func TestDescriptorsElsewhere(t *testing.T) {
+// TestExternalCache keeps lookups in distribution's own cache.
+func TestExternalCache(t *testing.T) {
 	var calls meter.Counter
 	p := []byte("content")
 	cache := memory.NewInMemoryBlobDescriptorCacheProvider(100)
