@@ -34,7 +34,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func (b *Bucket) statChecksums(ctx context.Context, key string) (driver.Object, error) {
 	if err := b.checkKey(key); err != nil {
-		return driver.Object{}, driver.Fail(driver.OpStat, key, err)
+		return driver.Object{}, driver.NewError(driver.OpStat, key, err)
 	}
 	obj, err := b.head(ctx, key, types.ChecksumModeEnabled)
 	if errors.Is(err, driver.Denied) {
