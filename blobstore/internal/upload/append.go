@@ -5,18 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/blobdock/blobdock/blobstore/internal/memory"
 	"github.com/blobdock/blobdock/driver"
 )
-
-// readSize is how many bytes of a body are read at once, into a buffer that is not
-// counted: memory is asked for when there is something to put there. TLS and HTTP/2
-// deliver no more at once, and a client that stalls holds the buffer.
-const readSize = 16 << 10
-
-var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 // append takes in r up to its end. length is how many bytes r has, -1 when that is
 // unknown; a body that turns out longer or shorter is refused. It returns how many bytes
@@ -30,14 +22,16 @@ func (w *Writer) append(ctx context.Context, r io.Reader, length int64) (n int64
 	if err := w.begin(ctx, length); err != nil {
 		return 0, err
 	}
-	block, _ := readBuffers.Get().(*[readSize]byte)
-	defer readBuffers.Put(block)
-	for {
-		p := block[:]
-		if left := length - n; length >= 0 && left < readSize {
+	var block readBlock
+	defer func() { block.free() }()
+	for m := 0; ; {
+		block.fit(m)
+		p := block.p
+		if left := length - n; length >= 0 && left < int64(len(p)) {
 			p = p[:left+1] // one byte more, so that a longer body shows
 		}
-		m, rerr := r.Read(p)
+		var rerr error
+		m, rerr = r.Read(p)
 		if length >= 0 && n+int64(m) > length {
 			return n, w.brokeUnlocked(fmt.Errorf("body is longer than %d bytes: %w", length, ErrLength))
 		}
