@@ -24,7 +24,7 @@ func (b *readBlock) fit(n int) {
 	switch {
 	case n == smallRead && len(b.p) == smallRead:
 		b.swap(largeReads)
-	case len(b.p) == 0, n < smallRead && len(b.p) == largeRead:
+	case len(b.p) == 0, n < largeRead && len(b.p) == largeRead:
 		b.swap(smallReads)
 	}
 }

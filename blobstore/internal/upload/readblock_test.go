@@ -5,7 +5,7 @@ import "testing"
 func TestReadBlock(t *testing.T) {
 	var b readBlock
 	for i, step := range []struct{ n, want int }{
-		{0, smallRead}, {100, smallRead}, {smallRead, largeRead}, {largeRead, largeRead}, {smallRead, largeRead},
+		{0, smallRead}, {100, smallRead}, {smallRead, largeRead}, {largeRead, largeRead}, {largeRead - 1, smallRead},
 		{smallRead - 1, smallRead}, {smallRead, largeRead}, {0, smallRead},
 	} {
 		b.fit(step.n)
