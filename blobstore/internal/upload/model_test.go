@@ -591,7 +591,7 @@ func (m *model) commit(ctx context.Context, r *rand.Rand, u *modelUpload, id str
 			return
 		case err == nil:
 			if intact {
-				m.published(d, whole)
+				m.published(d, whole, ok)
 			}
 			if r.IntN(3) == 0 {
 				m.repeat(r, u, id, d, want, rest, deletes)
@@ -664,8 +664,10 @@ func (m *model) put(ctx context.Context, r *rand.Rand, id string, d digest.Diges
 	return err
 }
 
-// published checks what a success has promised. Links may be there long before.
-func (m *model) published(d digest.Digest, content []byte) {
+// published checks what a success has promised. Links may be there long before. Where the
+// upload may have ended already, such as by a DELETE after a PUT that had made the link, a
+// PUT that is repeated has nothing but size and digest to compare another's bytes with.
+func (m *model) published(d digest.Digest, content []byte, goesOn bool) {
 	l := layout.Layout{Root: "root"}
 	rd, err := m.bucket.Open(context.Background(), l.Blob(d), driver.Range{}, driver.ReadOptions{})
 	if err != nil {
@@ -673,7 +675,12 @@ func (m *model) published(d digest.Digest, content []byte) {
 		return
 	}
 	defer rd.Close()
-	if got, err := io.ReadAll(rd); err != nil || !bytes.Equal(got, content) {
+	m.mu.Lock()
+	planted := m.planted[d]
+	m.mu.Unlock()
+	got, err := io.ReadAll(rd)
+	excused := !goesOn && len(got) == len(content) && bytes.Equal(got, planted)
+	if err != nil || !bytes.Equal(got, content) && !excused {
 		m.t.Errorf("after success: the blob has other bytes: %d, want %d (%v)", len(got), len(content), err)
 	}
 	if _, err := m.bucket.Stat(context.Background(), l.LayerLink("repo", d)); err != nil {
@@ -798,7 +805,7 @@ func (m *model) judge() {
 			m.t.Errorf("commit of %s, which was acknowledged: %v", longest, err)
 			continue
 		}
-		m.published(d, content)
+		m.published(d, content, true)
 	}
 	for i, e := range m.engines {
 		if err := e.Close(ctx); err != nil {
