@@ -28,7 +28,7 @@ type reply struct {
 // reply reads the error document; what is none tells nothing.
 func (c *call) reply() (r reply) {
 	_ = xml.Unmarshal(bytes.TrimPrefix(c.Document, []byte("\xef\xbb\xbf")), &r)
-	// What follows the first line is the request's id and the time.
+	// The other lines are the request's id and the time.
 	r.Message, _, _ = strings.Cut(strings.TrimSpace(r.Message), "\n")
 	return r
 }

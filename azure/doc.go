@@ -61,7 +61,7 @@
 //	Storage Blob Data Reader        Stat, Open, ListPage; enough for a read-only registry
 //	Storage Blob Delegator          Sign, in addition; on the account
 //
-// What each operation needs, below Microsoft.Storage/storageAccounts/:
+// Permissions of each operation, below Microsoft.Storage/storageAccounts/:
 //
 //	blobServices/containers/blobs/read       Stat, Open, ListPage, UploadsPage; source of
 //	                                         copies; a completion that is refused

@@ -165,8 +165,8 @@ func (b *Bucket) missing(ctx context.Context, u driver.Upload, up upload, refuse
 	return refused
 }
 
-// onlyUncommitted has a block list name uncommitted blocks. What the SDK sends,
-// "latest", would find the blocks of the object itself: an upload that was
+// onlyUncommitted has a block list name uncommitted blocks. The SDK's
+// "latest" would find the blocks of the object itself: an upload that was
 // completed could be completed once more, over what has been written since. It
 // runs before the request is signed.
 type onlyUncommitted struct{}

@@ -136,7 +136,7 @@ func (b *bench) all(ctx context.Context, tasks []task) error {
 	return nil
 }
 
-// step does one part of a task. What fails once is not tried again.
+// step does one part of a task. A stage that fails is not tried again.
 func (b *bench) step(ctx context.Context, t task, stage string, f func(context.Context) error) error {
 	defer b.bar.done()
 	if t.row.NotRun != "" {

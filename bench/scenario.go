@@ -46,8 +46,8 @@ const (
 	layers    = 5
 )
 
-// scenarios are all that there are, in the order of the table. What is compared
-// with each other stands side by side, as the machine is another an hour later.
+// scenarios are all that there are, in the order of the table. Scenarios that are
+// compared stand side by side, as the machine is another an hour later.
 func scenarios(o options) []scenario {
 	large := o.large()
 	little := content.Content{Size: tiny, Seed: 2}

@@ -75,7 +75,7 @@ func (r Report) bars(w io.Writer, p pair, y int) int {
 	return y + chartGap
 }
 
-// barLength is that of a ratio. What is longer than there is room ends at the edge;
+// barLength is that of a ratio. A bar that is too long ends at the edge;
 // its number tells.
 func barLength(ratio float64) int {
 	return int(min(math.Round(max(ratio, 0)*chartBars), chartBars+chartRight-40))

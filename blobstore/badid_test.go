@@ -119,16 +119,7 @@ func TestBadState(t *testing.T) {
 	p := content(2, 1500)
 	id := patch(t, repo, begin(t, repo), p)
 	key := onlyState(t, b)
-	rd, err := b.Open(t.Context(), key, driver.Range{}, driver.ReadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var buf bytes.Buffer
-	if _, err := buf.ReadFrom(rd); err != nil {
-		t.Fatal(err)
-	}
-	_ = rd.Close()
-	whole := buf.Bytes()
+	whole := read(t, b, key)
 	newer := bytes.Clone(whole)
 	newer[bytes.IndexByte(newer, '\n')+1]++
 	body := bytes.Clone(whole)
@@ -174,19 +165,11 @@ func TestForeignState(t *testing.T) {
 	p := content(3, 9000)
 	one := patch(t, repo, begin(t, repo), p)
 	state := onlyState(t, b)
-	rd, err := b.Open(t.Context(), state, driver.Range{}, driver.ReadOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var buf bytes.Buffer
-	if _, err := buf.ReadFrom(rd); err != nil {
-		t.Fatal(err)
-	}
-	_ = rd.Close()
+	object := read(t, b, state)
 	// The state is moved to another upload's folder.
 	uuid, rest, _ := strings.Cut(one, ".")
 	other := fmt.Sprintf("%c%s", map[bool]rune{true: '1', false: '0'}[uuid[0] == '0'], uuid[1:])
-	put(t, b, strings.Replace(state, uuid, other, 1), buf.Bytes())
+	put(t, b, strings.Replace(state, uuid, other, 1), object)
 	if _, err := newRepository(t, newStore(t, b), "app").Resume(request(http.MethodPatch, "/", 0), other+"."+rest); !errors.Is(err, blobstore.ErrBadState) {
 		t.Errorf("Resume: %v, want %v", err, blobstore.ErrBadState)
 	}

@@ -27,8 +27,8 @@ type Chunk struct {
 // OutOfRange when the last one goes beyond the blob's end.
 //
 // Ranges without a gap between them are fetched by one request, and up to four
-// requests run at the same time. Whatever is asked for, no more is in memory than
-// these have fetched.
+// requests run at the same time. Memory holds no more than these have
+// fetched, for any number of ranges.
 func (b *Blob) Chunks(ctx context.Context, ranges []driver.Range) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		if err := checkRanges(ranges, b.object.Size); err != nil {

@@ -59,8 +59,8 @@ func (d *deferredHeaderWriter) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{d}, r)
 }
 
-// gather copies r to w. What comes first is written at once; then half of buf is
-// gathered for each write, or what comes within gatherTime: that wakes the client less
+// gather copies r to w. The first bytes are written at once; then half of buf is
+// gathered for each write, or the bytes of one gatherTime: that wakes the client less
 // often, and TLS delivers no more than 16 KiB at a time.
 func gather(w io.Writer, r io.Reader, buf []byte) (total int64, err error) {
 	for least := 1; err == nil; least = len(buf) / 2 {

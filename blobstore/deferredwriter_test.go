@@ -73,7 +73,7 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return copy(p, "x"), nil
 }
 
-// What comes slowly is not held back for long.
+// Bytes that come slowly are not held back for long.
 func TestGatherTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out writes

@@ -29,7 +29,7 @@ func withoutInterval(name string) driver.Bucket {
 }
 
 // TestFaults lets every call of a push fail, before, after and in mid-body, with and without
-// retries. Whatever happens: a push that reports success is there with the right bytes, no
+// retries. In each case a push that reports success is there with the right bytes, no
 // digest ever has wrong ones, the push can be repeated, and a sweep leaves nothing behind.
 func TestFaults(t *testing.T) {
 	p := content(11, 9000)

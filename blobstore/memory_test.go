@@ -79,7 +79,7 @@ func (s stall) Read(p []byte) (int, error) {
 
 // TestStalledClients has many clients send a little and then nothing, on open connections.
 // Each holds little more than it sent, all together no more than there is, and a push gets
-// what it needs at once. What they sent is kept.
+// what it needs at once. The bytes that they sent are kept.
 func TestStalledClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients, sent = 200, 1500

@@ -79,8 +79,8 @@ func (r *reader) read(p []byte) (int, error) {
 	return 0, r.broken(r.off, err)
 }
 
-// broken is the error of a read at off that could not be gone on with. What the
-// transport says is the store's fault, and an early end is none of the object's.
+// broken is the error of a read at off that could not be gone on with. An error of
+// the transport is the store's fault, and an early end is none of the object's.
 func (r *reader) broken(off int64, err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF

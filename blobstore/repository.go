@@ -36,8 +36,8 @@ var (
 //
 // Link and blob are looked up at the same time, in one round trip; for a HEAD
 // one after the other, as that is what a client sends before it pushes: mostly
-// there is no link, and no second request. What was found is found again without
-// asking the store, for as long as Options.LookupTTL says, but by a HEAD.
+// there is no link, and no second request. A blob that was found is found again
+// without asking the store, for as long as Options.LookupTTL says, but by a HEAD.
 func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error) {
 	if err := checkDigest(d); err != nil {
 		// Nothing can be stored under it, so it is simply not there.
@@ -317,7 +317,7 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 	if known != nil {
 		size = known.Size
 	} else {
-		// What is kept may have been deleted, and a mount promises that the blob is there.
+		// A blob in the cache may have been deleted, and a mount promises that it is there.
 		b, err := r.store.Repository(from).lookupUncached(ctx, d)
 		if err != nil {
 			return v1.Descriptor{}, err

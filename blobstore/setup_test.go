@@ -303,3 +303,18 @@ func blobKey(d digest.Digest) string {
 func linkKey(repo string, d digest.Digest) string {
 	return "docker/registry/v2/repositories/" + repo + "/_layers/" + d.Algorithm().String() + "/" + d.Encoded() + "/link"
 }
+
+// read is the content of the object at key.
+func read(t testing.TB, b driver.Bucket, key string) []byte {
+	t.Helper()
+	rd, err := b.Open(t.Context(), key, driver.Range{}, driver.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close()
+	p, err := io.ReadAll(rd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

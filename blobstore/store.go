@@ -55,8 +55,8 @@ type Options struct {
 	// OnServed is called with how each GET or HEAD of a blob was answered.
 	OnServed func(redirect.Reason)
 	// LookupTTL is how long a blob that was found in a repository is taken to be
-	// there still; DefaultLookupTTL. What was not found is always looked up again.
-	// Negative never keeps what was found.
+	// there still; DefaultLookupTTL. An absent blob is always looked up again.
+	// A negative value keeps none.
 	LookupTTL time.Duration
 	// Lookups is how many of them are kept; DefaultLookups.
 	Lookups int

@@ -19,8 +19,8 @@ const traceScope = "github.com/blobdock/blobdock/blobstore"
 type span struct{ span otel.Span }
 
 // traced begins an operation in a repository, on an upload, the blob d, or both; the
-// other is "". Calls made with the returned context are below its span. What goes on
-// after the operation keeps ctx itself: nothing is traced below a span that has
+// other is "". Calls made with the returned context are below its span. Work that
+// goes on after the operation keeps ctx itself: nothing is traced below a span that has
 // ended.
 func traced(ctx context.Context, operation, repository, upload string, d digest.Digest) (context.Context, span) {
 	parent := otel.SpanFromContext(ctx)

@@ -93,7 +93,7 @@ func TestLostCheckpoint(t *testing.T) {
 					}
 					switch end {
 					case "verdict":
-						// What this request has sent is the wrong content. What is there is
+						// This request has sent the wrong content. The earlier bytes are
 						// a beginning that another request may go on from.
 						if _, err := w.Commit(t.Context(), digest.FromString("other"), 0); err == nil {
 							t.Error("committed")
@@ -233,13 +233,7 @@ func TestOrphan(t *testing.T) {
 							return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
 						}), testOptions(memory.New(1<<20)))
 						other := New(b, testOptions(memory.New(1<<20)))
-						id, content := post(t, dying), []byte(nil)
-						for i, size := range shape.patches {
-							p := bytesOf(size, uint64(i))
-							id, content = patch(t, dying, id, p), append(content, p...)
-						}
-						rest := bytesOf(shape.body, 9)
-						content = append(content, rest...)
+						id, content, rest := shape.send(t, dying, post(t, dying))
 						d := digest.FromBytes(content)
 						calls.arm(true)
 						_ = put(t, dying, id, d, rest)

@@ -116,7 +116,7 @@ func TestNewerState(t *testing.T) {
 	}
 }
 
-// FuzzDecode reads whatever lies where a state should. What is accepted does not contradict
+// FuzzDecode reads any bytes in the place of a state. A state that is accepted does not contradict
 // itself, and is the same once it is encoded again.
 func FuzzDecode(f *testing.F) {
 	for _, pieces := range []int{0, 1, 5} {

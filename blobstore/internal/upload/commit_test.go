@@ -24,6 +24,33 @@ type shape struct {
 	body    int
 }
 
+// send sends the PATCHes of an upload. content is that of the whole upload, rest the body of
+// the PUT, which is to come.
+func (s shape) send(t testing.TB, e *Engine, id string) (next string, content, rest []byte) {
+	t.Helper()
+	for i, size := range s.patches {
+		p := bytesOf(size, uint64(i))
+		id, content = patch(t, e, id, p), append(content, p...)
+	}
+	rest = bytesOf(s.body, 9)
+	return id, append(content, rest...), rest
+}
+
+// open sends all of a new upload; a Commit of d is to come.
+func (s shape) open(t testing.TB, e *Engine) (w *Writer, d digest.Digest, content []byte) {
+	t.Helper()
+	id, content, rest := s.send(t, e, post(t, e))
+	d = digest.FromBytes(content)
+	w, err := e.Resume(t.Context(), "repo", id, Request{Length: int64(len(rest)), Final: true, Digest: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.ReadFrom(bytes.NewReader(rest)); err != nil {
+		t.Fatal(err)
+	}
+	return w, d, content
+}
+
 var shapes = []shape{
 	{"one small PUT", nil, 100},
 	{"one large PUT", nil, 3*testPart + 100},
@@ -77,14 +104,7 @@ func TestCommitEveryCall(t *testing.T) {
 								return fault(ctx, c, next, cancel)
 							})
 							one, two := New(hooked, testOptions(memory.New(1<<20))), New(b, testOptions(memory.New(1<<20)))
-							var content []byte
-							id := post(t, one)
-							for i, size := range shape.patches {
-								p := bytesOf(size, uint64(i))
-								id, content = patch(t, one, id, p), append(content, p...)
-							}
-							rest := bytesOf(shape.body, 9)
-							content = append(content, rest...)
+							id, content, rest := shape.send(t, one, post(t, one))
 							d := digest.FromBytes(content)
 							time.Sleep(time.Minute) // no cleanup is counted but the PUT's
 							calls.arm(true)
@@ -174,21 +194,7 @@ func TestCommitAgain(t *testing.T) {
 							}
 							return next(ctx)
 						})
-						id, content := post(t, e), []byte(nil)
-						for i, size := range shape.patches {
-							p := bytesOf(size, uint64(i))
-							id, content = patch(t, e, id, p), append(content, p...)
-						}
-						rest := bytesOf(shape.body, 9)
-						content = append(content, rest...)
-						d := digest.FromBytes(content)
-						w, err := e.Resume(t.Context(), "repo", id, Request{Length: int64(len(rest)), Final: true, Digest: d})
-						if err != nil {
-							t.Fatal(err)
-						}
-						if _, err := w.ReadFrom(bytes.NewReader(rest)); err != nil {
-							t.Fatal(err)
-						}
+						w, d, content := shape.open(t, e)
 						synctest.Wait() // pieces are under way
 						calls.arm(true)
 						_, first := w.Commit(t.Context(), d, 0)
@@ -222,21 +228,8 @@ func TestCommitSize(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/%+d", store, shape.name, off), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						e, b, _ := on(t, store, pass)
-						id, content := post(t, e), []byte(nil)
-						for i, size := range shape.patches {
-							p := bytesOf(size, uint64(i))
-							id, content = patch(t, e, id, p), append(content, p...)
-						}
-						rest := bytesOf(shape.body, 9)
-						content = append(content, rest...)
-						d, want := digest.FromBytes(content), int64(len(content))+off
-						w, err := e.Resume(t.Context(), "repo", id, Request{Length: int64(len(rest)), Final: true, Digest: d})
-						if err != nil {
-							t.Fatal(err)
-						}
-						if _, err := w.ReadFrom(bytes.NewReader(rest)); err != nil {
-							t.Fatal(err)
-						}
+						w, d, content := shape.open(t, e)
+						want := int64(len(content)) + off
 						size, err := w.Commit(t.Context(), d, want)
 						_ = w.Close()
 						// The zero descriptor's size says nothing.
@@ -271,13 +264,7 @@ func TestReplacesWrongSize(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/%d", store, shape.name, len(bad)), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						e, b, _ := on(t, store, pass)
-						id, content := post(t, e), []byte(nil)
-						for i, size := range shape.patches {
-							p := bytesOf(size, uint64(i))
-							id, content = patch(t, e, id, p), append(content, p...)
-						}
-						rest := bytesOf(shape.body, 9)
-						content = append(content, rest...)
+						id, content, rest := shape.send(t, e, post(t, e))
 						d := digest.FromBytes(content)
 						plant := func() {
 							if _, err := b.Put(t.Context(), e.layout.Blob(d), section(bad), driver.WriteOptions{}); err != nil {

@@ -77,21 +77,7 @@ func TestEnded(t *testing.T) {
 									}
 									return next(ctx)
 								})
-								id, content := post(t, e), []byte(nil)
-								for i, size := range shape.patches {
-									p := bytesOf(size, uint64(i))
-									id, content = patch(t, e, id, p), append(content, p...)
-								}
-								rest := bytesOf(shape.body, 9)
-								content = append(content, rest...)
-								d := digest.FromBytes(content)
-								w, err := e.Resume(t.Context(), "repo", id, Request{Length: int64(len(rest)), Final: true, Digest: d})
-								if err != nil {
-									t.Fatal(err)
-								}
-								if _, err := w.ReadFrom(bytes.NewReader(rest)); err != nil {
-									t.Fatal(err)
-								}
+								w, d, content := shape.open(t, e)
 								synctest.Wait()
 								if err := end.run(t.Context(), w, d); err != nil && !errors.As(err, new(*Verdict)) {
 									t.Fatalf("%s: %v", end.name, err)

@@ -23,7 +23,7 @@ var mutants = []mutant{
 	{"Commit after Close", "writer.go", "		w.broken = ErrClosed // bytes", "		_ = ErrClosed // bytes", "TestCommitAfterClose", false},
 	{"Write after the end", "writer.go", "	case w.status != isOpen:\n		return ErrClosed\n", "	case w.status == isEnded:\n		return ErrClosed\n", "TestEnded", false},
 
-	// What is under a digest is trusted by its size and checksums.
+	// A blob under a digest is trusted by its size and checksums.
 	{"any checksum at the digest's key", "trust.go", "*crc != *c.crc32c:", "*crc != *c.crc32c && obj.Size < 0:", "TestReplacesWrongChecksum", false},
 	{"any checksum at the digest's key, by the model", "trust.go", "*crc != *c.crc32c:", "*crc != *c.crc32c && obj.Size < 0:", "TestModel", false},
 	{"any SHA-256 at the digest's key", "trust.go", "	case sum != nil && c.sha256 != \"\" && ", "	case sum != nil && c.sha256 == \"\" && ", "TestReplacesWrongChecksum", false},

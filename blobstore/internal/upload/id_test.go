@@ -10,7 +10,7 @@ import (
 	"github.com/blobdock/blobdock/driver/mem"
 )
 
-// FuzzID reads whatever a client sends as an id. What is accepted is written the same way,
+// FuzzID reads any text as an id. An id that is accepted is written the same way,
 // and its objects lie in a folder of the repository's uploads.
 func FuzzID(f *testing.F) {
 	e := New(mem.New(), testOptions(memory.New(1<<20)))

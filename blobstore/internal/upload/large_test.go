@@ -177,13 +177,7 @@ func TestAlgorithms(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						id, content := w.ID(), []byte(nil)
-						for i, size := range shape.patches {
-							p := bytesOf(size, uint64(i))
-							id, content = patch(t, e, id, p), append(content, p...)
-						}
-						rest := bytesOf(shape.body, 9)
-						content = append(content, rest...)
+						id, content, rest := shape.send(t, e, w.ID())
 						d := digest.SHA512.FromBytes(content)
 						if told == "wrong" {
 							d = digest.SHA512.FromString("another")

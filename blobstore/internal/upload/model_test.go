@@ -517,7 +517,7 @@ func (m *model) patch(ctx context.Context, r *rand.Rand, u *modelUpload, id stri
 		if err == nil && cerr == nil {
 			m.t.Errorf("a body that breaks off is a success")
 		}
-		// What was persisted all the same can be gone on from.
+		// A client can go on from the bytes that were persisted all the same.
 		if got := size - int64(len(content)); got < 0 || got > int64(len(sent)) {
 			m.t.Errorf("after a failure the upload has %d bytes, it had %d and was sent %d", size, len(content), len(sent))
 			return
@@ -775,7 +775,7 @@ func (m *model) judge() {
 			m.t.Errorf("%s holds %d bytes of %s (%v)", e.Key, len(p), got, err)
 		}
 	}
-	// What was acknowledged can be committed, by a replica that knows nothing of it.
+	// Acknowledged bytes can be committed, by a replica that knows nothing of them.
 	m.start(0)
 	for _, u := range m.uploads {
 		if u.ended {

@@ -70,7 +70,7 @@ func (e *Engine) publish(ctx context.Context, key string, want content, offered 
 			return err
 		case errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch):
 			// Something is there and nothing is: parts of an unfinished upload may show
-			// as a blob, as on Azurite. What is published is verified, so the next write
+			// as a blob, as on Azurite. Published content is verified, so the next write
 			// goes without a condition.
 			if errors.Is(err, driver.Mismatch) && cond == ifAbsent && !conflict(err) {
 				return err // it is a source that has changed

@@ -216,7 +216,7 @@ func TestTimedOutPut(t *testing.T) {
 	}
 }
 
-// TestFailedPiece has each piece of a PATCH fail in turn. What came before it is persisted.
+// TestFailedPiece has each piece of a PATCH fail in turn. The bytes before it are persisted.
 func TestFailedPiece(t *testing.T) {
 	content := bytesOf(6*testPart+100, 1)
 	for n := 1; n <= 6; n++ {

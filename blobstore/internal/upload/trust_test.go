@@ -44,13 +44,7 @@ func TestReplacesWrongChecksum(t *testing.T) {
 						o := testOptions(memory.New(1 << 20))
 						o.Log = slog.New(slog.NewTextHandler(&log, nil))
 						two := closed(t, New(b, o))
-						id, content := post(t, one), []byte(nil)
-						for i, size := range shape.patches {
-							p := bytesOf(size, uint64(i))
-							id, content = patch(t, one, id, p), append(content, p...)
-						}
-						rest := bytesOf(shape.body, 9)
-						content = append(content, rest...)
+						id, content, rest := shape.send(t, one, post(t, one))
 						d, bad := digest.FromBytes(content), flippedByte(content)
 						var w driver.WriteOptions
 						if sum := sha256.Sum256(bad); known {

@@ -32,7 +32,7 @@ type Writer struct {
 
 	mu    lock   // held by calls while they change what follows, and by spill
 	state *state // the newest that is persisted
-	// What follows runs ahead of the state.
+	// The following fields run ahead of the state.
 	pieces []piece // some of them may still be under way
 	refs   []ref   // bytes behind the pieces, in states
 	buf    *memory.Buffer
