@@ -174,6 +174,16 @@ func (w *walk) object(what string, o pair[driver.Object]) {
 	}
 }
 
+// earlier is one of those that a key had. Where ETags stand for contents, a copy
+// can bring back one that was there before: then it is the latest.
+func (w *walk) earlier(had []pair[string]) pair[string] {
+	e, last := pick(w, had), had[len(had)-1]
+	if e.real == last.real {
+		return last
+	}
+	return e
+}
+
 // cond chooses a condition, and reports whether the store honours it.
 func (w *walk) cond(key string, set driver.CondSet) (c pair[driver.Cond], honoured bool) {
 	switch n := w.rand.IntN(6); {
@@ -183,7 +193,7 @@ func (w *walk) cond(key string, set driver.CondSet) (c pair[driver.Cond], honour
 		had := w.etags[key]
 		e := had[len(had)-1]
 		if n == 2 {
-			e = pick(w, had)
+			e = w.earlier(had)
 		}
 		c = pair[driver.Cond]{ifMatch(e.real), ifMatch(e.model)}
 	}
@@ -248,7 +258,7 @@ func (w *walk) delete(key string) {
 	w.t.Helper()
 	var o pair[driver.DeleteOptions]
 	if had := w.versions[key]; len(had) > 0 && w.rand.IntN(2) == 0 && w.f.Conds.Delete.Allows(ifMatch("x")) {
-		v := pick(w, had[max(0, len(had)-2):])
+		v := w.earlier(had[max(0, len(had)-2):])
 		o.real.IfVersion, o.model.IfVersion = v.real, v.model
 	}
 	what := fmt.Sprintf("Delete(%q, %+v)", key, o.real)
@@ -305,7 +315,7 @@ func (w *walk) list(q driver.ListRequest) {
 func (w *walk) source(key string, r driver.Range) pair[driver.Source] {
 	s := pair[driver.Source]{driver.Source{Key: key, Range: r}, driver.Source{Key: key, Range: r}}
 	if had := w.etags[key]; len(had) > 0 && w.rand.IntN(3) == 0 {
-		e := pick(w, had[max(0, len(had)-2):])
+		e := w.earlier(had[max(0, len(had)-2):])
 		s.real.ETag, s.model.ETag = e.real, e.model
 	}
 	return s
