@@ -20,9 +20,9 @@ IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 # What runs without the race detector: distribution's own suite, for which it has no
 # memory; tests of the program, which is built without it in any case, that move
 # gigabytes in and out of it; and what has no goroutines that others don't race: our
-# registry beside distribution's, the conformance suite through the wrappers, and the
-# verification of emulators; and what measures memory.
-PLAIN := TestDistributionSuite|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
+# registry beside distribution's, the conformance suite through the wrappers and behind
+# laws, and the verification of emulators; and what measures memory.
+PLAIN := TestDistributionSuite|TestDriverUnderLaws|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
 
 # Much of what the tests do is waiting for a store.
 TESTFLAGS ?= -race -parallel 4 -timeout 25m
