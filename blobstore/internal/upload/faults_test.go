@@ -9,6 +9,7 @@ var mutants = []mutant{
 	{"digest of the bytes behind the pieces", "commit.go", "	for _, p := range w.pieces {\n		rd, err := w.engine", "	for _, p := range w.pieces[:0] {\n		rd, err := w.engine", "TestAlgorithms", false},
 	{"piece that is cut short, rehashed", "commit.go", "err == nil && n != p.Size {", "err == nil && n > p.Size {", "TestRehashCut", false},
 	{"bytes of a state unchecked", "load.go", "if sum != r.CRC {", "if sum != r.CRC && r.Size < 0 {", "TestDamagedState", false},
+	{"bytes of a state unchecked that come with its header", "load.go", "err != nil || sum != h.BodyCRC {", "err != nil || sum != h.BodyCRC && sum == 0 {", "TestDamagedState", false},
 	{"header sum unchecked", "codec.go", " || crc32.Checksum(text, castagnoli) != sum {", " || sum == 0 {", "TestModel", false},
 	{"header sum unchecked, directly", "codec.go", " || crc32.Checksum(text, castagnoli) != sum {", " || sum == 0 {", "TestDamagedState", false},
 	{"hash state unchecked", "codec.go", "	_, err := resumeHashes(h.hashStates)\n	return err\n", "	return nil\n", "TestContradictions", false},
