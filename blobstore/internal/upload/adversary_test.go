@@ -485,16 +485,22 @@ func TestTooLarge(t *testing.T) {
 		e := closed(t, New(b, testOptions(memory.New(1<<20))))
 		content := bytesOf(4*testPart, 1)
 		id := patch(t, e, post(t, e), content)
-		w, err := e.Resume(t.Context(), "repo", id, Request{Length: -1})
-		if err != nil {
-			t.Fatal(err)
+		for _, length := range []int64{-1, 1} {
+			w, err := e.Resume(t.Context(), "repo", id, Request{Length: length})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.ReadFrom(strings.NewReader("x")); !errors.Is(err, ErrTooLarge) {
+				t.Errorf("PATCH of length %d: %v", length, err)
+			}
+			_ = w.Close()
 		}
-		if _, err := w.ReadFrom(strings.NewReader("x")); !errors.Is(err, ErrTooLarge) {
-			t.Errorf("PATCH: %v", err)
-		}
-		_ = w.Close()
 		if err := put(t, e, id, digest.FromBytes(content), nil); err != nil {
 			t.Error(err)
+		}
+		content = append(content, 'x')
+		if err := put(t, e, post(t, e), digest.FromBytes(content), content); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("PUT: %v", err)
 		}
 	})
 }

@@ -90,12 +90,14 @@ func (w *Writer) makePlan(length int64) (err error) {
 		// At least this much will come; there may be more in further requests.
 		p, err := limits.Plan(first, o.MaxPart, w.size+length)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrTooLarge, err)
 		}
 		first = p.Size(1)
 	}
-	w.plan, err = limits.Plan(first, o.MaxPart, total)
-	return err
+	if w.plan, err = limits.Plan(first, o.MaxPart, total); err != nil {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return nil
 }
 
 // pieceSize is the size of the next piece.

@@ -100,6 +100,7 @@ var mutants = []mutant{
 	{"key that is written twice", "commit.go", "	g.Go(func() error { return w.link(gctx, d) })\n", "	g.Go(func() error { return errors.Join(w.link(gctx, d), w.link(gctx, d)) })\n", "TestPush", false},
 	{"tail that each tiny request writes again", "persist.go", "		for i > 0 && level(refs[i-1].Size) <= level(max(size, 1)) {\n			i--\n		}\n		if from-i < mergeAt-1 {\n", "		i = 0\n		if from == 0 {\n", "TestTinyRequests", false},
 	{"upload that is larger than any object", "append.go", "w.size+int64(len(p)) > most {", "w.size+int64(len(p)) < 0 && most > 0 {", "TestTooLarge", false},
+	{"upload that is larger than any object, and says so", "append.go", "total); err != nil {\n		return fmt.Errorf(\"%w: %w\", ErrTooLarge, err)", "total); err != nil {\n		return err", "TestTooLarge", false},
 	{"header that one read does not deliver", "load.go", "	if errors.Is(err, ErrBadState) && len(head) == headRead {\n", "	if errors.Is(err, ErrBadState) && len(head) < 0 {\n", "TestManyPieces", false},
 	{"pieces of another size on another replica", "append.go", "	if w.engine.features.Parts.Uniform && len(w.pieces) > 0 {\n", "	if w.engine.features.Parts.Uniform && len(w.pieces) < 0 {\n", "TestUnequalReplicas", false},
 }
