@@ -189,32 +189,51 @@ func TestFailedState(t *testing.T) {
 }
 
 // TestLateSpill has the budget's call come when the body goes to the digest's key already.
+// The memory is given back, unless the store refuses the bytes, and they are parts in the end.
 func TestLateSpill(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e, b, _ := on(t, "minio", pass)
-		content := bytesOf(3*testPart+100, 1)
-		d := digest.FromBytes(content)
-		w, err := e.Resume(t.Context(), "repo", post(t, e), Request{Length: int64(len(content)), Digest: d, Final: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := &spillingReader{r: bytes.NewReader(content), spill: func() {
-			if w.direct != nil {
-				w.spill()
+	for _, refuse := range []int{1, 2, 1000} { // each so manieth piece
+		synctest.Test(t, func(t *testing.T) {
+			pieces := 0
+			e, b, budget := on(t, "minio", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+				if c.Op == driver.OpPut && strings.Contains(c.Key, "/"+piecesDir) {
+					if pieces++; pieces%refuse == 0 {
+						return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Unavailable}
+					}
+				}
+				return next(ctx)
+			})
+			content, id := bytesOf(5*testPart+100, 1), post(t, e)
+			d := digest.FromBytes(content)
+			w, err := e.Resume(t.Context(), "repo", id, Request{Length: int64(len(content)), Digest: d, Final: true})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}}
-		if _, err := w.ReadFrom(r); err != nil {
-			t.Fatal(err)
-		}
-		if w.direct == nil {
-			t.Fatal("the body does not go to the digest's key")
-		}
-		if _, err := w.Commit(t.Context(), d, 0); err != nil {
-			t.Fatal(err)
-		}
-		_ = w.Close()
-		wantBlob(t, b, content)
-	})
+			r := &spillingReader{r: bytes.NewReader(content), spill: func() {
+				if w.direct != nil {
+					w.spill()
+					synctest.Wait() // parts are stored
+					if used := budget.Usage().Used; refuse == 1000 && used > 0 {
+						t.Errorf("%d bytes are held after the spill", used)
+					}
+					if p, err := e.Status(t.Context(), "repo", id); err != nil || p.Size != 0 {
+						t.Errorf("status tells of %d bytes, which nobody can go on from, %v", p.Size, err)
+					}
+				}
+			}}
+			if _, err := w.ReadFrom(r); err != nil {
+				t.Fatal(err)
+			}
+			if w.direct == nil {
+				t.Fatal("the body does not go to the digest's key")
+			}
+			if _, err := w.Commit(t.Context(), d, 0); err != nil {
+				t.Fatal(err)
+			}
+			_ = w.Close()
+			wantBlob(t, b, content)
+			wantNothingLeft(t, b, e)
+		})
+	}
 }
 
 // spillingReader calls spill before each few bytes.
@@ -466,16 +485,22 @@ func TestTooLarge(t *testing.T) {
 		e := closed(t, New(b, testOptions(memory.New(1<<20))))
 		content := bytesOf(4*testPart, 1)
 		id := patch(t, e, post(t, e), content)
-		w, err := e.Resume(t.Context(), "repo", id, Request{Length: -1})
-		if err != nil {
-			t.Fatal(err)
+		for _, length := range []int64{-1, 1} {
+			w, err := e.Resume(t.Context(), "repo", id, Request{Length: length})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.ReadFrom(strings.NewReader("x")); !errors.Is(err, ErrTooLarge) {
+				t.Errorf("PATCH of length %d: %v", length, err)
+			}
+			_ = w.Close()
 		}
-		if _, err := w.ReadFrom(strings.NewReader("x")); !errors.Is(err, ErrTooLarge) {
-			t.Errorf("PATCH: %v", err)
-		}
-		_ = w.Close()
 		if err := put(t, e, id, digest.FromBytes(content), nil); err != nil {
 			t.Error(err)
+		}
+		content = append(content, 'x')
+		if err := put(t, e, post(t, e), digest.FromBytes(content), content); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("PUT: %v", err)
 		}
 	})
 }

@@ -90,12 +90,14 @@ func (w *Writer) makePlan(length int64) (err error) {
 		// At least this much will come; there may be more in further requests.
 		p, err := limits.Plan(first, o.MaxPart, w.size+length)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrTooLarge, err)
 		}
 		first = p.Size(1)
 	}
-	w.plan, err = limits.Plan(first, o.MaxPart, total)
-	return err
+	if w.plan, err = limits.Plan(first, o.MaxPart, total); err != nil {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return nil
 }
 
 // pieceSize is the size of the next piece.
@@ -122,8 +124,10 @@ func (w *Writer) tail() int64 {
 // negative when that is unknown. A tail that is full becomes a piece when more bytes
 // follow: the last ones stay, which for a small blob are all there ever are.
 func (w *Writer) take(ctx context.Context, p []byte, left int64) error {
-	if w.direct != nil {
-		return w.direct.take(ctx, w, p)
+	if w.direct != nil && w.direct.there {
+		_, _ = w.hash.hashes.Write(p)
+		w.size += int64(len(p))
+		return nil
 	}
 	for len(p) > 0 {
 		n, want, err := w.fill(p, left)
@@ -148,9 +152,6 @@ func (w *Writer) take(ctx context.Context, p []byte, left int64) error {
 		if w.mayBeDirect() {
 			if err := w.makeDirect(ctx); err != nil {
 				return err
-			}
-			if w.direct != nil {
-				return w.direct.take(ctx, w, p)
 			}
 		}
 		if err := w.cut(ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -20,13 +21,14 @@ type direct struct {
 	published bool
 }
 
-// mayBeDirect reports whether the request is the only one of its upload, names a digest
-// that is computed on the way, and has sent nothing yet.
+// mayBeDirect reports whether the body may still go to the digest's key: the request is the
+// only one of its upload, names a digest that is computed on the way, and has sent nothing
+// yet.
 func (w *Writer) mayBeDirect() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.request
-	return r.Final && r.Digest != "" && w.state.header.Offset == 0 && len(w.pieces) == 0 && w.hash.hashes.tracks(r.Digest.Algorithm())
+	return w.direct == nil && r.Final && r.Digest != "" && w.state.header.Offset == 0 && len(w.pieces) == 0 && w.hash.hashes.tracks(r.Digest.Algorithm())
 }
 
 // beginDirect looks whether the store has content that takes more than one request to
@@ -63,53 +65,32 @@ func (w *Writer) makeDirect(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.state.header.Offset > 0 {
-		w.engine.cleanup.abort(u) // it was spilled meanwhile
-		w.fulfilled()
-		return nil
-	}
 	w.direct = &direct{key: key, upload: u}
-	w.holder.SetIdle(0) // from now on nothing can be spilled
 	return nil
 }
 
-// take puts p behind the bytes that there are.
-func (d *direct) take(ctx context.Context, w *Writer, p []byte) error {
-	if d.there {
-		_, _ = w.hash.hashes.Write(p)
-		w.size += int64(len(p))
-		return nil
-	}
-	for len(p) > 0 {
-		if w.broken != nil {
-			return w.broken
-		}
-		size := w.pieceSize()
-		if w.buf.Size() == size {
-			w.mu.Lock()
-			err := w.send(ctx, nil)
-			w.mu.Unlock()
-			if err != nil {
-				return err
+// spillPart stores the bytes of buf, which are the beginning of a part, as an object of their
+// own and gives their memory back. They are read again when the part is sent. The lock is
+// held.
+func (w *Writer) spillPart(ctx context.Context) error {
+	w.hashRest()
+	w.hash.wait()
+	refs, body := w.merge(ctx, w.refs, joined{w.buf})
+	_, put := w.engine.piece(w.folder, body)
+	p, err := put(ctx)
+	if err != nil {
+		for _, b := range body {
+			if b != w.buf {
+				b.Release()
 			}
-			continue
 		}
-		// The whole part at once: Writers that wait for the rest of a part, and can't
-		// spill, could wait for one another.
-		wait, stop := w.waiting(ctx)
-		err := w.buf.GrowAll(wait, size-w.buf.Size())
-		stop()
-		if err != nil {
-			return w.brokeUnlocked(err)
-		}
-		m := copy(w.buf.Free(), p[:min(int64(len(p)), size-w.buf.Size())])
-		w.buf.Advance(m)
-		w.size += int64(m)
-		p = p[m:]
-		if w.buf.Size()-w.hashed >= hashChunk {
-			w.hashRest()
-		}
+		return err
 	}
+	w.unnamed = append(w.unnamed, driver.ObjectRef{Key: p.Key, Version: p.Version})
+	w.refs = append(slices.Clip(refs), ref{Key: p.Key, Size: p.Size, ETag: p.ETag, CRC: body.checksum()})
+	body.release()
+	w.hashed = 0
+	w.holder.SetIdle(0)
 	return nil
 }
 
@@ -152,8 +133,8 @@ func (d *direct) complete(ctx context.Context, w *Writer) error {
 	for i, p := range w.pieces {
 		parts[i] = driver.Part{Number: i + 1, Size: p.Size, ETag: p.ETag}
 	}
-	if w.buf.Size() > 0 {
-		part, err := w.engine.features.Uploads.PutPart(ctx, d.upload, len(parts)+1, w.buf.Section())
+	if w.tail() > 0 {
+		part, err := w.engine.features.Uploads.PutPart(ctx, d.upload, len(parts)+1, w.tailBody().section())
 		if err != nil {
 			return err
 		}

@@ -199,10 +199,18 @@ func (e *Engine) find(ctx context.Context, repo, name string, r Request) (*state
 		}
 		return st, nil
 	}
-	st, err := e.load(ctx, e.folder(repo, i.uuid), repo, i)
-	if err != nil {
-		return nil, err
+	var buf *memory.Buffer
+	if r.Final {
+		buf = e.cache.holder.NewBuffer() // the commit needs the bytes
 	}
-	e.cache.put(st, nil)
+	st, err := e.loadInto(ctx, e.folder(repo, i.uuid), repo, i, buf)
+	switch {
+	case err != nil:
+		return nil, err
+	case buf != nil && buf.Size() > 0:
+		e.cache.put(st, joined{buf})
+	default:
+		e.cache.put(st, nil)
+	}
 	return st, nil
 }

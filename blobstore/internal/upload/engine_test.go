@@ -296,6 +296,52 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestRequestsOfReplicas pins what a push costs whose POST, PATCH and PUT come to a replica
+// each: one look for a DELETE, and one read of the state with its bytes.
+func TestRequestsOfReplicas(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		size   int
+		memory int64 // of the third replica
+		want   string
+	}{
+		{"small", 100, 2 << 20, "6: delete 1, open 1, put 3, stat 1"},
+		{"longer than a header's read", 300 << 10, 2 << 20, "6: delete 1, open 1, put 3, stat 1"},
+		{"one part", 512 << 10, 2 << 20, "6: delete 1, open 1, put 3, stat 1"},
+		{"memory for the bytes alone", 512 << 10, 600 << 10, "7: delete 1, open 2, put 3, stat 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var calls counter
+				o := small(mem.Imitations()["minio"])
+				o.KeyInterval = 0
+				b := calls.wrap(mem.NewWith(o))
+				var replicas []*Engine
+				for _, n := range []int64{2 << 20, 2 << 20, tt.memory} {
+					options := testOptions(memory.New(n))
+					options.PartSize, options.MaxPart = 512<<10, 512<<10
+					replicas = append(replicas, New(b, options))
+				}
+				content := bytesOf(tt.size, 1)
+				id := patch(t, replicas[1], post(t, replicas[0]), content)
+				if err := put(t, replicas[2], id, digest.FromBytes(content), nil); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range replicas {
+					if err := e.Close(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if got := calls.String(); got != tt.want {
+					t.Errorf("%s, want %s", got, tt.want)
+				}
+				wantBlob(t, b, content)
+				wantNothingLeft(t, b, replicas...)
+			})
+		})
+	}
+}
+
 // TestVerdict commits other content than it was said to be.
 func TestVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

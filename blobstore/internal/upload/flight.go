@@ -18,11 +18,11 @@ type flight struct {
 	wg     sync.WaitGroup
 
 	mu     sync.Mutex
-	first  int         // index of the first piece that was sent here
-	sent   []*outgoing // the pieces from there on
-	states []written   // checkpoints
-	named  int         // how many of the pieces a checkpoint names, or may name
-	err    error       // of the first piece that failed
+	first  int                // index of the first piece that was sent here
+	sent   []*outgoing        // the pieces from there on
+	states []driver.ObjectRef // checkpoints: of each no more, as it has the list of all pieces
+	named  int                // how many of the pieces a checkpoint names, or may name
+	err    error              // of the first piece that failed
 }
 
 // outgoing is a piece on its way: it is sent and hashed at the same time.
@@ -42,11 +42,6 @@ func (o *outgoing) done() {
 	if o.users.Add(-1) == 0 {
 		o.body.release()
 	}
-}
-
-// written is a state that was stored.
-type written struct {
-	state *state
 }
 
 func (w *Writer) newFlight(ctx context.Context) *flight {
@@ -195,7 +190,7 @@ func (w *Writer) checkpoint(f *flight, n int) {
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.states = append(f.states, written{state: st})
+		f.states = append(f.states, st.object)
 	})
 }
 
@@ -223,9 +218,7 @@ func (w *Writer) land() error {
 		}
 		w.pieces[f.first+i] = o.piece
 	}
-	for _, c := range f.states {
-		w.checkpoints = append(w.checkpoints, c.state.object)
-	}
+	w.checkpoints = append(w.checkpoints, f.states...)
 	if f.err == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 
 	"github.com/blobdock/blobdock/blobstore/internal/memory"
 	"github.com/blobdock/blobdock/driver"
@@ -19,6 +20,13 @@ const headRead = 64 << 10
 // load reads a state without its body. ErrUnknown when there is none, or when it is too
 // old to be continued.
 func (e *Engine) load(ctx context.Context, folder, repo string, i id) (*state, error) {
+	return e.loadInto(ctx, folder, repo, i, nil)
+}
+
+// loadInto is load that also reads the body into buf, if that is not nil, by the same
+// request. buf stays empty where there is no memory for the body at once, the header is
+// longer than most, or the body does not arrive intact: a later read tells why.
+func (e *Engine) loadInto(ctx context.Context, folder, repo string, i id, buf *memory.Buffer) (*state, error) {
 	key := i.stateKey(folder)
 	fail := func(err error) error {
 		if errors.Is(err, driver.NotFound) {
@@ -26,10 +34,16 @@ func (e *Engine) load(ctx context.Context, folder, repo string, i id) (*state, e
 		}
 		return fmt.Errorf("upload %s: %w", i, err)
 	}
-	obj, head, err := e.readRange(ctx, key, driver.Range{Len: headRead}, "")
+	span := driver.Range{Len: headRead}
+	if buf != nil {
+		span = driver.Range{}
+	}
+	rd, head, err := e.openAt(ctx, key, span, "", headRead)
 	if err != nil {
 		return nil, fail(err)
 	}
+	defer func() { _ = rd.Close() }()
+	obj := rd.Object
 	h, bodyOff, err := decode(bytes.NewReader(head))
 	if errors.Is(err, ErrBadState) && len(head) == headRead {
 		// The header is longer than most.
@@ -38,6 +52,7 @@ func (e *Engine) load(ctx context.Context, folder, repo string, i id) (*state, e
 			return nil, fail(err)
 		}
 		h, bodyOff, err = decode(bytes.NewReader(head))
+		buf = nil
 	}
 	if err != nil {
 		return nil, fail(err)
@@ -48,6 +63,12 @@ func (e *Engine) load(ctx context.Context, folder, repo string, i id) (*state, e
 	if e.tooOld(obj.ModTime) {
 		return nil, ErrUnknown
 	}
+	if buf != nil && h.Body > 0 && buf.TryGrowAll(h.Body) == nil {
+		sum, err := receive(buf, io.MultiReader(bytes.NewReader(head[bodyOff:]), rd), h.Body, 0)
+		if err != nil || sum != h.BodyCRC {
+			buf.Release()
+		}
+	}
 	return &state{id: i, folder: folder, header: h, object: refOf(obj), written: obj.ModTime, bodyOff: bodyOff}, nil
 }
 
@@ -57,23 +78,30 @@ func refOf(o driver.Object) driver.ObjectRef { return driver.ObjectRef{Key: o.Ke
 const readTries = 3
 
 // readRange reads a range of an object; etag is what the object must have, if given.
-func (e *Engine) readRange(ctx context.Context, key string, span driver.Range, etag string) (obj driver.Object, p []byte, err error) {
+func (e *Engine) readRange(ctx context.Context, key string, span driver.Range, etag string) (driver.Object, []byte, error) {
+	rd, p, err := e.openAt(ctx, key, span, etag, math.MaxInt64)
+	if err != nil {
+		return driver.Object{}, nil, err
+	}
+	_ = rd.Close()
+	return rd.Object, p, nil
+}
+
+// openAt opens a range of an object and reads its first n bytes, or all that there are.
+func (e *Engine) openAt(ctx context.Context, key string, span driver.Range, etag string, n int64) (rd *driver.Reader, p []byte, err error) {
 	for range readTries {
-		var rd *driver.Reader
 		if rd, err = e.bucket.Open(ctx, key, span, driver.ReadOptions{IfMatch: etag}); err != nil {
-			return obj, nil, err
+			return nil, nil, err
 		}
-		obj = rd.Object
-		p, err = io.ReadAll(rd)
+		if p, err = io.ReadAll(io.LimitReader(rd, n)); err == nil {
+			return rd, p, nil
+		}
 		_ = rd.Close()
-		if err == nil {
-			return obj, p, nil
-		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return obj, nil, broken(key, err)
+	return nil, nil, broken(key, err)
 }
 
 // broken is the error of a connection that broke again and again.
@@ -100,22 +128,31 @@ func (e *Engine) readRef(ctx context.Context, r ref, buf *memory.Buffer) error {
 		if oerr != nil {
 			return oerr
 		}
-		for err = nil; got < r.Size && err == nil; {
-			p := buf.Free()
-			p = p[:min(int64(len(p)), r.Size-got)]
-			var n int
-			n, err = rd.Read(p)
-			sum = crc32.Update(sum, castagnoli, p[:n])
-			buf.Advance(n)
-			got += int64(n)
-		}
+		before := buf.Size()
+		sum, err = receive(buf, rd, r.Size-got, sum)
+		got += buf.Size() - before
 		_ = rd.Close()
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
 	}
 	if sum != r.CRC {
 		return fmt.Errorf("bytes of %q: %w", r.Key, damaged("checksum", nil))
 	}
 	return nil
+}
+
+// receive appends n bytes of r to buf, which has room for them. It returns the CRC-32C of all
+// bytes up to the last that came, of which those before have sum.
+func receive(buf *memory.Buffer, r io.Reader, n int64, sum uint32) (uint32, error) {
+	for n > 0 {
+		p := buf.Free()
+		m, err := r.Read(p[:min(int64(len(p)), n)])
+		sum = crc32.Update(sum, castagnoli, p[:m])
+		buf.Advance(m)
+		switch n -= int64(m); {
+		case n > 0 && errors.Is(err, io.EOF):
+			return sum, io.ErrUnexpectedEOF
+		case n > 0 && err != nil:
+			return sum, err
+		}
+	}
+	return sum, nil
 }

@@ -26,20 +26,26 @@ func (w *Writer) persist(ctx context.Context, force bool) error {
 	return w.persistLocked(ctx, force, true)
 }
 
-// spill persists the tail and gives its memory back; it is the holder's.
+// spill moves the tail to the store and gives its memory back; it is the holder's.
 func (w *Writer) spill() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case w.buf == nil:
 		return
-	case w.broken != nil || w.published || w.direct != nil || w.buf.Size() == 0:
+	case w.broken != nil || w.published || w.buf.Size() == 0:
 		w.holder.SetIdle(0) // there is nothing that could be given back
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), w.engine.options.Grace)
 	defer cancel()
-	if err := w.persistLocked(ctx, false, false); err != nil {
+	var err error
+	if w.direct != nil {
+		err = w.spillPart(ctx)
+	} else {
+		err = w.persistLocked(ctx, false, false)
+	}
+	if err != nil {
 		w.engine.options.Log.WarnContext(ctx, "upload can't be moved out of memory", "upload", w.state.id.uuid, "cause", err)
 	}
 }
