@@ -1,6 +1,7 @@
 package blobstore
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/blobdock/blobdock/driver"
@@ -20,13 +21,6 @@ func (s internals) Log() *slog.Logger { return s.options.Log }
 
 func (s internals) UseSecret(secret string) { s.engine.UseSecret([]byte(secret)) }
 
-func (s internals) CopyPlan() driver.CopyPlan {
-	plan := s.features.Copying
-	if plan.PartSize == 0 {
-		plan.PartSize = 64 << 20
-	}
-	if plan.Concurrency == 0 {
-		plan.Concurrency = 16
-	}
-	return plan
+func (s internals) Concat(ctx context.Context, r driver.ConcatRequest) error {
+	return s.engine.Concat(ctx, r)
 }

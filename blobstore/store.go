@@ -129,6 +129,18 @@ func (o Options) defaults(f driver.Features) Options {
 // budget, four large uploads still go on at once.
 func (o Options) maxPart() int64 { return max(o.PartSize, o.MemoryBudget/4) }
 
+// copyPlan is how the server copies large objects.
+func copyPlan(f driver.Features) driver.CopyPlan {
+	plan := f.Copying
+	if plan.PartSize == 0 {
+		plan.PartSize = 64 << 20
+	}
+	if plan.Concurrency == 0 {
+		plan.Concurrency = 16
+	}
+	return plan
+}
+
 // Store keeps blobs in a bucket. It is safe for concurrent use; one per process
 // and bucket is enough, since the memory budget is its own.
 type Store struct {
@@ -169,11 +181,10 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 		return nil, fmt.Errorf("counts of lookups and URLs, and their expiry, must not be negative: %w", driver.Invalid)
 	}
 	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: memory.New(o.MemoryBudget)}
-	in := internals{s}
-	s.access = friend.Grant(in)
+	s.access = friend.Grant(internals{s})
 	s.engine = upload.New(b, upload.Options{
 		Layout: s.layout, Secret: o.Secret, PartSize: o.PartSize, MaxPart: o.maxPart(), Concurrency: o.Concurrency,
-		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: in.CopyPlan(), Retry: o.Retry, Log: o.Log,
+		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: copyPlan(f), Retry: o.Retry, Log: o.Log,
 	})
 	s.lookups = s.newLookupCache()
 	if o.Signer != nil {

@@ -220,13 +220,13 @@ func (u *interrupted) wantTidy(t *testing.T, b driver.Bucket) {
 			t.Errorf("sweep: %v", err)
 		}
 		return !slices.ContainsFunc(keys(t, b), func(key string) bool {
-			return !strings.HasSuffix(key, "/link") && (!strings.HasSuffix(key, "/data") || !strings.Contains(key, "/blobs/"))
+			return !strings.HasSuffix(key, "/link") && !isBlob(key)
 		})
 	})
 	blob := ""
 	for _, key := range keys(t, b) {
 		switch {
-		case strings.HasSuffix(key, "/data") && strings.Contains(key, "/blobs/"):
+		case isBlob(key):
 			blob = key
 		case !strings.HasSuffix(key, "/link"):
 			t.Errorf("%s is left", key)
@@ -248,6 +248,8 @@ func (u *interrupted) wantTidy(t *testing.T, b driver.Bucket) {
 		t.Errorf("parts at %s are left", left.Key)
 	}
 }
+
+func isBlob(key string) bool { return strings.HasPrefix(key, "docker/registry/v2/blobs/") }
 
 func wantBlob(t *testing.T, b driver.Bucket, key string, want digest.Digest) {
 	t.Helper()

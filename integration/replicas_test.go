@@ -53,7 +53,7 @@ func wantNoUploads(t *testing.T, inside driver.Bucket) {
 	var left []string
 	if !within(15*time.Second, func() bool {
 		left = slices.DeleteFunc(keys(t, inside), func(key string) bool {
-			return strings.HasSuffix(key, "/data") || strings.HasSuffix(key, "/link")
+			return isBlob(key) || strings.HasSuffix(key, "/link")
 		})
 		return len(left) == 0
 	}) {

@@ -192,9 +192,7 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	}
 	defer d.friend.InvalidateAll()
 	o := driver.WriteOptions{ContentType: obj.ContentType, Metadata: obj.Metadata}
-	_, err = driver.Concat(ctx, d.bucket, driver.ConcatRequest{
-		Key: dst, Sources: []driver.Object{obj}, Options: o, DeleteSources: true,
-	}, d.friend.CopyPlan())
+	err = d.friend.Concat(ctx, driver.ConcatRequest{Key: dst, Sources: []driver.Object{obj}, Options: o, DeleteSources: true})
 	if driver.OutcomeUnknown(err) && d.moved(ctx, obj, dst) {
 		return nil
 	}

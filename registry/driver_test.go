@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
@@ -14,11 +16,16 @@ import (
 // newDriver makes a storage driver on b.
 func newDriver(t testing.TB, b driver.Bucket) *registry.Driver {
 	t.Helper()
+	return registry.NewDriver(newStore(t, b))
+}
+
+func newStore(t testing.TB, b driver.Bucket) *blobstore.Store {
+	t.Helper()
 	s, err := blobstore.New(b, blobstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return registry.NewDriver(s)
+	return s
 }
 
 // TestMove moves a file on the imitation of each store. The replies to one call, whichever,
@@ -50,5 +57,49 @@ func TestMove(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestMoveOrphan has a process die at each call of a Move that copies in parts, on a store
+// that lists multipart uploads by their exact key alone. A sweep finds what is left.
+func TestMoveOrphan(t *testing.T) {
+	const from, to = "/docker/registry/v2/repositories/app/_uploads/1/data", "/docker/registry/v2/blobs/sha256/aa/aabb/data"
+	o := mem.Imitations()["minio"]
+	o.CopyMax, o.Parts = 100, driver.PartLimits{MinSize: 1}
+	for n, more := 1, true; more; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			b := driver.WithFeatures(mem.NewWith(o), func(f *driver.Features) {
+				f.UploadsByKey, f.Copying = true, driver.CopyPlan{PartSize: 200, Concurrency: 2}
+			})
+			if err := newDriver(t, b).PutContent(t.Context(), from, make([]byte, 500)); err != nil {
+				t.Fatal(err)
+			}
+			calls, parts := 0, 0
+			dying := newStore(t, driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+				if c.Op == driver.OpCopyPart {
+					parts++
+				}
+				if calls++; calls > n {
+					return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
+				}
+				return next(ctx)
+			}))
+			err := registry.NewDriver(dying).Move(t.Context(), from, to)
+			_ = dying.Close()
+			more = err != nil
+			if !more && parts != 3 {
+				t.Errorf("%d parts were copied, want 3", parts)
+			}
+			time.Sleep(time.Hour)
+			if _, err := newStore(t, b).Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Minute}); err != nil {
+				t.Error(err)
+			}
+			for u, err := range driver.ListUploads(t.Context(), b, driver.ListRequest{}) {
+				t.Errorf("call %d: a multipart upload to %s is left (%v)", n, u.Key, err)
+			}
+			for e, err := range driver.List(t.Context(), b, driver.ListRequest{Prefix: "docker/registry/v2/_uploads/"}) {
+				t.Errorf("call %d: %s is left (%v)", n, e.Key, err)
+			}
+		})
 	}
 }

@@ -24,8 +24,8 @@ type Store interface {
 	Layout() layout.Layout
 	// Log is the logger that the store reports to.
 	Log() *slog.Logger
-	// CopyPlan is how the server copies large objects.
-	CopyPlan() driver.CopyPlan
+	// Concat is driver.Concat. A sweep finds what is left of it when the process dies.
+	Concat(ctx context.Context, r driver.ConcatRequest) error
 	// UseSecret sets blobstore.Options.Secret after New. The first secret stays.
 	UseSecret(secret string)
 

@@ -320,15 +320,11 @@ func (w *Writer) concat(ctx context.Context, d digest.Digest) error {
 	if obj, err := driver.StatChecksums(ctx, e.bucket, key); err == nil && w.contentOf().trusts(obj) && !w.replace {
 		return nil
 	}
-	if err := w.intend(ctx, d); err != nil {
-		return err
-	}
 	return e.publish(ctx, key, w.contentOf(), e.features.ConcatConds(), w.replace, func(c driver.Cond) error {
-		_, err := driver.Concat(ctx, e.bucket, driver.ConcatRequest{
+		return e.concat(ctx, driver.ConcatRequest{
 			Key: key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir,
 			Options: driver.WriteOptions{ContentType: contentType, Cond: c},
-		}, e.options.Copy)
-		return err
+		}, &w.intent)
 	})
 }
 
@@ -343,7 +339,7 @@ func (w *Writer) drop() {
 // discard removes what a committed upload leaves, in the background.
 func (w *Writer) discard() {
 	st := w.state
-	w.fulfilled()
+	w.engine.fulfilled(&w.intent)
 	refs := slices.Concat(w.unnamed, w.promised, w.checkpoints)
 	w.unnamed, w.promised, w.checkpoints = nil, nil, nil
 	if st.object.Key != "" {

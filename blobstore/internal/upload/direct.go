@@ -55,10 +55,10 @@ func (w *Writer) makeDirect(ctx context.Context) error {
 	if w.engine.features.Uploads == nil {
 		return nil
 	}
-	if err := w.intend(ctx, w.request.Digest); err != nil {
+	key := w.engine.layout.Blob(w.request.Digest)
+	if err := w.engine.intend(ctx, key, &w.intent); err != nil {
 		return w.brokeUnlocked(err)
 	}
-	key := w.engine.layout.Blob(w.request.Digest)
 	u, err := w.engine.features.Uploads.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType})
 	if err != nil {
 		return w.brokeUnlocked(err)
@@ -116,7 +116,7 @@ func (d *direct) drop(w *Writer) {
 	if d.upload.ID != "" {
 		w.engine.cleanup.abort(d.upload)
 		d.upload = driver.Upload{}
-		w.fulfilled()
+		w.engine.fulfilled(&w.intent)
 	}
 }
 

@@ -74,9 +74,10 @@ var mutants = []mutant{
 	{"gaps in the part numbers", "direct.go", "driver.Part{Number: i + 1,", "driver.Part{Number: 2*i + 1,", "TestPush", false},
 	{"abort of what was completed", "direct.go", "	if completed {\n", "	if completed && err == nil {\n", "TestLostCompletion", false},
 	{"multipart upload after a verdict", "direct.go", "		w.engine.cleanup.abort(d.upload)\n		d.upload", "		d.upload", "TestVerdictAborts", false},
-	{"multipart upload that nothing leads to", "intent.go", "	if !w.engine.features.UploadsByKey || w.intent.object.Key", "	if w.engine.features.UploadsByKey || w.intent.object.Key", "TestOrphan", false},
+	{"multipart upload that nothing leads to", "intent.go", "	if !e.features.UploadsByKey || i.object.Key", "	if e.features.UploadsByKey || i.object.Key", "TestOrphan", false},
+	{"multipart upload of a file that nothing leads to", "intent.go", "	if !once {\n", "	if !once && strings.Contains(r.Key, \"/blobs/\") {\n", "TestFileOrphan", false},
 	{"intent removed while an upload is left", "cleanup.go", "		case err == nil && len(left) == 0:\n", "		case err == nil && len(left) >= 0:\n", "TestCommitEveryCall", false},
-	{"intent removed by a DELETE", "intent.go", "\"%sintent-%s/%s%s-%s\", w.engine.layout.Uploads(), random(), intentsDir", "\"%s%s%s%s-%s\", w.folder, intentsDir, \"\"", "TestOrphan", false},
+	{"intent removed by a DELETE", "cancel.go", "	if err := removeFolder(ctx, e.bucket, w.folder, end); err != nil {\n", "	_ = removeFolder(ctx, e.bucket, e.layout.Uploads()+\"intent-\", \"\")\n	if err := removeFolder(ctx, e.bucket, w.folder, end); err != nil {\n", "TestOrphan", false},
 	{"upload that is gone is a client's fault", "append.go", "	case w.direct != nil:\n		err = w.direct.lost(err)\n", "", "TestAbortedUpload", false},
 
 	// DELETE.

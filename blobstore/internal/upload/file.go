@@ -112,6 +112,7 @@ func (f *File) Commit(ctx context.Context) error {
 		return fmt.Errorf("%q: %w", f.key, err)
 	}
 	w.status = isEnded
+	w.engine.fulfilled(&w.intent)
 	if w.state.object.Key == "" && len(w.unnamed)+len(w.promised)+len(w.checkpoints) == 0 {
 		return nil // no object was ever written
 	}
@@ -136,10 +137,9 @@ func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 		return err
 	}
 	return e.overwrite(ctx, func(driver.Cond) error {
-		_, err := driver.Concat(ctx, e.bucket, driver.ConcatRequest{
+		return e.concat(ctx, driver.ConcatRequest{
 			Key: f.key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir, Options: o,
-		}, e.options.Copy)
-		return err
+		}, &w.intent)
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"path"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore/internal/memory"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/mem"
 )
 
 const fileKey = "root/repositories/app/_uploads/00000000-0000-4000-8000-000000000000/data"
@@ -114,6 +116,76 @@ func wantFile(t *testing.T, b driver.Bucket, content []byte) {
 	defer rd.Close()
 	if got, err := io.ReadAll(rd); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("the file has %d bytes, want %d (%v)", len(got), len(content), err)
+	}
+}
+
+// TestFileOrphan has a process die at each call of a File's Commit, on a store that lists
+// multipart uploads by their exact key alone. A sweep finds what is left at the file's key,
+// also when the folder is gone or another process has committed the file or begun it anew.
+func TestFileOrphan(t *testing.T) {
+	for _, then := range []string{"purge", "again", "anew"} {
+		for _, after := range []bool{false, true} {
+			for n, more := 1, true; more; n++ {
+				synctest.Test(t, func(t *testing.T) {
+					b := driver.WithFeatures(mem.NewWith(small(mem.Imitations()["minio"])), func(f *driver.Features) { f.UploadsByKey = true })
+					calls := &nth{n: n}
+					dying := New(driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+						left := calls.next()
+						if left > 0 {
+							return next(ctx)
+						}
+						if left == 0 && after {
+							_ = next(ctx)
+						}
+						return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
+					}), testOptions(memory.New(1<<20)))
+					other := New(b, testOptions(memory.New(1<<20)))
+					content := bytesOf(3*testPart+100, 1)
+					f, err := dying.Append(t.Context(), fileKey, false)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := f.ReadFrom(bytes.NewReader(content)); err != nil {
+						t.Fatal(err)
+					}
+					calls.arm(true)
+					_ = f.Commit(t.Context())
+					_ = f.Close()
+					_ = dying.Close(t.Context())
+					more = calls.came()
+					switch then {
+					case "purge": // as distribution removes the folder of an old upload
+						if err := removeFolder(t.Context(), b, path.Dir(fileKey)+"/", ""); err != nil {
+							t.Fatal(err)
+						}
+					case "again":
+						f, err := other.Append(t.Context(), fileKey, true)
+						if errors.Is(err, driver.Unsupported) {
+							break // it was committed
+						}
+						if err != nil {
+							t.Fatal(err)
+						}
+						if err := f.Commit(t.Context()); err != nil {
+							t.Error(err)
+						}
+						wantFile(t, b, content)
+					case "anew":
+						f, err := other.Append(t.Context(), fileKey, false)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if err := f.Cancel(t.Context()); err != nil {
+							t.Error(err)
+						}
+					}
+					wantNothingLeft(t, b, dying, other)
+				})
+				if t.Failed() {
+					t.Fatalf("%s, call %d, carried out %t", then, n, after)
+				}
+			}
+		}
 	}
 }
 

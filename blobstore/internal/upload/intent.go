@@ -8,45 +8,67 @@ import (
 	"strings"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/blobdock/blobdock/driver"
 )
 
-// intentsDir has an object that names the digest at whose key a multipart upload was begun,
-// on stores that list such uploads only by their exact key. It leads the sweep to uploads
-// that a process has left. Each is in a folder of its own beside the uploads: it outlives
-// its upload, which another process may finish or end.
+// intentsDir has an object that names the key at which a multipart upload was begun, on
+// stores that list such uploads only by their exact key. It leads the sweep to uploads that a
+// process has left. Each is in a folder of its own beside the uploads: it outlives its upload,
+// which another process may finish or end.
 const intentsDir = "m/"
 
-// intent is one of these objects, and the key that it leads to.
+// intent is one of these objects, and the key that it leads to. The zero value is none.
 type intent struct {
 	object driver.ObjectRef
 	key    string
 	looks  int // after which there were multipart uploads at the key
 }
 
-// intend notes that a multipart upload to d's key begins, where the sweep would not find it
-// otherwise.
-func (w *Writer) intend(ctx context.Context, d digest.Digest) error {
-	if !w.engine.features.UploadsByKey || w.intent.object.Key != "" {
+// intend notes in i that a multipart upload to key begins, where the sweep would not find it
+// otherwise. One intent leads to all that are begun at the key.
+func (e *Engine) intend(ctx context.Context, key string, i *intent) error {
+	if !e.features.UploadsByKey || i.object.Key != "" {
 		return nil
 	}
-	key := fmt.Sprintf("%sintent-%s/%s%s-%s", w.engine.layout.Uploads(), random(), intentsDir, d.Algorithm(), d.Encoded())
-	obj, err := w.engine.bucket.Put(ctx, key, io.NewSectionReader(strings.NewReader(""), 0, 0), driver.WriteOptions{ContentType: contentType})
+	name := fmt.Sprintf("%sintent-%s/%s%s", e.layout.Uploads(), random(), intentsDir, key)
+	obj, err := e.bucket.Put(ctx, name, io.NewSectionReader(strings.NewReader(""), 0, 0), driver.WriteOptions{ContentType: contentType})
 	if err != nil {
 		return fmt.Errorf("intent: %w", err)
 	}
-	w.intent = intent{object: driver.ObjectRef{Key: key, Version: obj.Version}, key: w.engine.layout.Blob(d)}
+	*i = intent{object: driver.ObjectRef{Key: name, Version: obj.Version}, key: key}
 	return nil
 }
 
 // fulfilled has the intent removed: its multipart upload is completed or aborted.
-func (w *Writer) fulfilled() {
-	if w.intent.object.Key != "" {
-		w.engine.cleanup.intent(w.intent)
-		w.intent = intent{}
+func (e *Engine) fulfilled(i *intent) {
+	if i.object.Key != "" {
+		e.cleanup.intent(*i)
+		*i = intent{}
 	}
+}
+
+// concat is driver.Concat to which the intent leads the sweep, if it takes a multipart
+// upload.
+func (e *Engine) concat(ctx context.Context, r driver.ConcatRequest, i *intent) error {
+	f := e.features
+	once := len(r.Sources) == 1 && f.Copy != nil && (f.CopyMax == 0 || r.Sources[0].Size <= f.CopyMax) && r.Options.Cond.IsZero()
+	if !once {
+		if err := e.intend(ctx, r.Key, i); err != nil {
+			return err
+		}
+	}
+	_, err := driver.Concat(ctx, e.bucket, r, e.options.Copy)
+	return err
+}
+
+// Concat is driver.Concat. The sweep finds what is left of it when the process dies.
+func (e *Engine) Concat(ctx context.Context, r driver.ConcatRequest) error {
+	var i intent
+	err := e.concat(ctx, r, &i)
+	if err == nil {
+		e.fulfilled(&i)
+	}
+	return err
 }
 
 // abortIntended aborts the multipart uploads that the intents in a folder lead to, as far
@@ -60,12 +82,7 @@ func (e *Engine) abortIntended(ctx context.Context, folder string, before time.T
 		if err != nil {
 			return err
 		}
-		alg, rest, _ := strings.Cut(strings.TrimPrefix(entry.Key, folder+intentsDir), "-")
-		hex, _, _ := strings.Cut(rest, "-")
-		d := digest.NewDigestFromEncoded(digest.Algorithm(alg), hex)
-		if d.Validate() == nil {
-			errs = append(errs, e.abortAt(ctx, e.layout.Blob(d), before))
-		}
+		errs = append(errs, e.abortAt(ctx, strings.TrimPrefix(entry.Key, folder+intentsDir), before))
 	}
 	return errors.Join(errs...)
 }
