@@ -46,9 +46,16 @@ func (s internals) RunWithLease(ctx context.Context, name string, every time.Dur
 	}
 	l.Holder = holder()
 	l.Began = time.Now().UTC()
-	if err := s.renewLease(ctx, key, l); errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch) {
+	switch err := s.renewLease(ctx, key, l); {
+	case errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch):
 		return friend.LeaseResult{Began: l.Began}, nil // another was faster, by a moment
-	} else if err != nil {
+	case errors.Is(err, driver.Throttled):
+		// So may another have been where the store takes one write of a key in a second.
+		if winner, lerr := s.acquire(ctx, key, every); lerr == nil && winner.Holder != "" {
+			return friend.LeaseResult{Began: winner.Began}, nil
+		}
+		return friend.LeaseResult{}, fmt.Errorf("lease %s: %w", name, err)
+	case err != nil:
 		return friend.LeaseResult{}, fmt.Errorf("lease %s: %w", name, err)
 	}
 

@@ -54,6 +54,43 @@ func TestRunWithLease(t *testing.T) {
 	})
 }
 
+// TestLeaseThrottled has replicas try at once on a store that takes the first write of the
+// lease, and throttles those of the others for longer than they are repeated.
+func TestLeaseThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var writes atomic.Int64
+		b := driver.Wrap(newBucket(t), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+			if c.Op != driver.OpPut {
+				return next(ctx)
+			}
+			first := writes.Add(1) == 1
+			time.Sleep(time.Millisecond) // all have seen that nobody has the lease
+			if first {
+				return next(ctx)
+			}
+			return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Throttled, KeyOnly: true, RetryAfter: time.Second}
+		})
+		var runs atomic.Int64
+		var wg sync.WaitGroup
+		for range 8 {
+			s := newStore(t, b)
+			wg.Go(func() {
+				lease, err := friend.Of(s).RunWithLease(t.Context(), "sweep", time.Hour, func(context.Context) error {
+					runs.Add(1)
+					return nil
+				})
+				if err != nil || lease.Began.IsZero() {
+					t.Errorf("got %+v, %v", lease, err)
+				}
+			})
+		}
+		wg.Wait()
+		if got := runs.Load(); got != 1 {
+			t.Errorf("%d of 8 ran, want 1", got)
+		}
+	})
+}
+
 // TestLease plays what may happen to the one that holds it.
 func TestLease(t *testing.T) {
 	boom := errors.New("boom")

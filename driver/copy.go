@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// cleanupTimeout bounds what is tidied up after the caller's context has ended.
-const cleanupTimeout = 30 * time.Second
+// abortTime bounds the abort of a failed upload once the caller's context has ended: the
+// caller waits for it, and a store that does not answer must not hold the caller up.
+const abortTime = 500 * time.Millisecond
 
 // CopyPlan tunes Copy and Concat.
 type CopyPlan struct {
@@ -87,12 +88,16 @@ func assemble(ctx context.Context, b Bucket, key string, from []partSource, o Wr
 	}
 	keep := false
 	defer func() {
-		if err != nil && !keep {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-			defer cancel()
-			// The first error is the one to report; the sweeper finds what stays.
-			_ = uploads.AbortUpload(ctx, u)
+		if err == nil || keep {
+			return
 		}
+		if ctx.Err() != nil {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), abortTime)
+			defer cancel()
+		}
+		// The first error is the one to report; the sweeper finds what stays.
+		_ = uploads.AbortUpload(ctx, u)
 	}()
 
 	parts := make([]Part, len(from))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
@@ -218,6 +219,48 @@ func TestCopyCancelled(t *testing.T) {
 	_, err := driver.Copy(ctx, b, driver.Source{Key: "src"}, src.Size, "dst", driver.WriteOptions{}, plan)
 	if !errors.Is(err, context.Canceled) || uploads(t, store) != 0 {
 		t.Errorf("got %v, %d uploads left", err, uploads(t, store))
+	}
+}
+
+// TestCopyAbortHangs has a store that does not answer the abort of an upload that failed.
+// The copy ends soon after its context has.
+func TestCopyAbortHangs(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		early bool // the context has ended before the abort
+		most  time.Duration
+	}{
+		{"context ends meanwhile", false, 0},
+		{"context has ended", true, time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := small()
+				src := put(t, store, "src", "text of several parts")
+				ctx, cancel := context.WithCancel(t.Context())
+				var ended time.Time
+				end := func() { ended = time.Now(); cancel() }
+				b := driver.Wrap(inParts(store), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+					switch {
+					case c.Part == 2 && tt.early:
+						end()
+					case c.Part == 2:
+						return driver.NewError(c.Op, c.Key, driver.Unavailable)
+					case c.Op == driver.OpAbortUpload:
+						if !tt.early {
+							time.AfterFunc(time.Minute, end)
+						}
+						<-ctx.Done()
+						return driver.NewError(c.Op, c.Key, ctx.Err())
+					}
+					return next(ctx)
+				})
+				_, err := driver.Copy(ctx, b, driver.Source{Key: "src"}, src.Size, "dst", driver.WriteOptions{}, plan)
+				if late := time.Since(ended); err == nil || ended.IsZero() || late > tt.most {
+					t.Errorf("got %v, %v after the context had ended, want at most %v", err, late, tt.most)
+				}
+			})
+		})
 	}
 }
 

@@ -24,8 +24,9 @@ const scratchMark = ".joining-"
 // randDigits tell the intermediate objects of one concatenation from others'.
 const randDigits = 16
 
-// tidyTimeout bounds what is tidied up after the caller's context has ended.
-const tidyTimeout = 30 * time.Second
+// tidyTime bounds the removal of intermediate objects once the caller's context has ended:
+// the caller waits for it, and a store that does not answer must not hold the caller up.
+const tidyTime = 500 * time.Millisecond
 
 // concat joins objects by compose: up to 32 by one request. More are joined in groups
 // first, the groups in parallel, to intermediate objects that the next request
@@ -181,8 +182,11 @@ func (j *joining) tidy(ctx context.Context) {
 	if len(j.made) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
-	defer cancel()
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+		defer cancel()
+	}
 	_ = j.removeAll(ctx, driver.OpConcat, j.r.Key, j.made) // what stays has the prefix that the caller chose
 }
 

@@ -1,6 +1,7 @@
 package gcs_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -121,6 +122,33 @@ func TestConcatFails(t *testing.T) {
 				t.Errorf("request %d, after %t: %d of 150 sources are left", n, after, left)
 			}
 		}
+	}
+}
+
+// TestConcatTidyHangs has a store that does not answer the removal of intermediate objects.
+// The concatenation ends soon after its context has.
+func TestConcatTidyHangs(t *testing.T) {
+	f := newFake(t, "bucket")
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
+	sources, _ := pieces(t, b, 33)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/o/key/compose"):
+			cancel()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case strings.HasSuffix(r.URL.Path, "/compose"):
+			return false
+		default:
+			_, _ = io.Copy(io.Discard, r.Body) // else the server does not see that the client goes away
+			<-r.Context().Done()
+		}
+		return true
+	}
+	began := time.Now()
+	_, err := b.Features().Concat(ctx, driver.ConcatRequest{Key: "key", Sources: sources})
+	if took := time.Since(began); err == nil || took > 5*time.Second {
+		t.Errorf("got %v after %v", err, took)
 	}
 }
 

@@ -215,16 +215,18 @@ func (u *interrupted) wantTidy(t *testing.T, b driver.Bucket) {
 	s := engine(t, b, 0)
 	// What a request had under way when its context ended may reach the store after a
 	// first sweep.
+	var left []string
 	within(10*time.Second, func() bool {
 		if _, err := s.Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Nanosecond}); err != nil {
 			t.Errorf("sweep: %v", err)
 		}
-		return !slices.ContainsFunc(keys(t, b), func(key string) bool {
+		left = keys(t, b)
+		return !slices.ContainsFunc(left, func(key string) bool {
 			return !strings.HasSuffix(key, "/link") && !isBlob(key)
 		})
 	})
 	blob := ""
-	for _, key := range keys(t, b) {
+	for _, key := range left {
 		switch {
 		case isBlob(key):
 			blob = key

@@ -71,7 +71,7 @@ func wantFound(t *testing.T, what string, got, want map[string][]string) {
 func TestCheck(t *testing.T) {
 	onEach(t, func(t *testing.T, c cloud) {
 		bucket := c.newBucket(t)
-		b := bareBucket{look(t, c, bucket), layout.Layout{Root: layout.DefaultRoot}}
+		b := bareBucket{edit(t, c, bucket), layout.Layout{Root: layout.DefaultRoot}}
 		base := serve(t, inParts(t, c, bucket)).URL
 		images := map[string]v1.Image{"check/one:v1": randomImage(t, 10*kib, 2), "check/two:v1": randomImage(t, 100*kib, 1), "check/lost:v1": randomImage(t, 10*kib, 2)}
 		for ref, img := range images {

@@ -8,6 +8,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/retry"
 	"github.com/blobdock/blobdock/integration/emulator"
 	"github.com/blobdock/blobdock/integration/wire"
 )
@@ -94,6 +95,12 @@ const smallParts = "&part_size=5MiB"
 func look(t testing.TB, c cloud, bucket string) driver.Bucket {
 	t.Helper()
 	return open(t, c.url(t, bucket))
+}
+
+// edit opens a bucket to change what is in it. What the store throttles is sent again.
+func edit(t testing.TB, c cloud, bucket string) driver.Bucket {
+	t.Helper()
+	return retry.Wrap(look(t, c, bucket), retry.Policy{})
 }
 
 // isGCS tells Google's store.

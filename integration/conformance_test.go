@@ -21,7 +21,7 @@ func harness(t *testing.T, c cloud) drivertest.Harness {
 	}
 	switch c := c.(type) {
 	case s3Cloud:
-		h.Name, h.ListsUploadsByKey = "s3-"+c.profile, true
+		h.Name, h.ListsUploadsByKey = "s3-"+c.profile, !c.lawful
 	case gcsCloud:
 		h.Name, h.Exceptions = "gcs", gcsExceptions
 		if c.lawful {

@@ -22,6 +22,7 @@ import (
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/laws"
 )
 
 // migrated is what a registry has that is copied from store to store.
@@ -33,8 +34,8 @@ type migrated struct {
 }
 
 // migrating fills a registry with images, an index, something that refers to an
-// image, and large blobs.
-func migrating(t *testing.T, base string) migrated {
+// image, and so many large blobs.
+func migrating(t *testing.T, base string, count int, size int64) migrated {
 	t.Helper()
 	m := migrated{images: make(map[string]ociv1.Hash)}
 	for _, at := range []string{"team/app:v1", "team/app:v2", "other:latest"} {
@@ -54,10 +55,6 @@ func migrating(t *testing.T, base string) migrated {
 	m.signed = m.images["team/app:v1"]
 	m.signs = sign(t, base, "team/app:v1")
 
-	count, size := 4, 10*mib
-	if full() {
-		count, size = 8, 256*mib
-	}
 	for i := range count {
 		c := content{size + int64(i), uint64(i)}
 		if err := single(t, base, fmt.Sprintf("large/%d", i%3), c); err != nil {
@@ -202,25 +199,53 @@ func watchMemory(p *process) <-chan int64 {
 	return peak
 }
 
-// TestCopy takes a registry around all stores and back. On each leg the program is
-// killed in its midst. What is in the destination by then is right, the same
-// command moves no more than the rest, and in the end every key has the same bytes.
+// leg is a copy to a store.
+type leg struct {
+	name string
+	to   cloud
+}
+
+// TestCopy takes a registry around all stores and back, in full runs also around those
+// behind laws. On each leg the program is killed in its midst. What is in the destination
+// by then is right, the same command moves no more than the rest, and in the end every key
+// has the same bytes.
 func TestCopy(t *testing.T) {
 	t.Parallel()
-	minio := onMinIO(emulator.Start(t))
-	var from cloud = minio
-	source := minio.newBucket(t)
-	pushed := migrating(t, serve(t, inParts(t, minio, source)).URL)
-	want := sums(t, look(t, minio, source))
+	const few, small = 4, 10 * mib
+	t.Run("emulators", func(t *testing.T) {
+		t.Parallel()
+		count, size := few, small
+		if full() {
+			count, size = 8, 256*mib
+		}
+		minio := onMinIO(emulator.Start(t))
+		copies(t, minio, []leg{
+			{"s3 to azure", azureCloud{Azure: emulator.StartAzure(t)}},
+			{"azure to gcs", gcsCloud{GCS: emulator.StartGCS(t)}},
+			{"gcs to s3", minio},
+		}, count, size)
+	})
+	if !full() {
+		return
+	}
+	t.Run("laws", func(t *testing.T) {
+		t.Parallel()
+		var legs []leg
+		for _, j := range jurisdictions {
+			c, _ := j.open(t, laws.Options{})
+			legs = append(legs, leg{"to " + j.name, c})
+		}
+		copies(t, onMinIO(emulator.Start(t)), legs, few, small)
+	})
+}
 
-	for _, leg := range []struct {
-		name string
-		to   cloud
-	}{
-		{"s3 to azure", azureCloud{Azure: emulator.StartAzure(t)}},
-		{"azure to gcs", gcsCloud{GCS: emulator.StartGCS(t)}},
-		{"gcs to s3", minio},
-	} {
+// copies copies a registry from leg to leg.
+func copies(t *testing.T, from cloud, legs []leg, count int, size int64) {
+	t.Helper()
+	source := from.newBucket(t)
+	pushed := migrating(t, serve(t, inParts(t, from, source)).URL, count, size)
+	want := sums(t, look(t, from, source))
+	for _, leg := range legs {
 		to := leg.to
 		bucket := to.newBucket(t)
 		inside := look(t, to, bucket)

@@ -14,7 +14,8 @@ import (
 // TestMetrics compares what the program says that it has asked the store with what
 // went over the wire.
 func TestMetrics(t *testing.T) {
-	onEach(t, func(t *testing.T, direct cloud) {
+	t.Parallel()
+	onAll(t, storesWith(t, unhurried()), func(t *testing.T, _ store, direct cloud) {
 		c, proxy := direct.through(t)
 		o := observing(t, c.env(t), c.bare(direct.newBucket(t))+smallParts)
 		small, large := content{64 * kib, 1}, content{12 * mib, 2}

@@ -3,23 +3,41 @@ package integration_test
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/blobdock/blobdock/integration/laws"
 )
 
 // TestOverload pushes many more blobs at once than the memory budget has room for.
 // All succeed: those that don't fit wait. Afterwards nothing is left of them in the
 // process.
 func TestOverload(t *testing.T) {
-	const size, budget = 4 * mib, 64 * mib
-	pushes := 100
+	stores := slices.Clone(clouds[:1])
 	if full() {
-		pushes = 500
+		stores = append(stores, lawful(laws.Options{})...)
 	}
-	store := clouds[0].open(t)
+	for _, s := range stores {
+		t.Run(s.name, func(t *testing.T) {
+			s.run(t, func(t *testing.T) {
+				c := s.open(t)
+				pushes := 100
+				if full() && !underLaws(c) {
+					pushes = 500
+				}
+				overload(t, c, pushes)
+			})
+		})
+	}
+}
+
+func overload(t *testing.T, store cloud, pushes int) {
+	t.Helper()
+	const size, budget = 4 * mib, 64 * mib
 	storage := store.bare(store.newBucket(t)) + "&memory_budget=64MiB"
 	debug := freeAddr(t)
 	config := byFile(t, storage)

@@ -23,7 +23,7 @@ func probed(t *testing.T, b driver.Bucket) map[string]probe.Result {
 // TestProbe finds nothing missing where all is allowed, and leaves nothing.
 func TestProbe(t *testing.T) {
 	onEach(t, func(t *testing.T, c cloud) {
-		b := look(t, c, c.newBucket(t))
+		b := edit(t, c, c.newBucket(t))
 		for name, r := range probed(t, b) {
 			// fake-gcs-server ignores conditions on a compose.
 			if r.Status == probe.Failed && (name != "conditional complete" || !keepsSources(c)) {

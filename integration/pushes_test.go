@@ -22,7 +22,7 @@ var fair = weather{name: "fair"}
 
 // weathers are those to try under the laws: of the stores that speak S3 all on Amazon's.
 func (j jurisdiction) weathers() []weather {
-	if j.maker == laws.StoreS3 && j.set != "aws" {
+	if j.maker == laws.StoreS3 && j.name != "s3-aws" {
 		return []weather{fair}
 	}
 	return weathers[j.maker]

@@ -31,7 +31,8 @@ type login struct {
 // it: the log at its most talkative, every trace, the metrics, the errors that clients
 // get. None of it has a credential, or a signature that works as one.
 func TestNoSecretShows(t *testing.T) {
-	onEach(t, func(t *testing.T, direct cloud) {
+	t.Parallel()
+	onAll(t, storesWith(t, unhurried()), func(t *testing.T, _ store, direct cloud) {
 		bucket := direct.newBucket(t)
 		for name, in := range logins(t, direct, bucket) {
 			t.Run(name, func(t *testing.T) { tells(t, direct, bucket, in) })
@@ -140,7 +141,11 @@ func logins(t *testing.T, c cloud, bucket string) map[string]login {
 	t.Helper()
 	switch c := c.(type) {
 	case s3Cloud:
-		return map[string]login{"keys": {c.env(t), []string{c.SecretKey}, "X-Amz-Signature"}, "session": temporary(t, c.S3)}
+		ways := map[string]login{"keys": {c.env(t), []string{c.SecretKey}, "X-Amz-Signature"}}
+		if !c.lawful { // laws that sign requests anew know the store's own keys alone
+			ways["session"] = temporary(t, c.S3)
+		}
+		return ways
 	case gcsCloud:
 		env := c.env(t)
 		file, err := os.ReadFile(strings.TrimPrefix(env[0], "GOOGLE_APPLICATION_CREDENTIALS="))
@@ -185,7 +190,7 @@ func sharedAccess(t *testing.T, c azureCloud, container string) login {
 		t.Fatal(err)
 	}
 	signed, err := sas.BlobSignatureValues{
-		Protocol: sas.ProtocolHTTPSandHTTP, ExpiryTime: time.Now().Add(time.Hour).UTC(), ContainerName: container,
+		Protocol: sas.ProtocolHTTPSandHTTP, StartTime: time.Now().Add(-time.Minute).UTC(), ExpiryTime: time.Now().Add(time.Hour).UTC(), ContainerName: container,
 		Permissions: (&sas.ContainerPermissions{Read: true, Add: true, Create: true, Write: true, Delete: true, List: true}).String(),
 	}.SignWithSharedKey(key)
 	if err != nil {

@@ -86,7 +86,7 @@ func TestDeleteArrivesLate(t *testing.T) {
 		}
 		slow, proxy := c.through(t)
 		bucket := c.newBucket(t)
-		b, direct := look(t, slow, bucket), look(t, c, bucket)
+		b, direct := look(t, slow, bucket), edit(t, c, bucket)
 		write := func() {
 			t.Helper()
 			if _, err := direct.Put(t.Context(), "key", io.NewSectionReader(strings.NewReader("x"), 0, 1), driver.WriteOptions{}); err != nil {
@@ -96,8 +96,8 @@ func TestDeleteArrivesLate(t *testing.T) {
 		write()
 		proxy.Intercept(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.Method == http.MethodDelete {
-				time.Sleep(3100 * time.Millisecond)
 				write()
+				time.Sleep(3100 * time.Millisecond)
 			}
 			next.ServeHTTP(w, r)
 		})

@@ -46,6 +46,7 @@ var s3Proofs = map[string]func(*testing.T){
 	"full-object-sum":            fullObjectSum,
 	"parts-all-named":            partsAllNamed,
 	"equal-parts":                equalParts,
+	"list-uploads":               listUploads,
 	"archived":                   archived,
 	"etag-opaque":                etagOpaque,
 	"versioned":                  versioned,

@@ -185,6 +185,12 @@ func s3Laws() []Law {
 			Source:  "https://developers.cloudflare.com/r2/objects/upload-objects/ https://github.com/cloudflare/cloudflare-docs/pull/9549",
 			enforce: equalParts,
 		},
+		{
+			Name: "list-uploads", Sets: every,
+			Rule:    "uploads under way are listed by any prefix of their keys, up to 1,000 on a page",
+			Source:  "https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html",
+			enforce: listUploads,
+		},
 		// States of buckets and objects.
 		{
 			Name: "archived", Sets: []string{"aws"},
