@@ -3,7 +3,6 @@ package file
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -45,13 +44,13 @@ func (b *Bucket) tryOut(v *volume) (time.Duration, error) {
 		lacks = append(lacks, "hard links ("+why+")")
 	}
 	if v.folder == "." {
-		if why := b.tryLocks(f); why != "" {
-			lacks = append(lacks, "file locks ("+why+"; on NFS 3 they need lock managers at both ends and a mount without nolock)")
+		if _, err := b.disk.lock(f); err != nil {
+			lacks = append(lacks, "file locks ("+reason(err)+"; on NFS 3 they need lock managers at both ends and a mount without nolock)")
 		}
 	}
 	if len(lacks) > 0 {
 		return 0, fmt.Errorf("folder %s is on a file system without %s: use ext4, XFS, Btrfs, ZFS or NFS 4, or object storage: %w",
-			b.path(v.folder), strings.Join(lacks, ", without "), ErrFileSystem)
+			b.path(v.folder), strings.Join(lacks, " and without "), ErrFileSystem)
 	}
 	return step, nil
 }
@@ -84,29 +83,7 @@ func (b *Bucket) tryLinks(name string) (why string, err error) {
 		}
 		return "", err
 	}
-	if err := b.disk.link(name, second); !errors.Is(err, fs.ErrExist) {
-		return "one replaces a file that is there", nil
-	}
 	return "", nil
-}
-
-// tryLocks tells why files can't be locked, "" where they can.
-func (b *Bucket) tryLocks(f *os.File) (why string) {
-	if got, err := b.disk.lock(f); err != nil || !got {
-		return reason(err)
-	}
-	again, err := b.disk.openLock(f.Name())
-	if err != nil {
-		return reason(err)
-	}
-	defer func() { _ = again.Close() }()
-	switch got, err := b.disk.lock(again); {
-	case err != nil:
-		return reason(err)
-	case got && locksExclude:
-		return "two have one lock at the same time"
-	}
-	return ""
 }
 
 // reason is what the system says, without the path.

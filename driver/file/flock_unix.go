@@ -8,9 +8,6 @@ import (
 	"syscall"
 )
 
-// locksExclude tells that a lock keeps others away.
-const locksExclude = true
-
 // tryLock locks f for this process and reports whether nobody else has it.
 func tryLock(f *os.File) (bool, error) {
 	for {
