@@ -35,18 +35,29 @@ func newRegistry(t *testing.T) (dir string) {
 	return dir
 }
 
-// elsewhere are folders to move a part of a registry to: on the same volume, and on
-// another.
+// inMemory is a folder of a file system that is kept in memory: another one than that of
+// t.TempDir, and a faster one.
+func inMemory(t *testing.T) (dir string, ok bool) {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "blobdock-test-")
+	if err != nil {
+		return t.TempDir(), false
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir, true
+}
+
+// elsewhere are folders to move a part of a registry to: on the volume of t.TempDir, and
+// on another.
 func elsewhere(t *testing.T) map[string]func(t *testing.T) string {
 	t.Helper()
 	return map[string]func(*testing.T) string{
 		"same volume": func(t *testing.T) string { return t.TempDir() },
 		"other volume": func(t *testing.T) string {
-			dir, err := os.MkdirTemp("/dev/shm", "blobdock-test-")
-			if err != nil {
-				t.Skipf("there is no second volume: %v", err)
+			dir, ok := inMemory(t)
+			if !ok {
+				t.Skip("there is no second volume")
 			}
-			t.Cleanup(func() { _ = os.RemoveAll(dir) })
 			return dir
 		},
 	}
