@@ -23,6 +23,10 @@ type Features struct {
 	PartSize    int64 // bytes of an upload's first parts or pieces
 	Concurrency int   // of them in flight
 	Copying     CopyPlan
+	// PageSize is the entries that a listing asks for at a time which may stop early; 0 is
+	// MaxPage. Files say less: an entry costs them a call of the system, and a request
+	// nothing.
+	PageSize int
 
 	// Uploads sends objects in parts. nil where the store has no multipart uploads (GCS,
 	// files): there Concat joins objects.

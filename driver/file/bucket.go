@@ -12,10 +12,10 @@
 // keeps the version that it began with. The ETag is made of the file's inode
 // number, modification time and size. The kernel's clock ticks slowly and inode
 // numbers are soon used again, so two versions could look alike: each write
-// therefore sets the modification time itself, in nanoseconds, to a value that
-// grows with every write. An inode number can come back only after its file is
-// gone, hence at a later time. The time of the last status change is no part of
-// it: making and removing links changes that while the content stays.
+// therefore sets the modification time itself, as finely as the file system keeps
+// it, to a value that grows with every write. An inode number can come back only
+// after its file is gone, hence at a later time. The time of the last status change
+// is no part of it: making and removing links changes that while the content stays.
 //
 // # Conditions
 //
@@ -25,13 +25,43 @@
 // takes no lock. A delete of one version takes the lock as well. Nothing bounds the
 // time at which the kernel carries it out, so NotAfter is not offered.
 //
+// # What the file system must offer
+//
+// Writes need hard links, flock, and modification times of a microsecond or finer:
+// ext4, XFS, Btrfs, ZFS and NFS 4 have them, FAT and most FUSE file systems don't.
+// The first write finds out, before it writes an object, and every write fails with
+// [ErrFileSystem] until that is mended. Reading needs nothing.
+//
 // # Folders
 //
 // A key can't be a folder of other keys as well: such a write is Invalid. Folders
 // that a delete leaves empty are removed, for distribution takes an empty folder
 // below _manifests/tags for a tag. Empty folders that others left are not listed.
-// The folder .blobdock holds temporary files and locks; keys below it are Invalid. Symbolic links are no objects, and never lead out of the
-// root.
+// Folders of the name .blobdock, at whatever depth, hold temporary files and locks;
+// keys through them are Invalid. Temporary files that a crash left are removed by a
+// later write, a day after they were last written to.
+//
+// A missing root is an empty bucket, and the first write makes it: reading creates
+// nothing.
+//
+// # Symlinks and mounts
+//
+// Symlinks to folders and files are followed by every method, wherever they lead, as
+// distribution's filesystem driver follows them. A symlink to a file is replaced by a
+// write to its key and removed by a delete; its target stays as it is. A symlink
+// whose target is missing makes every method fail that has to know what is behind it,
+// with Unavailable: its keys are neither absent nor left out of listings. A listing
+// that gets to a symlink which leads back to a folder that it lies in is Invalid.
+// Other file systems may be mounted below the root; a write keeps its temporary file
+// where it can be renamed from, in a folder .blobdock of the mount. Two keys must not
+// lead to one file.
+//
+// # Foreign folders
+//
+// Listings leave out folders that this process may not read and whose name no registry
+// writes: lost+found, .snapshots, "System Volume Information". Names of registries are
+// made of letters, digits, "_", "-" and ".", and don't begin with a dot. A folder of
+// such a name that can't be read is an error, since it may hold objects.
 package file
 
 import (
@@ -41,21 +71,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/blobdock/blobdock/driver"
-)
-
-// What lies in the root beside objects.
-const (
-	reserved = ".blobdock"
-	tempDir  = reserved + "/tmp"
-	lockDir  = reserved + "/locks"
-	// uploadDir is where earlier versions kept uploads in parts, each in a folder.
-	uploadDir = reserved + "/uploads"
 )
 
 const (
@@ -64,20 +85,16 @@ const (
 	maxFile = 16<<40 - 4<<10
 	// maxParts bounds the files that one Concat joins; it is S3's number.
 	maxParts = 10_000
-)
-
-const (
-	// staleTemp is the age of temporary files that a crash must have left.
-	staleTemp = 24 * time.Hour
-	// staleUpload is the age at which earlier versions' sweeps took an upload for
-	// abandoned. Replicas of such a version may still run.
-	staleUpload = 7 * 24 * time.Hour
+	// pageSize is how many entries are described before anybody has asked for them. It
+	// is what clients ask for by default where they page through tags.
+	pageSize = 100
 )
 
 // Options tune a bucket. The zero value is safe.
 type Options struct {
-	// NoCreate makes a missing root NoBucket instead of creating it. Use it where
-	// the root is a mount point, which should not be filled while it is unmounted.
+	// NoCreate makes a missing root NoBucket instead of an empty bucket that the first
+	// write creates. Use it where the root is a mount point, which should not be filled
+	// while it is unmounted.
 	NoCreate bool
 	// NoSync leaves it to the kernel when writes reach the disk: faster, and a
 	// power cut may lose or truncate what was acknowledged.
@@ -88,28 +105,28 @@ type Options struct {
 type Bucket struct {
 	dir     string // absolute
 	options Options
+	disk    disk
 	last    atomic.Int64 // latest modification time given out, in nanoseconds
 	stripes [stripes]chan struct{}
 
-	mu     sync.Mutex
-	opened *root
+	mu sync.Mutex
+	// root is the open folder: it keeps its file system from being unmounted, and what
+	// is below the mount point from being taken for the bucket.
+	root *os.File
+
+	volumesMu sync.Mutex
+	volumes   map[string]*volume // by the key of their folder
+
+	listings listings
 }
 
-// root is the bucket's folder once it is open.
-type root struct {
-	*os.Root
-	// coarse tells that the file system rounds times, so that ETags are unsure.
-	coarse bool
-}
-
-// New makes a bucket of the folder dir. The folder is opened, and created if
-// need be, at the first call.
+// New makes a bucket of the folder dir, which is opened at the first call.
 func New(dir string, o Options) (*Bucket, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("folder %q: %w", dir, err)
 	}
-	b := &Bucket{dir: abs, options: o}
+	b := &Bucket{dir: abs, options: o, volumes: make(map[string]*volume)}
 	for i := range b.stripes {
 		b.stripes[i] = make(chan struct{}, 1)
 	}
@@ -120,8 +137,9 @@ func New(dir string, o Options) (*Bucket, error) {
 func (b *Bucket) Features() driver.Features {
 	all := driver.AllConds
 	return driver.Features{
-		Name:  "file",
-		Parts: limits,
+		Name:     "file",
+		Parts:    limits,
+		PageSize: pageSize,
 		Conds: driver.Conds{
 			Put: all, Copy: all, Concat: all, Delete: driver.CondIfMatch,
 		},
@@ -136,115 +154,77 @@ var limits = driver.PartLimits{MinSize: 1, MaxSize: maxFile, MaxParts: maxParts,
 func (b *Bucket) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.opened == nil {
+	if b.root == nil {
 		return nil
 	}
-	err := b.opened.Close()
-	b.opened = nil
+	err := b.root.Close()
+	b.root = nil
 	return err
 }
 
-// begin checks ctx and the keys, and opens the root.
-func (b *Bucket) begin(ctx context.Context, keys ...string) (*root, error) {
+// begin checks ctx and the keys, and opens the root if it is there.
+func (b *Bucket) begin(ctx context.Context, keys ...string) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	for _, key := range keys {
 		if err := checkKey(key); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.opened != nil {
-		return b.opened, nil
+	if b.root != nil {
+		return nil
 	}
-	r, err := b.open()
+	root, err := b.openRoot()
+	if errors.Is(err, driver.NoBucket) && !b.options.NoCreate {
+		return nil
+	}
+	b.root = root
+	return err
+}
+
+func (b *Bucket) openRoot() (*os.File, error) {
+	f, err := b.disk.openFolder(b.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, lerr := b.disk.lstat(b.dir); lerr == nil {
+			return nil, b.brokenLink(b.dir)
+		}
+		return nil, fmt.Errorf("folder %s does not exist: %w", b.dir, driver.NoBucket)
+	}
 	if err != nil {
 		return nil, err
 	}
-	b.opened = r
-	return r, nil
-}
-
-func (b *Bucket) open() (*root, error) {
-	dir, err := os.OpenRoot(b.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if b.options.NoCreate {
-			return nil, fmt.Errorf("folder %s: %w", b.dir, driver.NoBucket)
-		}
-		if err := os.MkdirAll(b.dir, 0o777); err != nil {
-			return nil, kind(err)
-		}
-		dir, err = os.OpenRoot(b.dir)
-	}
-	if err != nil {
-		return nil, kind(err)
-	}
-	r := &root{Root: dir}
-	// A root that can't be written to is still good for reading: whoever writes
-	// gets the error then.
-	for _, d := range []string{tempDir, lockDir} {
-		if r.MkdirAll(d, 0o777) != nil {
-			return r, nil //nolint:nilerr // see above
-		}
-	}
-	r.coarse = b.roundsTimes(r)
-	r.dropStale(tempDir, staleTemp)
-	r.dropStale(uploadDir, staleUpload)
-	return r, nil
-}
-
-// roundsTimes tries whether a file keeps a time to the nanosecond.
-func (b *Bucket) roundsTimes(r *root) bool {
-	name, f, err := r.temp()
-	if err != nil {
-		return false
-	}
-	defer r.drop(name)
-	defer func() { _ = f.Close() }()
-	want := time.Unix(1_000_000_000, 123_456_789)
-	if err := r.Chtimes(name, want, want); err != nil {
-		return true
-	}
 	info, err := f.Stat()
-	return err == nil && !info.ModTime().Equal(want)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder: %w", b.dir, driver.Invalid)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
-// dropStale removes what is in a folder and has not changed for so long that nobody can
-// be writing it any more.
-func (r *root) dropStale(dir string, age time.Duration) {
-	d, err := r.Open(dir)
-	if err != nil {
-		return
+// path is where the file at key is; "." is the root.
+func (b *Bucket) path(key string) string {
+	if key == "." {
+		return b.dir
 	}
-	defer func() { _ = d.Close() }()
-	names, _ := d.Readdirnames(-1)
-	for _, name := range names {
-		name = dir + "/" + name
-		if info, err := r.Lstat(name); err == nil && time.Since(info.ModTime()) > age {
-			_ = r.RemoveAll(name)
-		}
-	}
+	return b.dir + string(filepath.Separator) + filepath.FromSlash(key)
 }
 
 func checkKey(key string) error {
 	if err := driver.CheckKey(key); err != nil {
 		return err
 	}
-	if first, _, _ := strings.Cut(key, "/"); first == reserved {
-		return fmt.Errorf("key %q lies in the folder %s, which is reserved: %w", key, reserved, driver.Invalid)
+	if slices.Contains(strings.Split(key, "/"), reserved) {
+		return fmt.Errorf("key %q lies in a folder %s, which is reserved: %w", key, reserved, driver.Invalid)
+	}
+	// Windows has names that lead elsewhere.
+	if name := filepath.FromSlash(key); !filepath.IsLocal(name) || filepath.ToSlash(name) != key {
+		return fmt.Errorf("key %q can't be a file's name on this system: %w", key, driver.Invalid)
 	}
 	return nil
-}
-
-// tick is a time that is later than all before it.
-func (b *Bucket) tick() time.Time {
-	for {
-		last := b.last.Load()
-		now := max(time.Now().UnixNano(), last+1)
-		if b.last.CompareAndSwap(last, now) {
-			return time.Unix(0, now)
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -21,8 +22,7 @@ func (b *Bucket) concat(ctx context.Context, q driver.ConcatRequest) (driver.Obj
 }
 
 func (b *Bucket) joinTo(ctx context.Context, q driver.ConcatRequest) (driver.Object, error) {
-	r, err := b.begin(ctx, q.Key)
-	if err = cmp.Or(err, q.Check(limits)); err != nil {
+	if err := cmp.Or(b.begin(ctx, q.Key), q.Check(limits)); err != nil {
 		return driver.Object{}, err
 	}
 	for _, s := range q.Sources {
@@ -30,84 +30,95 @@ func (b *Bucket) joinTo(ctx context.Context, q driver.ConcatRequest) (driver.Obj
 			return driver.Object{}, fmt.Errorf("source: %w", err)
 		}
 	}
-	if err := r.holds(q.Key, q.Options.Cond); err != nil {
+	if err := b.holds(q.Key, q.Options.Cond); err != nil {
 		return driver.Object{}, err
 	}
-	if len(q.Sources) == 1 && q.DeleteSources && q.Sources[0].Key != q.Key {
-		return b.move(ctx, r, q.Sources[0], q.Key, q.Options.Cond)
+	if len(q.Sources) == 1 && q.DeleteSources {
+		can, err := b.canMove(q.Sources[0].Key, q.Key)
+		if err != nil {
+			return driver.Object{}, err
+		}
+		if can {
+			return b.move(ctx, q.Sources[0], q.Key, q.Options.Cond)
+		}
 	}
-	name, versions, err := b.join(ctx, r, q)
+	versions := make([]string, len(q.Sources))
+	obj, err := b.publish(ctx, q.Key, q.Options.Cond, func(w io.Writer) (err error) {
+		for i, s := range q.Sources {
+			if versions[i], err = b.appendSource(ctx, w, s); err != nil {
+				return fmt.Errorf("source %q: %w", s.Key, err)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return driver.Object{}, err
 	}
-	obj, err := b.publish(ctx, r, name, q.Key, q.Options.Cond)
-	if err != nil {
-		r.drop(name)
-		return driver.Object{}, err
-	}
-	if q.DeleteSources && !r.coarse {
+	if q.DeleteSources {
 		for i, s := range q.Sources {
 			if s.Key != q.Key {
 				// The object is there; a source that stays is allowed to.
-				_ = b.remove(ctx, r, s.Key, versions[i])
+				_ = b.remove(ctx, s.Key, versions[i])
 			}
 		}
 	}
 	return obj, nil
 }
 
+// canMove reports whether a rename brings src to dst. It can't from volume to volume, and
+// would take a symlink for the file.
+func (b *Bucket) canMove(src, dst string) (bool, error) {
+	from, err := b.writable(src)
+	if err != nil {
+		return false, err
+	}
+	to, err := b.writable(dst)
+	if err != nil || src == dst || from != to {
+		return false, err
+	}
+	info, err := b.disk.lstat(b.path(src))
+	return err == nil && info.Mode().IsRegular(), nil // join finds out what is wrong
+}
+
 // move renames the file of src.
-func (b *Bucket) move(ctx context.Context, r *root, src driver.Object, dst string, c driver.Cond) (driver.Object, error) {
-	unlock, err := b.lockKeys(ctx, r, src.Key, dst)
+func (b *Bucket) move(ctx context.Context, src driver.Object, dst string, c driver.Cond) (driver.Object, error) {
+	unlock, err := b.lockKeys(ctx, src.Key, dst)
 	if err != nil {
 		return driver.Object{}, err
 	}
 	defer unlock()
-	info, err := r.find(src.Key)
+	info, err := b.find(src.Key)
 	if err == nil {
-		err = pinned(r.object(src.Key, info), src)
+		err = pinned(object(src.Key, info), src)
 	}
 	if err != nil {
 		return driver.Object{}, fmt.Errorf("source %q: %w", src.Key, err)
 	}
-	info, made, err := r.place(src.Key, dst, c)
+	info, made, err := b.place(b.path(src.Key), dst, c)
 	if err != nil {
 		return driver.Object{}, err
 	}
 	// A move by link that was cut short leaves two names of one file, and rename
 	// between such two does nothing.
-	r.drop(src.Key)
-	if err := cmp.Or(b.syncFolders(r, dst, made), b.syncFolders(r, src.Key, false)); err != nil {
+	b.drop(b.path(src.Key))
+	left := b.prune(src.Key)
+	if err := cmp.Or(b.syncFolders(path.Dir(dst), made), b.syncFolders(left, false)); err != nil {
 		return driver.Object{}, &done{err}
 	}
-	r.prune(src.Key)
-	return r.object(dst, info), nil
+	return object(dst, info), nil
 }
 
-// join makes a temporary file of the sources, and returns the version of each.
-func (b *Bucket) join(ctx context.Context, r *root, q driver.ConcatRequest) (name string, versions []string, err error) {
-	versions = make([]string, len(q.Sources))
-	name, err = b.write(r, func(w io.Writer) error {
-		for i, s := range q.Sources {
-			if versions[i], err = r.appendSource(ctx, w, s); err != nil {
-				return fmt.Errorf("source %q: %w", s.Key, err)
-			}
-		}
-		return nil
-	})
-	return name, versions, err
-}
-
-func (r *root) appendSource(ctx context.Context, w io.Writer, s driver.Object) (version string, err error) {
-	f, info, err := r.openVersion(s.Key, s.ETag)
+// appendSource writes the content of s to w, and returns its version.
+func (b *Bucket) appendSource(ctx context.Context, w io.Writer, s driver.Object) (version string, err error) {
+	f, info, err := b.openVersion(s.Key, s.ETag)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = f.Close() }()
-	if err := pinned(r.object(s.Key, info), s); err != nil {
+	if err := pinned(object(s.Key, info), s); err != nil {
 		return "", err
 	}
-	return etag(info), copyRange(ctx, w, f, 0, info.Size())
+	return etag(info), copyRange(ctx, w, f, info.Size())
 }
 
 // pinned is a Mismatch unless have is what want describes.

@@ -19,38 +19,26 @@ func (b *Bucket) copyObject(ctx context.Context, q driver.CopyRequest) (driver.O
 }
 
 func (b *Bucket) copyTo(ctx context.Context, q driver.CopyRequest) (driver.Object, error) {
-	r, err := b.begin(ctx, q.Src.Key, q.Dst)
-	if err = cmp.Or(err, q.Check()); err != nil {
+	if err := cmp.Or(b.begin(ctx, q.Src.Key, q.Dst), q.Check()); err != nil {
 		return driver.Object{}, err
 	}
-	src, info, err := r.openVersion(q.Src.Key, q.Src.ETag)
+	src, info, err := b.openVersion(q.Src.Key, q.Src.ETag)
 	if err != nil {
 		return driver.Object{}, fmt.Errorf("source %q: %w", q.Src.Key, err)
 	}
 	defer func() { _ = src.Close() }()
-	if err := r.holds(q.Dst, q.Options.Cond); err != nil {
+	if err := b.holds(q.Dst, q.Options.Cond); err != nil {
 		return driver.Object{}, err
 	}
-	name, err := b.write(r, func(w io.Writer) error { return copyRange(ctx, w, src, 0, info.Size()) })
-	if err != nil {
-		return driver.Object{}, err
-	}
-	obj, err := b.publish(ctx, r, name, q.Dst, q.Options.Cond)
-	if err != nil {
-		r.drop(name)
-	}
-	return obj, err
+	return b.publish(ctx, q.Dst, q.Options.Cond, func(w io.Writer) error { return copyRange(ctx, w, src, info.Size()) })
 }
 
 // step is how much is copied between two looks at the context.
 const step = 64 << 20
 
-// copyRange copies inside the kernel (copy_file_range), which shares the blocks
+// copyRange copies n bytes inside the kernel (copy_file_range), which shares the blocks
 // where the file system can.
-func copyRange(ctx context.Context, w io.Writer, src *os.File, off, n int64) error {
-	if _, err := src.Seek(off, io.SeekStart); err != nil {
-		return err
-	}
+func copyRange(ctx context.Context, w io.Writer, src *os.File, n int64) error {
 	for n > 0 {
 		if err := ctx.Err(); err != nil {
 			return err

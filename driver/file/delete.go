@@ -3,7 +3,6 @@ package file
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
@@ -11,40 +10,42 @@ import (
 
 // Delete removes the object at key, and the folders that it leaves empty.
 func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
-	r, err := b.begin(ctx, key)
-	if err = cmp.Or(err, b.Features().Conds.CheckDelete(o, time.Now())); err != nil {
-		return fail(driver.OpDelete, key, err)
+	err := cmp.Or(b.begin(ctx, key), b.Features().Conds.CheckDelete(o, time.Now()))
+	if err == nil {
+		err = b.remove(ctx, key, o.IfVersion)
 	}
-	return fail(driver.OpDelete, key, b.remove(ctx, r, key, o.IfVersion))
+	return fail(driver.OpDelete, key, err)
 }
 
 // remove deletes the file at key if it has the version; "" is any.
-func (b *Bucket) remove(ctx context.Context, r *root, key, version string) error {
-	if version != "" && r.coarse {
-		return fmt.Errorf("the file system rounds times, versions can't be told apart: %w", driver.Unsupported)
-	}
-	if _, err := r.find(key); err != nil {
+func (b *Bucket) remove(ctx context.Context, key, version string) error {
+	if _, err := b.find(key); err != nil {
+		if isAbsent(err) {
+			b.prune(key) // a delete that was cut short may have left empty folders
+		}
 		return unlessAbsent(err)
 	}
-	unlock, err := b.lockKeys(ctx, r, key)
+	if _, err := b.writable(key); err != nil {
+		return err
+	}
+	unlock, err := b.lockKeys(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	info, err := r.find(key)
+	info, err := b.find(key)
 	if err != nil {
 		return unlessAbsent(err)
 	}
 	if err := matches(info, version); err != nil {
 		return err
 	}
-	if err := r.Remove(key); err != nil {
+	if err := b.disk.remove(b.path(key)); err != nil {
 		return unlessAbsent(err)
 	}
-	if err := b.syncFolders(r, key, false); err != nil {
+	if err := b.syncFolders(b.prune(key), false); err != nil {
 		return &done{err}
 	}
-	r.prune(key)
 	return nil
 }
 

@@ -20,6 +20,8 @@ var kinds = []struct {
 	{syscall.EROFS, driver.Denied},
 	{syscall.ENAMETOOLONG, driver.Invalid},
 	{syscall.EISDIR, driver.Invalid},
+	{syscall.ELOOP, driver.Invalid},
+	{syscall.EXDEV, driver.Unsupported}, // between the quotas of two projects
 	{syscall.ENOSPC, driver.Unavailable},
 	{syscall.EIO, driver.Unavailable},
 	{syscall.EMFILE, driver.Unavailable},

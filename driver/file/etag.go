@@ -15,19 +15,14 @@ func etag(info fs.FileInfo) string {
 	return fmt.Sprintf("\"%x-%x-%x\"", inode(info), info.ModTime().UnixNano(), info.Size())
 }
 
-// object describes the file. Its ETag is its version, unless the file system rounds
-// the times that ETags are made of.
-func (r *root) object(key string, info fs.FileInfo) driver.Object {
+// object describes the file. Its ETag is its version.
+func object(key string, info fs.FileInfo) driver.Object {
 	tag := etag(info)
-	version := tag
-	if r.coarse {
-		version = ""
-	}
 	return driver.Object{
 		Key:         key,
 		Size:        info.Size(),
 		ETag:        tag,
-		Version:     version,
+		Version:     tag,
 		ModTime:     info.ModTime().UTC(),
 		ContentType: contentType,
 	}

@@ -27,7 +27,7 @@ const maxPoll = 20 * time.Millisecond
 
 // lockKeys keeps other writers away from keys until unlock is called. It takes locks
 // in ascending order, so that no two callers wait for each other.
-func (b *Bucket) lockKeys(ctx context.Context, r *root, keys ...string) (unlock func(), err error) {
+func (b *Bucket) lockKeys(ctx context.Context, keys ...string) (unlock func(), err error) {
 	var ns []int
 	for _, key := range keys {
 		ns = append(ns, stripe(key))
@@ -40,7 +40,7 @@ func (b *Bucket) lockKeys(ctx context.Context, r *root, keys ...string) (unlock 
 		}
 	}
 	for _, n := range slices.Compact(ns) {
-		release, err := b.lockOne(ctx, r, n)
+		release, err := b.lockOne(ctx, n)
 		if err != nil {
 			unlock()
 			return nil, err
@@ -58,13 +58,13 @@ func stripe(key string) int {
 
 // lockOne queues within the process first, so that only one of its goroutines
 // polls for the lock between processes.
-func (b *Bucket) lockOne(ctx context.Context, r *root, n int) (release func(), err error) {
+func (b *Bucket) lockOne(ctx context.Context, n int) (release func(), err error) {
 	select {
 	case b.stripes[n] <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	f, err := r.flock(ctx, fmt.Sprintf("%s/%02x", lockDir, firstStripe+n))
+	f, err := b.flock(ctx, b.path(fmt.Sprintf("%s/%02x", lockDir, firstStripe+n)))
 	if err != nil {
 		<-b.stripes[n]
 		return nil, fmt.Errorf("lock: %w", err)
@@ -75,19 +75,19 @@ func (b *Bucket) lockOne(ctx context.Context, r *root, n int) (release func(), e
 	}, nil
 }
 
-func (r *root) flock(ctx context.Context, name string) (*os.File, error) {
-	f, err := r.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+func (b *Bucket) flock(ctx context.Context, name string) (*os.File, error) {
+	f, err := b.disk.openLock(name)
 	if errors.Is(err, fs.ErrNotExist) { // somebody tidied up the root
-		if err := r.MkdirAll(lockDir, 0o777); err != nil {
+		if err := b.disk.mkdirAll(b.path(lockDir)); err != nil {
 			return nil, err
 		}
-		f, err = r.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+		f, err = b.disk.openLock(name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for pause := time.Millisecond; ; pause = min(2*pause, maxPoll) {
-		got, err := tryLock(f)
+		got, err := b.disk.lock(f)
 		if got {
 			return f, nil
 		}
@@ -103,14 +103,11 @@ func (r *root) flock(ctx context.Context, name string) (*os.File, error) {
 
 // holds checks c at key. The caller has the key's lock, or only wants to know
 // early.
-func (r *root) holds(key string, c driver.Cond) error {
+func (b *Bucket) holds(key string, c driver.Cond) error {
 	if c.IsZero() {
 		return nil
 	}
-	if c.IfMatch != "" && r.coarse {
-		return fmt.Errorf("the file system rounds times, versions can't be told apart: %w", driver.Unsupported)
-	}
-	info, err := r.find(key)
+	info, err := b.find(key)
 	there := err == nil
 	switch {
 	case err != nil && !isAbsent(err):

@@ -15,12 +15,14 @@ import (
 )
 
 // find describes the file at key; whatever is no plain file is absent.
-func (r *root) find(key string) (fs.FileInfo, error) {
-	info, err := r.Lstat(key)
-	if err != nil {
+func (b *Bucket) find(key string) (fs.FileInfo, error) {
+	info, err := b.disk.stat(b.path(key))
+	switch {
+	case leadsNowhere(err):
+		return nil, b.absent(key)
+	case err != nil:
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
+	case !info.Mode().IsRegular():
 		return nil, driver.NotFound
 	}
 	return info, nil
@@ -32,15 +34,14 @@ func isAbsent(err error) bool {
 
 // Stat describes the object at key.
 func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
-	r, err := b.begin(ctx, key)
+	if err := b.begin(ctx, key); err != nil {
+		return driver.Object{}, fail(driver.OpStat, key, err)
+	}
+	info, err := b.find(key)
 	if err != nil {
 		return driver.Object{}, fail(driver.OpStat, key, err)
 	}
-	info, err := r.find(key)
-	if err != nil {
-		return driver.Object{}, fail(driver.OpStat, key, err)
-	}
-	return r.object(key, info), nil
+	return object(key, info), nil
 }
 
 // Open reads one version of the object, whatever is written meanwhile.
@@ -53,11 +54,10 @@ func (b *Bucket) Open(ctx context.Context, key string, rng driver.Range, o drive
 }
 
 func (b *Bucket) read(ctx context.Context, key string, rng driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
-	r, err := b.begin(ctx, key)
-	if err != nil {
+	if err := b.begin(ctx, key); err != nil {
 		return nil, err
 	}
-	f, info, err := r.openVersion(key, o.IfMatch)
+	f, info, err := b.openVersion(key, o.IfMatch)
 	if err != nil {
 		return nil, err
 	}
@@ -66,16 +66,16 @@ func (b *Bucket) read(ctx context.Context, key string, rng driver.Range, o drive
 		return nil, err
 	}
 	rd := &reader{ctx: ctx, key: key, f: f, at: rng.Off, left: rng.Len}
-	return &driver.Reader{ReadCloser: rd, Object: r.object(key, info), Range: rng}, nil
+	return &driver.Reader{ReadCloser: rd, Object: object(key, info), Range: rng}, nil
 }
 
 // openVersion opens the file at key, which must have the ETag want.
-func (r *root) openVersion(key, want string) (*os.File, fs.FileInfo, error) {
+func (b *Bucket) openVersion(key, want string) (*os.File, fs.FileInfo, error) {
 	// Opening anything else, a pipe say, could block.
-	if _, err := r.find(key); err != nil {
+	if _, err := b.find(key); err != nil {
 		return nil, nil, err
 	}
-	f, err := r.Open(key)
+	f, err := b.disk.open(b.path(key))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,24 +129,15 @@ func (b *Bucket) Put(ctx context.Context, key string, content *io.SectionReader,
 }
 
 func (b *Bucket) put(ctx context.Context, key string, content *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
-	r, err := b.begin(ctx, key)
-	if err = cmp.Or(err, o.Check()); err != nil {
+	if err := cmp.Or(b.begin(ctx, key), o.Check()); err != nil {
 		return driver.Object{}, err
 	}
 	if content.Size() > maxFile {
 		return driver.Object{}, fmt.Errorf("%d bytes, at most %d fit in a file: %w", content.Size(), int64(maxFile), driver.Invalid)
 	}
 	// What is known to fail need not be written first.
-	if err := r.holds(key, o.Cond); err != nil {
+	if err := b.holds(key, o.Cond); err != nil {
 		return driver.Object{}, err
 	}
-	name, err := b.write(r, func(w io.Writer) error { return body.Copy(ctx, w, content, o.SHA256) })
-	if err != nil {
-		return driver.Object{}, err
-	}
-	obj, err := b.publish(ctx, r, name, key, o.Cond)
-	if err != nil {
-		r.drop(name)
-	}
-	return obj, err
+	return b.publish(ctx, key, o.Cond, func(w io.Writer) error { return body.Copy(ctx, w, content, o.SHA256) })
 }

@@ -13,3 +13,11 @@ func inode(info fs.FileInfo) uint64 {
 	}
 	return 0
 }
+
+// device tells file systems, and Btrfs' subvolumes, apart.
+func device(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Dev) //nolint:unconvert // narrower on some systems
+	}
+	return 0
+}
