@@ -138,8 +138,7 @@ func (w *Writer) room() int64 {
 // piece when more bytes follow: the last ones stay, which for a small blob are all there
 // ever are.
 func (w *Writer) take(ctx context.Context, block *readBlock, left int64) error {
-	p := block.bytes()
-	block.filled = 0
+	p := block.take()
 	if w.direct != nil && w.direct.there {
 		_, _ = w.hash.hashes.Write(p)
 		w.size += int64(len(p))

@@ -3,12 +3,13 @@ package upload
 import "github.com/blobdock/blobdock/blobstore/internal/memory"
 
 // A body is read into a block that is not counted: memory is asked for when there is
-// something to put there. A client that stalls holds its block, so the block is small
-// unless the body keeps filling it. A large one that is full is not copied, but becomes a
-// slab itself.
+// something to put there. A client that stalls holds its block, so the block is small until
+// the body has filled so many that it is long. A large block that is full is not copied, but
+// becomes a slab itself.
 const (
 	smallRead = 16 << 10 // TLS and HTTP/2 deliver no more at once
 	largeRead = 64 << 10
+	longBody  = 1 << 20
 )
 
 // readBlock is what a body is read into.
@@ -17,14 +18,16 @@ type readBlock struct {
 	block  memory.Block
 	filled int // bytes that were read
 	limit  int // bytes that are to be read
-	most   int // that one Read has brought
+	most   int // bytes that one Read has brought
+	// streak is how many bytes have come since a Read last filled no small block.
+	streak int
 }
 
 // begin empties the block. room is how many bytes go into the slab that there is: they are
 // read by themselves, so that a full block follows.
 func (b *readBlock) begin(room int64) {
 	size := smallRead
-	if b.most >= smallRead {
+	if b.streak >= longBody {
 		size = largeRead
 	}
 	if len(b.block.Bytes()) != size {
@@ -49,5 +52,12 @@ func (b *readBlock) read(n int) {
 // ready reports whether the bytes are to be taken now. Few bytes are at once.
 func (b *readBlock) ready() bool { return b.limit <= smallRead || b.filled == b.limit }
 
-// bytes are those that were read.
-func (b *readBlock) bytes() []byte { return b.block.Bytes()[:b.filled] }
+// take empties the block of what was read.
+func (b *readBlock) take() []byte {
+	p := b.block.Bytes()[:b.filled]
+	if b.streak += b.filled; b.most < min(b.limit, smallRead) {
+		b.streak = 0
+	}
+	b.filled = 0
+	return p
+}

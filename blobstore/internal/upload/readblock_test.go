@@ -10,27 +10,34 @@ import (
 func TestReadBlock(t *testing.T) {
 	b := readBlock{budget: memory.New(1 << 20)}
 	for i, step := range []struct {
-		room int64
-		n    int
-		want int  // bytes that the block takes
-		now  bool // a single Read makes it ready
+		room   int64
+		n      int
+		repeat int
+		want   int  // bytes that the last block takes
+		now    bool // a single Read makes it ready
 	}{
-		{0, 100, smallRead, true}, {0, smallRead, smallRead, true}, // filled at once:
-		{0, largeRead, largeRead, true}, {0, smallRead, largeRead, false},
-		{1000, 1000, 1000, true}, // 1,000 bytes more would fit the slab that there is
-		{smallRead, smallRead, smallRead, true}, {largeRead - 1, smallRead - 1, largeRead - 1, false},
-		{0, smallRead - 1, smallRead, true}, {1 << 20, 1, smallRead, true},
+		{0, 100, 1000, smallRead, true},
+		{0, smallRead, longBody / smallRead, smallRead, true}, // from now on the body is long
+		{0, largeRead, 1, largeRead, true}, {0, smallRead, 1, largeRead, false},
+		{1000, 1000, 1, 1000, true}, // 1,000 bytes more would fit the slab that there is
+		{smallRead, smallRead, 1, smallRead, true}, {largeRead - 1, smallRead - 1, 1, largeRead - 1, false},
+		{0, smallRead, 1, smallRead, true}, {1 << 20, 1, 1, smallRead, true}, // it had slowed down
 	} {
-		b.begin(step.room)
-		if n := len(b.free()); n != step.want {
-			t.Errorf("step %d: a block for %d bytes, want %d", i, n, step.want)
-		}
-		b.read(step.n)
-		if b.ready() != step.now {
-			t.Errorf("step %d: ready after %d of %d bytes: %v", i, step.n, step.want, b.ready())
-		}
-		for !b.ready() {
-			b.read(min(step.n, len(b.free())))
+		for range step.repeat {
+			b.begin(step.room)
+			if n := len(b.free()); n != step.want {
+				t.Fatalf("step %d: a block for %d bytes, want %d", i, n, step.want)
+			}
+			b.read(step.n)
+			if b.ready() != step.now {
+				t.Errorf("step %d: ready after %d of %d bytes: %v", i, step.n, step.want, b.ready())
+			}
+			for !b.ready() {
+				b.read(min(step.n, len(b.free())))
+			}
+			if got := len(b.take()); got > step.want || b.filled != 0 {
+				t.Errorf("step %d: %d bytes taken, %d left", i, got, b.filled)
+			}
 		}
 	}
 	b.block.Free()
