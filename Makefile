@@ -20,9 +20,10 @@ IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 # What runs without the race detector: distribution's own suite, for which it has no
 # memory; tests of the program, which is built without it in any case, that move
 # gigabytes in and out of it; and what has no goroutines that others don't race: our
-# registry beside distribution's, the conformance suite through the wrappers, and the
-# verification of emulators; and what measures memory.
-PLAIN := TestDistributionSuite|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
+# registry beside distribution's, the conformance suite through the wrappers and behind
+# laws, and the verification of emulators; what measures memory; and the upload engine's
+# random requests and its uploads of ten thousand pieces, which are long.
+PLAIN := TestDistributionSuite|TestDriverUnderLaws|TestModel|TestTenThousandPieces|TestCheckpointsInMemory|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
 
 # Much of what the tests do is waiting for a store.
 TESTFLAGS ?= -race -parallel 4 -timeout 25m
@@ -40,14 +41,14 @@ build:
 # container, if a Docker engine can be had. One that is started for these is none of the
 # others' business.
 test: provision
-	@elsewhere=$$(grep -rlE '^func ($(PLAIN))\(' --include='*_test.go' . | grep -vE '^\./(registry|integration|integration/verify)/[^/]*$$'); \
+	@elsewhere=$$(grep -rlE '^func ($(PLAIN))\(' --include='*_test.go' . | grep -vE '^\./(registry|blobstore/internal/upload|integration|integration/verify)/[^/]*$$'); \
 		[ -z "$$elsewhere" ] || { echo "a name in PLAIN, which test-plain does not run there: $$elsewhere"; exit 1; }
 	$(GO) test $(TESTFLAGS) -skip '^($(PLAIN))$$' ./...
 	BLOBDOCK_EMULATOR=$${BLOBDOCK_EMULATOR:-$$(docker info >/dev/null 2>&1 || echo native)} \
 		$(MAKE) --no-print-directory -j3 test-plain test-bench test-docker
 
 test-plain: provision
-	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run '^($(PLAIN))$$' ./registry ./integration ./integration/verify
+	GOMEMLIMIT=8GiB $(GO) test -timeout 20m -run '^($(PLAIN))$$' ./registry ./blobstore/internal/upload ./integration ./integration/verify
 
 test-bench: provision
 	cd bench && $(GO) test -timeout 10m ./...

@@ -65,7 +65,7 @@ func plainly(t testing.TB, c cloud) cloud {
 }
 
 // sampled are the tests that run under laws in each run, and not in full runs alone.
-var sampled = []string{"TestDriver", "TestUploadMovesBetweenReplicas", "TestAppendBlobs"}
+var sampled = []string{"TestUploadMovesBetweenReplicas", "TestAppendBlobs"}
 
 // stores are those that a test runs on: the emulators as they are, and the emulators
 // behind the laws of the stores that they stand for.
@@ -76,11 +76,16 @@ func stores(t *testing.T) []store {
 
 func storesWith(t *testing.T, o laws.Options) []store {
 	t.Helper()
-	all := slices.Clone(clouds)
 	if name, _, _ := strings.Cut(t.Name(), "/"); full() || slices.Contains(sampled, name) {
-		for _, j := range jurisdictions {
-			all = append(all, j.store(o))
-		}
+		return slices.Concat(clouds, lawful(o))
+	}
+	return clouds
+}
+
+// lawful are the emulators behind laws.
+func lawful(o laws.Options) (all []store) {
+	for _, j := range jurisdictions {
+		all = append(all, j.store(o))
 	}
 	return all
 }

@@ -38,7 +38,7 @@ func TestCutNetwork(t *testing.T) {
 		wg.Go(func() {
 			began := time.Now()
 			done[i] = stream(t, p.url, "cut", content{int64(1+i%3) * 4 * mib, uint64(i)}, i%2 == 0) == nil
-			if took := time.Since(began); took > 2*failTime {
+			if took := time.Since(began); took > time.Minute { // a call that hangs does so until the end
 				t.Errorf("push %d took %v", i, took)
 			}
 		})

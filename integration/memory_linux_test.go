@@ -15,10 +15,10 @@ func TestMemory(t *testing.T) {
 	onEach(t, func(t *testing.T, store cloud) {
 		// The stores differ in nothing that matters here, so one is enough for the
 		// default budget.
-		pushes, size, budget := 6, 40*mib, 32*mib
+		pushes, size, budget := 6, 32*mib, 32*mib
 		storage := store.bare(store.newBucket(t))
 		if _, ok := store.(s3Cloud); ok {
-			pushes, size, budget = 32, 40*mib, 256*mib
+			pushes, size, budget = 32, 16*mib, 256*mib
 			if full() {
 				size = 256 * mib
 			}

@@ -15,7 +15,7 @@ import (
 // process.
 func TestOverload(t *testing.T) {
 	const size, budget = 4 * mib, 64 * mib
-	pushes := 150
+	pushes := 100
 	if full() {
 		pushes = 500
 	}

@@ -25,10 +25,15 @@ func oddKeys(maxKey int) []string {
 		"docker/registry/v2/blobs/sha256/ab/abcd/data",
 		long, "ü" + strings.Repeat("/"+strings.Repeat("ü", 100), 4),
 	}
-	for c := byte(0x20); c < 0x7f; c++ {
-		if c != '/' {
-			keys = append(keys, fmt.Sprintf("byte/%02x-%c-x", c, c))
+	// All printable bytes, a few in each key: "*", "+" and others are above by themselves.
+	for first := byte(0x20); first < 0x7f; first += 8 {
+		key := fmt.Sprintf("byte/%02x", first)
+		for c := first; c < min(first+8, 0x7f); c++ {
+			if c != '/' {
+				key += fmt.Sprintf("-%c", c)
+			}
 		}
+		keys = append(keys, key+"-x")
 	}
 	return keys
 }

@@ -22,28 +22,34 @@ func (w *Writer) append(ctx context.Context, r io.Reader, length int64) (n int64
 	if err := w.begin(ctx, length); err != nil {
 		return 0, err
 	}
-	var block readBlock
-	defer func() { block.free() }()
-	for m := 0; ; {
-		block.fit(m)
-		p := block.p
-		if left := length - n; length >= 0 && left < int64(len(p)) {
+	block := readBlock{budget: w.engine.budget}
+	defer func() { block.block.Free() }()
+	for {
+		if block.filled == 0 {
+			block.begin(w.room())
+		}
+		p := block.free()
+		if left := length - n - int64(block.filled); length >= 0 && left < int64(len(p)) {
 			p = p[:left+1] // one byte more, so that a longer body shows
 		}
-		var rerr error
-		m, rerr = r.Read(p)
-		if length >= 0 && n+int64(m) > length {
+		m, rerr := r.Read(p)
+		block.read(m)
+		got := int64(block.filled)
+		switch {
+		case length >= 0 && n+got > length:
 			return n, w.brokeUnlocked(fmt.Errorf("body is longer than %d bytes: %w", length, ErrLength))
+		case rerr == nil && !block.ready():
+			continue
 		}
-		if err := w.take(ctx, p[:m], length-n); err != nil {
+		if err := w.take(ctx, &block, length-n); err != nil {
 			if err := w.ignoreAlreadyPublished(ctx, err); err != nil {
 				return n, err
 			}
-			w.size = w.state.header.Offset + n + int64(m)
+			w.size = w.state.header.Offset + n + got
 			rest, err := w.append(ctx, r, -1)
-			return n + int64(m) + rest, err
+			return n + got + rest, err
 		}
-		n += int64(m)
+		n += got
 		switch { // an error that wraps io.EOF is no end
 		case rerr == io.EOF && length >= 0 && n < length:
 			return n, fmt.Errorf("body ended after %d of %d bytes: %w: %w", n, length, ErrLength, io.ErrUnexpectedEOF)
@@ -120,33 +126,43 @@ func (w *Writer) tail() int64 {
 	return n
 }
 
-// take puts p behind the bytes that there are. left is how many more are known to come,
-// negative when that is unknown. A tail that is full becomes a piece when more bytes
-// follow: the last ones stay, which for a small blob are all there ever are.
-func (w *Writer) take(ctx context.Context, p []byte, left int64) error {
+// room is how many bytes there is memory for.
+func (w *Writer) room() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.buf.Room()
+}
+
+// take puts what block has behind the bytes that there are, and empties it. left is how
+// many more are known to come, negative when that is unknown. A tail that is full becomes a
+// piece when more bytes follow: the last ones stay, which for a small blob are all there
+// ever are.
+func (w *Writer) take(ctx context.Context, block *readBlock, left int64) error {
+	p := block.bytes()
+	block.filled = 0
 	if w.direct != nil && w.direct.there {
 		_, _ = w.hash.hashes.Write(p)
 		w.size += int64(len(p))
 		return nil
 	}
 	for len(p) > 0 {
-		n, want, err := w.fill(p, left)
+		n, room, err := w.fill(p)
 		if err != nil {
 			return err
 		}
 		p = p[n:]
-		if len(p) == 0 {
-			break
-		}
-		if want > 0 {
-			// Not with the lock held: this may be the holder that is to spill.
-			slab, err := w.acquire(ctx, want)
-			if err != nil {
+		switch {
+		case len(p) == 0:
+			return nil
+		case len(p) == largeRead && room >= largeRead:
+			return w.adopt(ctx, block)
+		case room > 0:
+			if left >= 0 {
+				room = min(room, max(left, int64(len(p))))
+			}
+			if err := w.grow(ctx, room); err != nil {
 				return err
 			}
-			w.mu.Lock()
-			w.buf.Add(slab)
-			w.mu.Unlock()
 			continue
 		}
 		if w.mayBeDirect() {
@@ -161,9 +177,9 @@ func (w *Writer) take(ctx context.Context, p []byte, left int64) error {
 	return nil
 }
 
-// fill copies as much of p as there is room for. want is the size of a slab that is
-// needed for more; 0 when the tail is full.
-func (w *Writer) fill(p []byte, left int64) (n int, want int64, err error) {
+// fill copies as much of p as there is memory for. room is how many more bytes the tail
+// takes.
+func (w *Writer) fill(p []byte) (n int, room int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken != nil {
@@ -172,31 +188,58 @@ func (w *Writer) fill(p []byte, left int64) (n int, want int64, err error) {
 	if most := w.engine.features.Parts.MaxObject; w.size+int64(len(p)) > most {
 		return 0, 0, w.broke(fmt.Errorf("%w: the store takes at most %d bytes: %w", ErrTooLarge, most, driver.Invalid))
 	}
-	room := w.pieceSize() - w.tail()
+	room = w.pieceSize() - w.tail()
 	for len(p) > 0 && room > 0 && w.buf.Room() > 0 {
 		m := copy(w.buf.Free(), p[:min(int64(len(p)), room)])
 		w.buf.Advance(m)
 		p, room, n = p[m:], room-int64(m), n+m
 	}
+	w.added(n)
+	return n, room, nil
+}
+
+// added counts n bytes that were put into buf. The lock is held.
+func (w *Writer) added(n int) {
 	w.size += int64(n)
 	if w.buf.Size()-w.hashed >= hashChunk {
 		w.hashRest()
 	}
 	w.holder.SetIdle(w.buf.Size())
-	if len(p) > 0 && room > 0 {
-		if left < 0 || left > room {
-			left = room
-		}
-		want = w.buf.Want(max(left, int64(len(p))))
-	}
-	return n, want, nil
 }
 
-// acquire waits for a slab as long as a request may.
-func (w *Writer) acquire(ctx context.Context, size int64) (memory.Slab, error) {
+// grow adds a slab to buf, where room more bytes may come. It waits for memory without the
+// lock: this may be the holder that is to spill.
+func (w *Writer) grow(ctx context.Context, room int64) error {
+	w.mu.Lock()
+	want := w.buf.Want(room)
+	w.mu.Unlock()
 	ctx, stop := w.waiting(ctx)
 	defer stop()
-	return w.holder.Acquire(ctx, size)
+	slab, err := w.holder.Acquire(ctx, want)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf.Add(slab)
+	return nil
+}
+
+// adopt makes block, which is full, a slab of buf, which has none with room.
+func (w *Writer) adopt(ctx context.Context, block *readBlock) error {
+	ctx, stop := w.waiting(ctx)
+	defer stop()
+	slab, err := w.holder.AcquireBlock(ctx, block.block)
+	if err != nil {
+		return err
+	}
+	block.block = memory.Block{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf.Add(slab)
+	w.buf.Advance(largeRead)
+	w.added(largeRead)
+	return nil
 }
 
 // waiting bounds how long a request waits for memory.
@@ -212,10 +255,19 @@ func (w *Writer) hashRest() {
 	if w.buf == nil {
 		return
 	}
+	var parts [][]byte // the hasher must not look into a buffer that grows
+	n := w.buf.Size() - w.hashed
 	for w.hashed < w.buf.Size() {
 		p := w.buf.Bytes(w.hashed, w.buf.Size()-w.hashed)
 		w.hashed += int64(len(p))
-		w.hash.run(len(p), func() { _, _ = w.hash.hashes.Write(p) })
+		parts = append(parts, p)
+	}
+	if n > 0 {
+		w.hash.run(int(n), func() {
+			for _, p := range parts {
+				_, _ = w.hash.hashes.Write(p)
+			}
+		})
 	}
 }
 

@@ -140,10 +140,10 @@ func TestTenThousandPieces(t *testing.T) {
 func TestCheckpointsInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const every, most = 32, 32 << 20
-		states := 0
+		var states atomic.Int32
 		e := tenThousand(driver.Wrap(tiny("minio"), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 			if c.Op == driver.OpPut && isState(c.Key) {
-				states++
+				states.Add(1)
 				c.Body = section("the store keeps it elsewhere")
 			}
 			return next(ctx)
@@ -168,8 +168,8 @@ func TestCheckpointsInMemory(t *testing.T) {
 		if _, err := w.ReadFrom(body); err != nil {
 			t.Fatal(err)
 		}
-		if states < maxParts/every {
-			t.Fatalf("%d states: this tests nothing", states)
+		if n := states.Load(); n < maxParts/every {
+			t.Fatalf("%d states: this tests nothing", n)
 		}
 		if held > most {
 			t.Errorf("%d bytes are held, want at most %d", held, most)
