@@ -3,6 +3,7 @@ package integration_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,25 +43,43 @@ const nothing = 0
 // two more.
 var budgets = []struct {
 	name           string
-	run            func(t *testing.T, base string)
+	run            func(t *testing.T, replicas []string)
 	s3, gcs, azure limit
 }{
 	{"push_stream_64KiB", pushing(content{64 * kib, 1}, 64*kib), limit{4, nothing}, limit{4, nothing}, limit{4, nothing}},
+	{"push_stream_64KiB_by_3_replicas", pushingBy3(content{64 * kib, 4}), limit{6, nothing}, limit{6, nothing}, limit{6, nothing}},
 	{"push_put_64KiB", pushing(content{64 * kib, 2}, 0), limit{2, nothing}, limit{2, nothing}, limit{2, nothing}},
 	{"push_stream_8MiB", pushing(content{8 * mib, 1}, 8*mib), limit{4, nothing}, limit{4, nothing}, limit{4, nothing}},
+	{"push_stream_8MiB_by_3_replicas", pushingBy3(content{8 * mib, 4}), limit{6, nothing}, limit{6, nothing}, limit{6, nothing}},
 	{"push_put_8MiB", pushing(content{8 * mib, 2}, 0), limit{2, nothing}, limit{2, nothing}, limit{2, nothing}},
 	{"push_patches_8MiB_of_1MiB", pushing(content{8 * mib, 3}, mib), limit{12, nothing}, limit{12, nothing}, limit{12, nothing}},
 	{"push_patches_32MiB_of_1MiB", pushing(content{32 * mib, 1}, mib), limit{48, 32 * mib}, limit{46, nothing}, limit{46, 32 * mib}},
 	{"push_patches_256MiB_of_1MiB", pushing(content{256 * mib, 1}, mib), limit{340, 256 * mib}, limit{340, nothing}, limit{340, 256 * mib}},
 	{"push_put_64MiB", pushing(content{64 * mib, 1}, 0), limit{30, nothing}, limit{30, nothing}, limit{30, nothing}},
+	{anothers, pushing(content{256 * mib, 2}, 0), limit{4, nothing}, limit{4, nothing}, limit{4, nothing}},
 	{"push_put_1GiB", pushing(large, 0), limit{160, nothing}, limit{160, nothing}, limit{160, nothing}},
-	{"pull_1GiB", func(t *testing.T, base string) { pullSame(t, base, "budget", large) }, limit{5, nothing}, limit{5, nothing}, limit{5, nothing}},
+	{"pull_1GiB", func(t *testing.T, replicas []string) { pullSame(t, replicas[0], "budget", large) }, limit{5, nothing}, limit{5, nothing}, limit{5, nothing}},
 	{"push_image_of_5_layers", pushImage, limit{38, nothing}, limit{38, nothing}, limit{38, nothing}},
 	{"pull_pushed_image_of_5_layers", pullImage, limit{12, nothing}, limit{12, nothing}, limit{12, nothing}},
+	{streams, pushingTogether(3, streamKnown), limit{650, nothing}, limit{650, nothing}, limit{650, nothing}},
+	{"push_200_puts_of_10KiB_by_8_clients", pushingTogether(4, single), limit{400, nothing}, limit{400, nothing}, limit{400, nothing}},
 }
 
 // slow is what takes the emulators long: it is done in full runs only.
 var slow = map[string]bool{"push_patches_256MiB_of_1MiB": true, "push_put_1GiB": true, "pull_1GiB": true}
+
+// anothers is a push of content that another repository has: none of it is sent.
+const anothers = "push_put_256MiB_of_another_repository"
+
+// streams is pushes by clients at the same time. One request removes what they have left in a
+// while, so that the number of these requests varies: they count towards the limit, and the
+// golden file has all others.
+const streams = "push_200_streams_of_10KiB_by_8_clients"
+
+// removes are the requests that remove objects.
+var removes = map[string]bool{
+	"DeleteObject": true, "DeleteObjects": true, "objects.delete": true, "batch": true, "Delete Blob": true, "Blob Batch": true,
+}
 
 var large = content{gib, 1}
 
@@ -104,9 +123,13 @@ func spend(t *testing.T, direct cloud, pinned []string) []string {
 	maker, _, governed := strings.Cut(store, "-")
 	c, proxy := direct.through(t)
 	bucket := direct.newBucket(t)
-	base := serving(t, c.env(t), byFile(t, c.bare(bucket))).url
-	// The first requests also look whether there is a bucket at all.
-	push(t, base, "warm", content{kib, 1}, 0)
+	var replicas []string
+	for i := range uint64(3) {
+		base := serving(t, c.env(t), byFile(t, c.bare(bucket))).url
+		// The first requests also look whether there is a bucket at all.
+		push(t, base, "warm", content{kib, i}, 0)
+		replicas = append(replicas, base)
+	}
 	settled(proxy)
 
 	var table []string
@@ -117,15 +140,26 @@ func spend(t *testing.T, direct cloud, pinned []string) []string {
 			continue
 		}
 		t.Run(tc.name, func(t *testing.T) {
+			if tc.name == anothers {
+				push(t, replicas[0], "another", content{256 * mib, 2}, 0)
+				settled(proxy)
+			}
 			proxy.Reset()
-			tc.run(t, base)
+			tc.run(t, replicas)
 			got := settled(proxy)
 			if got.Requests() > want.requests || got.Copied > want.copied {
 				t.Errorf("%v and %d bytes copied, want at most %d and %d", got, got.Copied, want.requests, want.copied)
 			}
+			if tc.name == anothers && got.Sent > kib { // the link has some bytes
+				t.Errorf("%d bytes sent, want none of the content", got.Sent)
+			}
 			// It shows an empty blob at the digest's key until it is done.
 			if n := got.Ops["Copy Blob"]; n > 0 {
 				t.Errorf("%d asynchronous copies, want none", n)
+			}
+			if tc.name == streams {
+				t.Logf("all requests: %v", got)
+				maps.DeleteFunc(got.Ops, func(op string, _ int) bool { return removes[op] })
 			}
 			line := fmt.Sprintf("%s %s: %v", store, tc.name, got)
 			if got.Copied > 0 {
@@ -168,8 +202,41 @@ func settled(p *wire.Proxy) wire.Counts {
 }
 
 // pushing pushes c in PATCHes of chunk bytes, or with the PUT.
-func pushing(c content, chunk int64) func(*testing.T, string) {
-	return func(t *testing.T, base string) { push(t, base, "budget", c, chunk) }
+func pushing(c content, chunk int64) func(*testing.T, []string) {
+	return func(t *testing.T, replicas []string) { push(t, replicas[0], "budget", c, chunk) }
+}
+
+// pushingBy3 pushes c by POST, PATCH and PUT to a replica each.
+func pushingBy3(c content) func(*testing.T, []string) {
+	return func(t *testing.T, replicas []string) {
+		at := begin(t, replicas[0], "budget")
+		at = patch(t, onReplica(t, replicas[1], at), c, 0, c.size)
+		put(t, onReplica(t, replicas[2], at), c.digest(), nil)
+	}
+}
+
+// pushingTogether pushes 200 blobs of 10 KiB by 8 clients at once.
+func pushingTogether(seed uint64, push func(t *testing.T, base, repo string, c content) error) func(*testing.T, []string) {
+	return func(t *testing.T, replicas []string) {
+		const blobs, clients = 200, 8
+		var wg sync.WaitGroup
+		for i := range uint64(clients) {
+			wg.Go(func() {
+				for j := range uint64(blobs / clients) {
+					if err := push(t, replicas[0], "budget", content{10 * kib, seed<<32 | i<<16 | j}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// streamKnown pushes c by POST, PATCH and PUT.
+func streamKnown(t *testing.T, base, repo string, c content) error {
+	t.Helper()
+	return stream(t, base, repo, c, true)
 }
 
 func readLines(t *testing.T, path string) []string {
@@ -183,13 +250,13 @@ func readLines(t *testing.T, path string) []string {
 
 // pushImage pushes a config, 5 layers and a manifest as crane does, which looks
 // for each blob before it sends it.
-func pushImage(t *testing.T, base string) {
+func pushImage(t *testing.T, replicas []string) {
 	t.Helper()
 	img, err := random.Image(64*kib, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.ParseReference(strings.TrimPrefix(base, "http://") + "/budget/image:latest")
+	ref, err := name.ParseReference(strings.TrimPrefix(replicas[0], "http://") + "/budget/image:latest")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,9 +267,9 @@ func pushImage(t *testing.T, base string) {
 
 // pullImage pulls what pushImage has pushed. Redirects are on, so that the blobs
 // themselves come from the store.
-func pullImage(t *testing.T, base string) {
+func pullImage(t *testing.T, replicas []string) {
 	t.Helper()
-	ref, err := name.ParseReference(strings.TrimPrefix(base, "http://") + "/budget/image:latest")
+	ref, err := name.ParseReference(strings.TrimPrefix(replicas[0], "http://") + "/budget/image:latest")
 	if err != nil {
 		t.Fatal(err)
 	}

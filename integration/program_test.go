@@ -181,7 +181,7 @@ func byFlags(storage string, more ...string) func(addr string) []string {
 }
 
 // byFile serves a store that a configuration file names, with the secret that
-// replicas share.
+// replicas share. It does not sweep, which it would at a random moment.
 func byFile(t testing.TB, storage string) func(addr string) []string {
 	t.Helper()
 	return func(addr string) []string {
@@ -191,6 +191,7 @@ log: {level: warn, accesslog: {disabled: true}}
 storage:
   blobdock: {url: %q}
   delete: {enabled: true}
+  maintenance: {uploadpurging: {enabled: false}}
 http: {addr: %q, secret: %q}
 `, storage, addr, secret)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
