@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -56,6 +57,26 @@ func Open(ctx context.Context, rawURL string) (Bucket, error) {
 	return l.Open()
 }
 
+// ParseURL parses a storage URL. Its errors say how to write a character that means
+// something in a URL. They never repeat the URL, which may hold a secret.
+func ParseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	_, rest, _ := strings.Cut(raw, "://")
+	first := rest[:strings.IndexAny(rest+"/", "/?#")]
+	var escape url.EscapeError
+	switch {
+	case err != nil && strings.ContainsAny(first, "% "):
+		return nil, fmt.Errorf("storage URL: a %% or a space between :// and the next /: write a directory as file://./NAME or file:///PATH, with %%25 and %%20: %w", Invalid)
+	case errors.As(err, &escape):
+		return nil, fmt.Errorf("storage URL: a %% without two hexadecimal digits behind it: write %%25 for a %% in a name: %w", Invalid)
+	case err != nil:
+		return nil, fmt.Errorf("storage URL: not a URL, want scheme://bucket/prefix?options: %w", Invalid)
+	case strings.Contains(raw, "#"):
+		return nil, fmt.Errorf("storage URL: a # would end it: write %%23 for a # in a name: %w", Invalid)
+	}
+	return u, nil
+}
+
 // Location is a store's URL and what is given beside it, read and found good.
 type Location struct {
 	url    string
@@ -65,10 +86,9 @@ type Location struct {
 
 // Parse is Open without opening. b may be nil.
 func Parse(ctx context.Context, rawURL string, b Beside) (*Location, error) {
-	u, err := url.Parse(rawURL)
+	u, err := ParseURL(rawURL)
 	if err != nil {
-		// url.Error repeats the URL, which may hold a secret.
-		return nil, fmt.Errorf("storage URL: not a URL, want scheme://bucket/prefix?options: %w", Invalid)
+		return nil, err
 	}
 	l := &Location{url: RedactURL(rawURL)}
 	openers.RLock()

@@ -92,8 +92,11 @@ func parseConfig(section map[string]any) (c Config, err error) {
 	if raw == "" {
 		return c, fmt.Errorf("url is missing, want such as s3://bucket/prefix?region=eu-west-1: %w", driver.Invalid)
 	}
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme == "" {
+	u, err := driver.ParseURL(raw)
+	if err != nil {
+		return c, err
+	}
+	if u.Scheme == "" {
 		return c, fmt.Errorf("url is not a URL: %w", driver.Invalid)
 	}
 	q, err := url.ParseQuery(u.RawQuery)

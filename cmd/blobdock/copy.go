@@ -81,8 +81,8 @@ func (f copyFlags) check(cmd *cobra.Command, src, dst string) error {
 // place is the part of a store's URL that says where the store is.
 func place(storage string) string {
 	u, err := url.Parse(storage)
-	if err != nil {
-		return storage
+	if err != nil || u.Fragment != "" {
+		return storage // which no store is opened by
 	}
 	q := u.Query()
 	where := path.Join("/", u.Path)

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/file"
 	"github.com/blobdock/blobdock/probe"
 	blobdock "github.com/blobdock/blobdock/registry"
 )
@@ -153,21 +154,24 @@ func checkStorage(ctx context.Context, config *configuration.Configuration) erro
 	if _, err := blobdock.NewDriver(s).Stat(ctx, "/"); err != nil {
 		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
 	}
-	checkConditions(ctx, config, c, s.Bucket())
-	return nil
+	return checkConditions(ctx, config, c, s.Bucket())
 }
 
 // checkConditions finds out whether the store heeds the conditions of writes. Where it
-// does not, none are made: to rely on them costs a race between two writers more.
-func checkConditions(ctx context.Context, config *configuration.Configuration, c blobdock.Config, b driver.Bucket) {
+// does not, none are made: to rely on them costs a race between two writers more. The error
+// is that of a directory on a file system that can't be written to as it must be.
+func checkConditions(ctx context.Context, config *configuration.Configuration, c blobdock.Config, b driver.Bucket) error {
 	err := probe.Conditions(ctx, b)
 	if err == nil {
-		return
+		return nil
+	}
+	if errors.Is(err, file.ErrFileSystem) {
+		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
 	}
 	if !errors.Is(err, probe.ErrIgnored) {
 		// A registry may be allowed to read only.
 		slog.DebugContext(ctx, "it is not known whether the store honours conditional writes", "storage", redact(c.URL), "cause", err)
-		return
+		return nil
 	}
 	remedy := "set another release of the store up, or another profile"
 	if u, uerr := url.Parse(c.URL); uerr == nil && u.Scheme == "s3" && !u.Query().Has("conditions") && c.Beside["conditions"] == "" {
@@ -176,6 +180,7 @@ func checkConditions(ctx context.Context, config *configuration.Configuration, c
 	}
 	slog.WarnContext(ctx, "the store ignores conditional writes: of two clients that write to one upload at once, one may have to begin anew",
 		"storage", redact(c.URL), "remedy", remedy, "cause", err)
+	return nil
 }
 
 // overhead is what the Go heap may take beside the part buffers: connections, and

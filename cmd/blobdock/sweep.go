@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
 	blobdock "github.com/blobdock/blobdock/registry"
 )
 
@@ -76,9 +77,15 @@ func sweep(ctx context.Context, out io.Writer, storage string, f sweepFlags) err
 	return nil
 }
 
-// openStore opens a storage URL, which may have the engine's own parameters.
+// openStore opens the store at a storage URL, which may have the engine's own parameters.
+// A directory must be there, as a bucket must, unless the URL says create=yes: a mistyped
+// name is not an empty store.
 func openStore(ctx context.Context, storage string) (*blobstore.Store, error) {
-	c, err := blobdock.ParseConfig(map[string]any{"url": storage})
+	section := map[string]any{"url": storage}
+	if u, err := driver.ParseURL(storage); err == nil && u.Scheme == "file" && !u.Query().Has("create") {
+		section["create"] = false
+	}
+	c, err := blobdock.ParseConfig(section)
 	if err != nil {
 		return nil, err
 	}
