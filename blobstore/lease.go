@@ -117,25 +117,36 @@ func (s *Store) renewLease(ctx context.Context, key string, l *lease) error {
 	return s.writeLease(ctx, key, l)
 }
 
+// writeLease writes the lease, and again while that fails in passing: after a look whether it
+// is there, as the write may have been executed.
 func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
 	text, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}
-	o := driver.WriteOptions{ContentType: "application/json", Cond: driver.Cond{IfAbsent: l.etag == "", IfMatch: l.etag}}
-	obj, err := s.bucket.Put(ctx, key, io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text))), o)
-	if err != nil && (driver.OutcomeUnknown(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists)) {
-		// It may be our own: a reply that was lost.
-		if there, rerr := s.readLease(ctx, key); rerr == nil && there.Holder == l.Holder {
-			l.etag = there.etag
+	for waits := s.options.Retry.Backoff(); ; {
+		o := driver.WriteOptions{ContentType: "application/json", Cond: driver.Cond{IfAbsent: l.etag == "", IfMatch: l.etag}}
+		obj, err := s.bucket.Put(ctx, key, io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text))), o)
+		if err == nil {
+			l.etag = obj.ETag
 			return nil
 		}
+		if driver.OutcomeUnknown(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists) {
+			there, rerr := s.readLease(ctx, key)
+			if rerr == nil && there.is(l) {
+				l.etag = there.etag
+				return nil
+			}
+		}
+		if err := waits.Wait(ctx, err); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	l.etag = obj.ETag
-	return nil
+}
+
+// is reports whether both have the same content.
+func (l *lease) is(other *lease) bool {
+	return l.Holder == other.Holder && l.Done == other.Done && l.Until.Equal(other.Until)
 }
 
 // keepRenewing renews the lease until ctx ends. Its error tells that the lease is lost.

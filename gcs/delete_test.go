@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/gcs"
@@ -67,6 +68,35 @@ func TestBatchReplies(t *testing.T) {
 		err := b.Features().DeleteBatch(t.Context(), driver.Refs("a", "b"))
 		if driver.KindOf(err) != tt.kind || (err == nil) != (tt.kind == driver.Unknown) || driver.OutcomeUnknown(err) != (tt.kind == driver.Unavailable) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.kind)
+		}
+	}
+}
+
+// TestBatchTooManyRequests tells an object of a batch that is changed too often from an
+// account that sends too much.
+func TestBatchTooManyRequests(t *testing.T) {
+	const doc = `{"error":{"code":429,"message":"said so","errors":[{"reason":"rateLimitExceeded"}]}}`
+	part := fmt.Sprintf("--x\r\nContent-Type: application/http\r\nContent-ID: <response-0>\r\n\r\n"+
+		"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s\r\n--x--", len(doc), doc)
+	for _, tt := range []struct {
+		status            int
+		contentType, body string
+		keyOnly           bool
+	}{
+		{200, "multipart/mixed; boundary=x", part, true},
+		{429, "application/json", doc, false},
+	} {
+		f := newFake(t, "bucket")
+		f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", tt.contentType)
+			w.WriteHeader(tt.status)
+			_, _ = io.WriteString(w, tt.body)
+			return true
+		}
+		b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
+		var e *driver.Error
+		if err := b.Features().DeleteBatch(t.Context(), driver.Refs("a")); !errors.As(err, &e) || e.Kind != driver.Throttled || e.KeyOnly != tt.keyOnly || e.KeyOnly && e.RetryAfter != time.Second {
+			t.Errorf("%d: got %+v", tt.status, e)
 		}
 	}
 }

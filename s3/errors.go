@@ -165,10 +165,14 @@ func (c *call) refused(e *driver.Error, api smithy.APIError) {
 }
 
 // code is the error's code. HEAD replies have no document: the SDK makes a code
-// of the status, MinIO puts its own into a header.
+// of the status, MinIO puts its own into a header, and Amazon S3 throttles with the reason
+// phrase "Slow Down".
 func (c *call) code(api smithy.APIError) string {
 	if v := c.Header.Get("X-Minio-Error-Code"); v != "" {
 		return v
+	}
+	if code := strings.ReplaceAll(c.Reason, " ", ""); len(c.Document) == 0 && kinds[code] != driver.Unknown {
+		return code
 	}
 	if c.reply().Code == "" && c.Status >= 300 && api.ErrorCode() == strings.ReplaceAll(http.StatusText(c.Status), " ", "") {
 		return ""

@@ -125,6 +125,13 @@ func TestErrorKinds(t *testing.T) {
 		{"new bucket", put(free), reject(307, "TemporaryRedirect", "", "Location", "http://127.0.0.1:1/"), driver.Unavailable, false, ""},
 
 		{"slow down", put(free), reject(503, "SlowDown", "", "Retry-After", "7"), driver.Throttled, false, ""},
+		{"slow down, HEAD", stat, phrase("503 Slow Down"), driver.Throttled, false, ""},
+		{"unavailable, HEAD", stat, phrase("503 Service Unavailable"), driver.Unavailable, false, ""},
+		{"some other phrase, HEAD", stat, phrase("503 Backend fetch failed"), driver.Unavailable, false, ""},
+		{"429 with R2's code", put(free), reject(429, "ServiceUnavailable", ""), driver.Throttled, false, ""},
+		{"429 with a code of a refusal", put(free), reject(429, "AccessDenied", ""), driver.Throttled, false, ""},
+		{"429 with an unknown code", put(free), reject(429, "Surprise", ""), driver.Throttled, false, ""},
+		{"429 from a proxy", put(free), func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>busy", 429) }, driver.Throttled, false, ""},
 		{"503 from a proxy", put(free), func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>busy", 503) }, driver.Unavailable, true, ""},
 		{"429", stat, reject(429, "", ""), driver.Throttled, false, ""},
 		{"request limit", part, reject(400, "RequestLimitExceeded", ""), driver.Throttled, false, ""},
@@ -170,6 +177,18 @@ func TestErrorKinds(t *testing.T) {
 			}
 			noSecrets(t, err)
 		})
+	}
+}
+
+// phrase answers with a status and reason phrase, and no body.
+func phrase(status string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 "+status+"\r\nX-Amz-Request-Id: REQ1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
 	}
 }
 

@@ -1,7 +1,9 @@
 // Package limit bounds the calls to a bucket that are under way at the same time, and
 // how many begin in a second. When the store throttles one call it slows all of them
 // down, so that a store which is short of breath is not asked the more the more
-// callers there are. Throttling of one key (Error.KeyOnly) slows no other call.
+// callers there are. Throttling of one key (Error.KeyOnly) slows no other call, unless
+// many keys are throttled at the same time: some stores answer too many requests of an
+// account as they answer too many writes to a key.
 //
 // It belongs under package retry: each attempt is a call of its own, and who waits to
 // try again holds no place. Callers get their turn in the order in which they came.
@@ -12,6 +14,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,9 +29,10 @@ type Options struct {
 	Calls int
 	// Rate is how many begin in a second, evenly.
 	Rate float64
-	// MaxRetryAfter is how long all calls stand still at most when the store asks for
-	// it: 30 s by default. A maintenance page that asks for an hour must not stop the
-	// process for an hour.
+	// MaxRetryAfter is the longest wait that all calls stand still for when the store asks
+	// for it: 30 s by default. A store that asks for more, such as the maintenance page of
+	// a proxy for an hour, gets fewer calls at once, and none of them waits: the callers
+	// are told Error.RetryAfter, and decide.
 	MaxRetryAfter time.Duration
 }
 
@@ -38,7 +42,7 @@ const DefaultMaxRetryAfter = 30 * time.Second
 // Wrap bounds the calls to b.
 func Wrap(b driver.Bucket, o Options) driver.Bucket {
 	l := &limiter{
-		window: unbounded, most: unbounded, waiting: list.New(), turn: make(chan struct{}, 1),
+		window: unbounded, most: unbounded, waiting: list.New(), keys: make(map[string]time.Time), turn: make(chan struct{}, 1),
 		maxRetryAfter: cmp.Or(max(o.MaxRetryAfter, 0), DefaultMaxRetryAfter),
 	}
 	if o.Calls > 0 {
@@ -56,6 +60,10 @@ const (
 	// recovered is a window so large that a store which takes it has got over what
 	// made it throttle.
 	recovered = 1024
+	// manyKeys that are throttled each by itself within keyMemory are no coincidence:
+	// it is the account that is throttled.
+	manyKeys  = 32
+	keyMemory = time.Second
 )
 
 // limiter is additive increase and multiplicative decrease, as TCP does it: a call
@@ -70,10 +78,11 @@ type limiter struct {
 	mu       sync.Mutex
 	window   float64
 	underway int
-	waiting  *list.List // of chan struct{}, closed when it is their turn
-	shrunk   time.Time  // when the window was halved last
-	quiet    time.Time  // until then the store asked not to be asked
-	next     time.Time  // when the next call may begin; moved on by a call that begins
+	waiting  *list.List           // of chan struct{}, closed when it is their turn
+	shrunk   time.Time            // when the window was halved last
+	keys     map[string]time.Time // that were throttled each by itself, and when
+	quiet    time.Time            // until then the store asked not to be asked
+	next     time.Time            // when the next call may begin; moved on by a call that begins
 }
 
 func (l *limiter) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
@@ -145,10 +154,11 @@ func (l *limiter) leave(began time.Time, err error) {
 	case errors.Is(err, driver.Throttled):
 		var e *driver.Error
 		if errors.As(err, &e) && e.KeyOnly {
-			break
-		}
-		if e != nil && e.RetryAfter > 0 {
-			l.quiet = later(l.quiet, now.Add(min(e.RetryAfter, l.maxRetryAfter)))
+			if !l.isOneOfMany(e.Key, now) {
+				break
+			}
+		} else if e != nil && e.RetryAfter <= l.maxRetryAfter {
+			l.quiet = later(l.quiet, now.Add(e.RetryAfter))
 		}
 		// Those that were under way when the window was halved tell nothing new.
 		if began.After(l.shrunk) {
@@ -162,6 +172,14 @@ func (l *limiter) leave(began time.Time, err error) {
 	}
 	l.underway--
 	l.admit()
+}
+
+// isOneOfMany notes that key was throttled by itself, and reports whether too many others
+// were, too.
+func (l *limiter) isOneOfMany(key string, now time.Time) bool {
+	maps.DeleteFunc(l.keys, func(_ string, at time.Time) bool { return now.Sub(at) > keyMemory })
+	l.keys[key] = now
+	return len(l.keys) >= manyKeys
 }
 
 // pace waits until the call may begin. With a rate, callers wait one behind the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -180,56 +181,84 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
-// TestLongRetryAfter has one answer ask for an hour. The process does not stand still
-// for longer than the bound.
+// TestLongRetryAfter has one answer ask for an hour, or for as long as is waited at most.
+// Beyond that no other call waits.
 func TestLongRetryAfter(t *testing.T) {
 	for _, tt := range []struct {
-		o    limit.Options
-		want time.Duration
-	}{{limit.Options{}, limit.DefaultMaxRetryAfter}, {limit.Options{MaxRetryAfter: time.Second}, time.Second}} {
+		o           limit.Options
+		asked, want time.Duration
+	}{
+		{limit.Options{}, time.Hour, 0},
+		{limit.Options{}, limit.DefaultMaxRetryAfter, limit.DefaultMaxRetryAfter},
+		{limit.Options{MaxRetryAfter: time.Second}, 2 * time.Second, 0},
+		{limit.Options{MaxRetryAfter: time.Second}, time.Second, time.Second},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			var calls atomic.Int64
-			b := limit.Wrap(answering(func() error {
+			b := limit.Wrap(answering(func(string) error {
 				if calls.Add(1) == 1 {
-					return &driver.Error{Kind: driver.Throttled, Status: 429, RetryAfter: time.Hour}
+					return &driver.Error{Kind: driver.Throttled, Status: 429, RetryAfter: tt.asked}
 				}
 				return nil
 			}), tt.o)
 			var e *driver.Error
-			if err := b.Delete(t.Context(), "first", driver.DeleteOptions{}); !errors.As(err, &e) || e.RetryAfter != time.Hour {
+			if err := b.Delete(t.Context(), "first", driver.DeleteOptions{}); !errors.As(err, &e) || e.RetryAfter != tt.asked {
 				t.Errorf("got %v, want the time that the store asks for", err)
 			}
 			began := time.Now()
 			if err := b.Delete(t.Context(), "second", driver.DeleteOptions{}); err != nil || time.Since(began) != tt.want {
-				t.Errorf("got %v after %v, want to wait %v", err, time.Since(began), tt.want)
+				t.Errorf("%v: got %v after %v, want to wait %v", tt.asked, err, time.Since(began), tt.want)
 			}
 		})
 	}
 }
 
-// TestKeyOnly has the store throttle one key: the others are as fast as before.
+// TestKeyOnly has the store throttle keys each by itself, of which there are some or many:
+// others are as fast as before, or have to wait for their turn.
 func TestKeyOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := limit.Wrap(answering(func() error {
-			return &driver.Error{Kind: driver.Throttled, KeyOnly: true, RetryAfter: time.Second}
-		}), limit.Options{Calls: 4})
-		began := time.Now()
-		var wg sync.WaitGroup
-		for range 40 {
-			wg.Go(func() { _ = b.Delete(t.Context(), "k", driver.DeleteOptions{}) })
-		}
-		wg.Wait()
-		if time.Since(began) != 0 {
-			t.Errorf("other keys waited %v", time.Since(began))
-		}
-	})
+	for _, tt := range []struct {
+		keys  int
+		every time.Duration // one key after the other, as a registry with many hot tags has them
+		slows bool
+	}{{1, 0, false}, {31, 0, false}, {32, 0, true}, {100, 0, true}, {100, 100 * time.Millisecond, false}, {100, 10 * time.Millisecond, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			var most, underway atomic.Int64
+			b := limit.Wrap(answering(func(key string) error {
+				if key == "" { // a listing
+					n := underway.Add(1)
+					defer underway.Add(-1)
+					for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+					}
+					time.Sleep(time.Second)
+					return nil
+				}
+				return &driver.Error{Kind: driver.Throttled, Key: key, KeyOnly: true, RetryAfter: time.Second}
+			}), limit.Options{})
+			var wg sync.WaitGroup
+			for i := range 200 {
+				wg.Go(func() {
+					time.Sleep(time.Duration(i) * tt.every)
+					_ = b.Delete(t.Context(), strconv.Itoa(i%tt.keys), driver.DeleteOptions{})
+				})
+			}
+			wg.Wait()
+			const others = 400
+			for range others {
+				wg.Go(func() { _, _ = b.ListPage(t.Context(), driver.ListRequest{}) })
+			}
+			wg.Wait()
+			if slowed := most.Load() < others; slowed != tt.slows {
+				t.Errorf("with %d keys throttled every %v %d of %d others were under way at once", tt.keys, tt.every, most.Load(), others)
+			}
+		})
+	}
 }
 
 // TestAbandonedTurns has many callers give up while they wait for their turn. The next
 // caller does not wait for calls that are never made.
 func TestAbandonedTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := limit.Wrap(answering(func() error { return nil }), limit.Options{Rate: 100})
+		b := limit.Wrap(answering(func(string) error { return nil }), limit.Options{Rate: 100})
 		ctx, cancel := context.WithTimeout(t.Context(), 55*time.Millisecond)
 		defer cancel()
 		var wg sync.WaitGroup
@@ -244,7 +273,7 @@ func TestAbandonedTurns(t *testing.T) {
 	})
 }
 
-// answering is a bucket that answers every call with what answer returns.
-func answering(answer func() error) driver.Bucket {
-	return driver.Wrap(mem.New(), func(context.Context, *driver.Call, func(context.Context) error) error { return answer() })
+// answering is a bucket that answers every call with what answer returns for its key.
+func answering(answer func(key string) error) driver.Bucket {
+	return driver.Wrap(mem.New(), func(_ context.Context, c *driver.Call, _ func(context.Context) error) error { return answer(c.Key) })
 }

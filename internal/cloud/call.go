@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ type Call struct {
 
 	// Of the last reply: nothing when none has come.
 	Status   int
+	Reason   string // the reason phrase, where it is not the standard one of Status
 	Header   http.Header
 	Document []byte // its body, where it is an error
 
@@ -82,7 +84,7 @@ func (t Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	if t.Clock != nil {
 		t.Clock.note(resp.Header)
 	}
-	c.Status, c.Header, c.Document = resp.StatusCode, resp.Header, nil
+	c.Status, c.Reason, c.Header, c.Document = resp.StatusCode, reasonOf(resp), resp.Header, nil
 	if resp.StatusCode >= 300 && resp.Body != nil {
 		// SDKs keep only part of what an error document tells.
 		c.Document, err = io.ReadAll(io.LimitReader(resp.Body, maxDocument))
@@ -93,4 +95,13 @@ func (t Transport) roundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(bytes.NewReader(c.Document))
 	}
 	return resp, nil
+}
+
+// reasonOf is the reason phrase of a reply, "" where it is the standard one.
+func reasonOf(resp *http.Response) string {
+	_, reason, _ := strings.Cut(resp.Status, " ")
+	if reason == http.StatusText(resp.StatusCode) {
+		return ""
+	}
+	return reason
 }

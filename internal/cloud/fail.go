@@ -153,14 +153,19 @@ func (c *Call) Incomplete(what string) error {
 }
 
 // LimitKey marks e as throttling of its key alone, where e is a 429 to a write of one
-// object and the store documents that it takes one such write in every interval.
+// object and the store documents that it takes one such write in every interval. The
+// deletions of a batch are such writes, the batch itself is none.
 func (c *Call) LimitKey(e *driver.Error, every time.Duration) {
 	switch c.Op {
 	case driver.OpPut, driver.OpDelete, driver.OpCompleteUpload, driver.OpCopy, driver.OpConcat:
+	case driver.OpDeleteBatch:
+		if c.Status == e.Status {
+			return
+		}
 	default:
 		return
 	}
-	if every > 0 && c.Status == http.StatusTooManyRequests {
+	if every > 0 && e.Status == http.StatusTooManyRequests {
 		e.KeyOnly, e.RetryAfter = true, max(e.RetryAfter, every)
 	}
 }

@@ -59,6 +59,8 @@ var mutants = []mutant{
 	{"repeated PUT during an outage", "engine.go", "return nil, fmt.Errorf(\"upload %s: %w\", i.uuid, perr)", "return nil, err", "TestRepeatedPutOutage", false},
 	{"Commit again after a link that failed", "direct.go", "	case d.published:\n		return nil\n", "", "TestCommitAgain", false},
 	{"file that was committed already", "file.go", "	if errors.Is(err, driver.NotFound) {\n		err = f.ignore", "	if errors.Is(err, driver.NotFound) && sum == \"\" {\n		err = f.ignore", "TestFileCommitAgain", false},
+	{"wait for another write to the key", "publish.go", "		contested = contested || conflict(err)\n", "", "TestConditionalConflict", false},
+	{"repetition of a write that failed in passing", "publish.go", "		return waits.Wait(ctx, err)\n", "		return err\n", "TestShortOutage", false},
 	{"policy that never repeats", "publish.go", "		if most > 0 && try >= most {\n", "		if most < 0 {\n", "TestAttempts", false},
 
 	// A body that breaks is kept as far as it came.

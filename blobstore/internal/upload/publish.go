@@ -18,8 +18,9 @@ import (
 
 // publish puts content at a digest's key by write. Content that is there already is trusted if
 // its size is right, and its checksums as far as the store reports them: only content that was
-// verified gets there. Else it is replaced. Where the outcome of a write is unknown, or the store refuses it in passing,
-// publish looks, waits and repeats.
+// verified gets there. Else it is replaced. Where the outcome of a write is unknown, the store
+// refuses it in passing, or it has met another write to the key, publish looks, waits and
+// repeats.
 //
 // A store that turns out to refuse conditions is written to without them: they save
 // bytes, and what is published is verified.
@@ -34,7 +35,7 @@ func (e *Engine) publish(ctx context.Context, key string, want content, offered 
 	}
 	ifAbsent := driver.Cond{IfAbsent: offered&driver.CondIfAbsent != 0}
 	cond := ifAbsent
-	refused := false
+	var refused, contested bool
 	waits := e.options.Retry.Backoff()
 	for try := 1; ; try++ {
 		err := write(cond)
@@ -52,6 +53,7 @@ func (e *Engine) publish(ctx context.Context, key string, want content, offered 
 		if !worthALook(err) {
 			return err
 		}
+		contested = contested || conflict(err)
 		obj, serr := driver.StatChecksums(ctx, e.bucket, key)
 		switch {
 		case serr == nil && want.trusts(obj):
@@ -66,13 +68,17 @@ func (e *Engine) publish(ctx context.Context, key string, want content, offered 
 			}
 		case !errors.Is(serr, driver.NotFound):
 			return errors.Join(err, serr)
+		case contested:
+			// The other write is under way still. The store may have dropped an upload that
+			// was to be completed.
+			err, cond = passing(err), ifAbsent
 		case errors.Is(err, driver.NotFound):
 			return err
 		case errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch):
 			// Something is there and nothing is: parts of an unfinished upload may show
 			// as a blob, as on Azurite. Published content is verified, so the next write
 			// goes without a condition.
-			if errors.Is(err, driver.Mismatch) && cond == ifAbsent && !conflict(err) {
+			if errors.Is(err, driver.Mismatch) && cond == ifAbsent {
 				return err // it is a source that has changed
 			}
 			cond = driver.Cond{}
@@ -125,11 +131,22 @@ func (e *Engine) again(ctx context.Context, waits *retry.Backoff, try int, err e
 	return nil
 }
 
-// conflict reports whether a conditional write met another one, as opposed to sources that
-// have changed. The store may have dropped an upload that was to be completed.
+// conflict reports whether a completion on a condition met another write, as opposed to
+// sources that have changed.
 func conflict(err error) bool {
 	var e *driver.Error
-	return errors.As(err, &e) && e.Status == http.StatusConflict
+	return errors.As(err, &e) && e.Kind == driver.Mismatch && e.Status == http.StatusConflict
+}
+
+// passing is err as one that passes.
+func passing(err error) error {
+	var e *driver.Error
+	if !errors.As(err, &e) || e.Kind.Temporary() {
+		return err
+	}
+	passing := *e
+	passing.Kind = driver.Unavailable
+	return &passing
 }
 
 // worthALook reports whether the content may be there although the write failed, or may
