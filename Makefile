@@ -17,13 +17,13 @@ IN_DOCKER ?= ^(TestCrane|TestORAS|TestDocker$(if $(SKOPEO),|TestSkopeo))$$/^(s3|
 
 IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 
-# What runs without the race detector: distribution's own suite, for which it has no
-# memory; tests of the program, which is built without it in any case, that move
-# gigabytes in and out of it; and what has no goroutines that others don't race: our
-# registry beside distribution's, the conformance suite through the wrappers and behind
-# laws, and the verification of emulators; what measures memory; and the upload engine's
-# random requests and its uploads of ten thousand pieces, which are long.
-PLAIN := TestDistributionSuite|TestDriverUnderLaws|TestModel|TestTenThousandPieces|TestCheckpointsInMemory|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
+# What runs without the race detector, which takes several times as long: distribution's
+# own suite, for which it has no memory; tests of the program, which is built without it
+# in any case; what measures memory; and what has no goroutines that other tests don't
+# race: the conformance suite through the wrappers and behind laws, uploads behind laws,
+# the fault matrix, our registry beside distribution's, the verification of emulators, and
+# the upload engine's random requests and its uploads of ten thousand pieces.
+PLAIN := TestDistributionSuite|TestDriverUnderLaws|TestUploadMovesBetweenReplicas|TestAppendBlobs|TestFaultMatrix|TestNoSecretShows|TestServeRefuses|TestCheckRefused|TestModel|TestTenThousandPieces|TestCheckpointsInMemory|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
 
 # Much of what the tests do is waiting for a store.
 TESTFLAGS ?= -race -parallel 4 -timeout 25m
