@@ -187,6 +187,9 @@ func (b *Bucket) offer(c Config) driver.Features {
 		f.DeleteBatch, f.BatchMax, f.Conds.DeleteBatch = b.deleteBatch, p.batchMax, true
 	}
 	f.Conds.DeleteNotAfter = !c.Anonymous
+	if c.Profile == "" && p.name == generic {
+		f.Identify = b.identify
+	}
 	if !c.Anonymous && b.customer == nil {
 		f.Sign = b.sign
 	}

@@ -27,8 +27,9 @@ const (
 
 var checksums = []Checksum{ChecksumAuto, ChecksumNone, ChecksumMD5, ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME}
 
-// Conditions says which writes may carry If-Match and If-None-Match. A store that
-// ignores them loses updates, so that profiles name only what is documented.
+// Conditions says which writes may carry If-Match and If-None-Match: one of the constants,
+// or what driver.Conds.List makes. A store that ignores conditions loses
+// updates, so that profiles name only what is documented.
 type Conditions string
 
 const (
@@ -39,7 +40,27 @@ const (
 	ConditionsAll      Conditions = "all"      // CopyObject as well
 )
 
-var conditions = []Conditions{ConditionsAuto, ConditionsNone, ConditionsPut, ConditionsComplete, ConditionsAll}
+// conds are those of a profile under the option.
+func (c Conditions) conds(p driver.Conds) (driver.Conds, error) {
+	switch c {
+	case ConditionsAuto:
+		return p, nil
+	case ConditionsPut:
+		return driver.Conds{Put: driver.AllConds}, nil
+	case ConditionsComplete:
+		return writeConds, nil
+	case ConditionsAll:
+		return driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Delete: p.Delete}, nil
+	}
+	got, err := driver.ParseConds(string(c))
+	switch {
+	case err != nil:
+		return got, fmt.Errorf("conditions %q: want one of none, put, complete, all, or a list such as put-if-absent,put-if-match: %w", string(c), driver.Invalid)
+	case got.Concat != driver.NoCond || got.Delete&driver.CondIfAbsent != 0:
+		return got, fmt.Errorf("conditions %s: S3 has no concat-if-absent, concat-if-match and delete-if-absent: %w", c, driver.Invalid)
+	}
+	return got, nil
+}
 
 // Config describes a bucket and how to reach it. Bucket alone is enough on AWS
 // where the environment or a profile of the AWS configuration names the region.
@@ -132,8 +153,6 @@ func (c Config) check() error {
 		return cloud.OneOf("profile", c.Profile, Profiles())
 	case !slices.Contains(checksums, c.Checksum):
 		return cloud.OneOf("checksum", c.Checksum, checksums)
-	case !slices.Contains(conditions, c.Conditions):
-		return cloud.OneOf("conditions", c.Conditions, conditions)
 	case !slices.Contains(sses, c.SSE):
 		return cloud.OneOf("sse", c.SSE, sses)
 	case c.SSEKMSKeyID != "" && !strings.HasPrefix(c.SSE, "aws:kms"):
@@ -156,6 +175,9 @@ func (c Config) check() error {
 		return fmt.Errorf("external_id and sts_endpoint need a role_arn: %w", driver.Invalid)
 	case c.PartSize < 0 || c.CopyPartSize < 0 || c.CopyThreshold < 0 || c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("sizes and counts must not be negative: %w", driver.Invalid)
+	}
+	if _, err := c.Conditions.conds(driver.Conds{}); err != nil {
+		return err
 	}
 	if _, err := cloud.NewPrefix(c.Prefix); err != nil {
 		return err
@@ -191,15 +213,9 @@ func (c Config) adjust(p profile) (profile, error) {
 	if c.Checksum != ChecksumAuto {
 		p.checksum = c.Checksum
 	}
-	switch c.Conditions {
-	case ConditionsNone:
-		p.conds = driver.Conds{}
-	case ConditionsPut:
-		p.conds = driver.Conds{Put: driver.AllConds}
-	case ConditionsComplete:
-		p.conds = writeConds
-	case ConditionsAll:
-		p.conds = driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Delete: p.conds.Delete}
+	var err error
+	if p.conds, err = c.Conditions.conds(p.conds); err != nil {
+		return p, err
 	}
 	// Other stores have classes of their own; Ceph's are named by its operator.
 	if classes := types.StorageClass("").Values(); p.name == "aws" && c.StorageClass != "" && !slices.Contains(classes, types.StorageClass(c.StorageClass)) {

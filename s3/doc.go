@@ -46,7 +46,8 @@
 //	acl                canned ACL; default: none is sent
 //	checksum           auto, none, md5, crc32, crc32c or crc64nvme; default: profile's
 //	conditions         what may carry If-Match and If-None-Match: auto, none, put,
-//	                   complete (put and completion) or all; default: profile's
+//	                   complete (put and completion), all, or a list such as
+//	                   put-if-absent,put-if-match; default: profile's
 //
 //	part_size          size of an upload's first parts; default: the caller's
 //	concurrency        parts in flight; default: the caller's
