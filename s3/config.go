@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -96,9 +97,13 @@ type Config struct {
 	Anonymous       bool   // requests go unsigned
 
 	// RoleARN is a role to assume with these credentials.
-	RoleARN     string
-	ExternalID  string
-	STSEndpoint string
+	RoleARN    string
+	ExternalID string
+	// RoleDuration is how long the role's credentials work; 0 is 15 minutes. At most what
+	// the role allows, and an hour where these credentials are a role's, too.
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	RoleDuration time.Duration
+	STSEndpoint  string
 
 	SSE         string // AES256, aws:kms or aws:kms:dsse; "" is the bucket's default
 	SSEKMSKeyID string
@@ -140,6 +145,12 @@ func (c Config) GoString() string { return c.String() }
 
 const defaultCopyConcurrency = 8
 
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (DurationSeconds)
+const (
+	minRoleDuration = 15 * time.Minute
+	maxRoleDuration = 12 * time.Hour
+)
+
 var sses = []string{"", string(types.ServerSideEncryptionAes256), string(types.ServerSideEncryptionAwsKms), string(types.ServerSideEncryptionAwsKmsDsse)}
 
 // check returns an Invalid error for the first thing that is wrong in c.
@@ -171,8 +182,14 @@ func (c Config) check() error {
 		return fmt.Errorf("a session token needs its access key: %w", driver.Invalid)
 	case c.Anonymous && (c.AccessKeyID != "" || c.CredentialsFile != "" || c.AWSProfile != "" || c.RoleARN != ""):
 		return fmt.Errorf("anonymous excludes all other credentials: %w", driver.Invalid)
-	case c.RoleARN == "" && (c.ExternalID != "" || c.STSEndpoint != ""):
-		return fmt.Errorf("external_id and sts_endpoint need a role_arn: %w", driver.Invalid)
+	case c.RoleARN == "" && (c.ExternalID != "" || c.STSEndpoint != "" || c.RoleDuration != 0):
+		return fmt.Errorf("external_id, role_duration and sts_endpoint need a role_arn: %w", driver.Invalid)
+	case c.RoleDuration != 0 && (c.RoleDuration < minRoleDuration || c.RoleDuration > maxRoleDuration):
+		return fmt.Errorf("role_duration %v: AWS takes %v to %v: %w", c.RoleDuration, minRoleDuration, maxRoleDuration, driver.Invalid)
+	case c.Accelerate && c.FIPS:
+		return fmt.Errorf("accelerate and fips exclude each other: transfer acceleration has no FIPS endpoints: %w", driver.Invalid)
+	case c.Accelerate && c.PathStyle != nil && *c.PathStyle:
+		return fmt.Errorf("accelerate and path_style exclude each other: accelerated buckets are in the host name: %w", driver.Invalid)
 	case c.PartSize < 0 || c.CopyPartSize < 0 || c.CopyThreshold < 0 || c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("sizes and counts must not be negative: %w", driver.Invalid)
 	}
@@ -192,6 +209,18 @@ func (c Config) check() error {
 		return err
 	}
 	return cloud.CheckEndpoint("sts_endpoint", c.STSEndpoint, exampleEndpoint)
+}
+
+// hostOptions names the options of c that choose among Amazon's hosts.
+func (c Config) hostOptions() string {
+	var names []string
+	for name, set := range map[string]bool{"accelerate": c.Accelerate, "dual_stack": c.DualStack, "fips": c.FIPS} {
+		if set {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // archived tells the storage classes that need a restore before a read.

@@ -96,15 +96,15 @@ var hints = map[string]string{
 
 // fail turns the SDK's error into one of the contract.
 func (c *call) fail(ctx context.Context, err error) error {
-	return c.Fail(ctx, err, func(e *driver.Error) { c.judge(e, err) })
+	return c.Fail(ctx, err, func(e *driver.Error) { c.judge(ctx, e, err) })
 }
 
 // failBody is fail for calls with a body, which may be what failed.
 func (c *call) failBody(ctx context.Context, up *cloud.Upstream, err error) error {
-	return c.FailBody(ctx, up, err, func(e *driver.Error) { c.judge(e, err) })
+	return c.FailBody(ctx, up, err, func(e *driver.Error) { c.judge(ctx, e, err) })
 }
 
-func (c *call) judge(e *driver.Error, err error) {
+func (c *call) judge(ctx context.Context, e *driver.Error, err error) {
 	e.RequestID = c.Header.Get("X-Amz-Request-Id")
 	var id *cloud.IdentityError
 	var api smithy.APIError
@@ -113,7 +113,7 @@ func (c *call) judge(e *driver.Error, err error) {
 	case errors.As(err, &id):
 		cloud.Anonymous(e, temporary(id), id.Error()+"; set them by environment, credentials_file, aws_profile or the instance's role")
 	case errors.As(err, &api):
-		c.refused(e, api)
+		c.refused(ctx, e, api)
 	default:
 		c.Unanswered(e, err)
 		switch {
@@ -127,7 +127,7 @@ func (c *call) judge(e *driver.Error, err error) {
 }
 
 // refused is for replies with an error in them.
-func (c *call) refused(e *driver.Error, api smithy.APIError) {
+func (c *call) refused(ctx context.Context, e *driver.Error, api smithy.APIError) {
 	e.Code = c.code(api)
 	text := api.ErrorMessage()
 	if text == "" || text == e.Code {
@@ -158,10 +158,29 @@ func (c *call) refused(e *driver.Error, api smithy.APIError) {
 		kind = driver.Mismatch // what was to be there is gone
 	}
 	e.Kind = kind
-	if hint := c.hint(e); hint != "" {
+	switch hint := c.hint(e); {
+	case kind == driver.Denied && c.renewed(ctx, e):
+		// Nothing was done, and the same call may succeed now.
+		kind = driver.Unavailable
+		text += "; the credentials have been renewed since"
+	case hint != "":
 		text += "; " + hint
 	}
 	c.Refused(e, kind, text, api)
+}
+
+// renewed reports whether there are other credentials now than those that the store has
+// refused. A plain 403 is looked into as well: after a rotation some stores give no other
+// reason, and a HEAD gives none at all.
+func (c *call) renewed(ctx context.Context, e *driver.Error) bool {
+	if c.generation == 0 {
+		return false
+	}
+	switch e.Code {
+	case "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "SignatureDoesNotMatch", "AccessDenied", "":
+		return c.keys.renewed(ctx, c.generation)
+	}
+	return false
 }
 
 // code is the error's code. HEAD replies have no document: the SDK makes a code

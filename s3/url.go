@@ -60,6 +60,7 @@ func parseURL(u *url.URL, p *driver.Params) (Config, error) {
 		Anonymous:       p.Bool("anonymous", false),
 		RoleARN:         p.String("role_arn", ""),
 		ExternalID:      p.String("external_id", ""),
+		RoleDuration:    p.Duration("role_duration", 0, minRoleDuration, maxRoleDuration),
 		STSEndpoint:     p.String("sts_endpoint", ""),
 
 		SSE:          p.String("sse", ""),
