@@ -104,7 +104,7 @@ func (p *run) make(ctx context.Context, c check) Result {
 	r.Status, p.passed[c.name] = OK, r.Err == nil
 	if r.Err != nil {
 		r.Status = Failed
-		if e := (*driver.Error)(nil); errors.As(r.Err, &e) && e.Kind == driver.Denied {
+		if e := (*driver.Error)(nil); errors.As(r.Err, &e) && e.Kind == driver.Denied && !e.OtherThanPermission {
 			r.Grant = p.features.Permissions[e.Op]
 		}
 	}

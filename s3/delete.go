@@ -154,7 +154,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 	first := left[0]
 	c.Key = refs[max(slices.IndexFunc(ids, func(id types.ObjectIdentifier) bool { return *id.Key == aws.ToString(first.Key) }), 0)].Key
 	c.Status = 0 // the reply's 200 is not this key's
-	failed := &driver.Error{Op: c.Op, Key: c.Key, RequestID: c.Header.Get("X-Amz-Request-Id")}
+	failed := &driver.Error{Op: c.Op, Key: c.Key, RequestID: c.requestID()}
 	c.refused(ctx, failed, &smithy.GenericAPIError{
 		Code:    aws.ToString(first.Code),
 		Message: fmt.Sprintf("%s (%d of %d keys were not deleted)", aws.ToString(first.Message), len(left), len(refs)),

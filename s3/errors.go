@@ -28,7 +28,7 @@ var kinds = map[string]driver.Kind{
 	"InvalidPart":        driver.Mismatch,
 
 	"EntityTooSmall":   driver.Invalid,
-	"EntityTooLarge":   driver.Invalid,
+	"EntityTooLarge":   driver.TooLarge,
 	"InvalidPartOrder": driver.Invalid,
 	"InvalidRange":     driver.OutOfRange,
 
@@ -38,7 +38,6 @@ var kinds = map[string]driver.Kind{
 
 	"AccessDenied":          driver.Denied,
 	"AllAccessDisabled":     driver.Denied,
-	"AccountProblem":        driver.Denied,
 	"ExpiredToken":          driver.Denied,
 	"InvalidAccessKeyId":    driver.Denied,
 	"InvalidToken":          driver.Denied,
@@ -47,6 +46,16 @@ var kinds = map[string]driver.Kind{
 	"SignatureDoesNotMatch": driver.Denied,
 	"TokenRefreshRequired":  driver.Denied,
 	"UnauthorizedAccess":    driver.Denied,
+
+	// No space is left, or the account does not pay for more.
+	"AccountProblem":                 driver.Full, // Amazon S3: billing
+	"InsufficientStorage":            driver.Full,
+	"QuotaExceeded":                  driver.Full, // Ceph, with status 403
+	"ServiceQuotaExceeded":           driver.Full,
+	"ServiceQuotaExceededException":  driver.Full,
+	"StorageLimitExceeded":           driver.Full,
+	"XMinioAdminBucketQuotaExceeded": driver.Full, // MinIO, with status 400
+	"XMinioStorageFull":              driver.Full, // MinIO, with status 507
 
 	"BandwidthLimitExceeded":                 driver.Throttled,
 	"ProvisionedThroughputExceededException": driver.Throttled,
@@ -83,7 +92,7 @@ const conflict = "ConditionalRequestConflict"
 
 // hints say what to do about errors that an operator can do something about.
 var hints = map[string]string{
-	"AccessDenied":          "the credentials lack a permission; the documentation of package s3 lists those that are needed",
+	"AccessDenied":          "the credentials lack a permission, unless the bucket's settings refuse this to everybody; the documentation of package s3 lists the permissions that are needed",
 	"ExpiredToken":          "the session's credentials have ended: renew them",
 	"InvalidAccessKeyId":    "the store does not know this access key: check the key, and that it belongs to this endpoint",
 	"InvalidObjectState":    "the object is in an archive storage class: restore it first",
@@ -105,7 +114,7 @@ func (c *call) failBody(ctx context.Context, up *cloud.Upstream, err error) erro
 }
 
 func (c *call) judge(ctx context.Context, e *driver.Error, err error) {
-	e.RequestID = c.Header.Get("X-Amz-Request-Id")
+	e.RequestID = c.requestID()
 	var id *cloud.IdentityError
 	var api smithy.APIError
 	var sending *smithyhttp.RequestSendError
@@ -124,6 +133,16 @@ func (c *call) judge(ctx context.Context, e *driver.Error, err error) {
 		}
 	}
 	c.LimitKey(e, c.every)
+}
+
+// requestID is what Amazon's support asks for: two ids.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/get-request-ids.html
+func (c *call) requestID() string {
+	id := c.Header.Get("X-Amz-Request-Id")
+	if second := c.Header.Get("X-Amz-Id-2"); second != "" && second != id {
+		id += ", x-amz-id-2 " + second
+	}
+	return id
 }
 
 // refused is for replies with an error in them.
@@ -158,6 +177,8 @@ func (c *call) refused(ctx context.Context, e *driver.Error, api smithy.APIError
 		kind = driver.Mismatch // what was to be there is gone
 	}
 	e.Kind = kind
+	// A HEAD has no code. Its 400 is about the session.
+	e.OtherThanPermission = kind == driver.Denied && e.Code != "AccessDenied" && (e.Code != "" || c.Status == http.StatusBadRequest)
 	switch hint := c.hint(e); {
 	case kind == driver.Denied && c.renewed(ctx, e):
 		// Nothing was done, and the same call may succeed now.
@@ -229,6 +250,8 @@ func (c *call) hint(e *driver.Error) string {
 		return hints["KMS"]
 	case e.Kind == driver.Denied && c.Status == http.StatusBadRequest && e.Code == "":
 		return "the reply to a HEAD gives no reason; usually the session's credentials have ended"
+	case e.Code == "AccessDenied" && c.customer && c.Op.Changes():
+		return "the credentials lack a permission, or the bucket blocks encryption with keys of its customers (SSE-C), as new buckets do"
 	case e.Kind == driver.Denied && e.Code == "":
 		return hints["AccessDenied"]
 	}
