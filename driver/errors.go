@@ -28,13 +28,15 @@ const (
 	Unsupported             // the store, or this profile of it, can't do that
 	Corrupt                 // content does not have the digest or checksum it should
 	NoBucket                // the bucket itself does not exist
+	Full                    // no space, quota or paid account is left for a write
+	TooLarge                // the object is larger than the store takes
 	numKinds
 )
 
 var kindNames = [numKinds]string{
 	"unknown error", "not found", "already exists", "precondition not met", "invalid request",
 	"out of range", "access denied", "throttled", "store unavailable", "not supported",
-	"content corrupt", "no such bucket",
+	"content corrupt", "no such bucket", "storage full", "too large",
 }
 
 func (k Kind) String() string {
@@ -115,7 +117,10 @@ type Error struct {
 	Status     int    // HTTP status; 0 when there was no reply
 	Code       string // the store's own error code
 	RequestID  string // for the provider's support
-	Err        error  // the cause, may be nil
+	// OtherThanPermission is set on a Denied error that no permission would mend: keys that
+	// are wrong or have ended, a key of the key service, the account.
+	OtherThanPermission bool
+	Err                 error // the cause, may be nil
 }
 
 func (e *Error) Error() string {

@@ -39,6 +39,11 @@ type Features struct {
 	// where Uploads is.
 	CopyPart func(ctx context.Context, u Upload, n int, src Source) (Part, error)
 
+	// Identify asks the store for one reply, a refusal does too, and tells by its form which
+	// kind of store it is: a value of the driver's profile option, or "" where the reply
+	// tells none. nil where the configuration or the endpoint's host name has told.
+	Identify func(ctx context.Context) (profile string, err error)
+
 	// Permissions is what the store calls the permission that each verb needs, for
 	// telling what is missing.
 	Permissions map[Op]string
@@ -81,37 +86,6 @@ type Features struct {
 	// error. The error is that of the first ref that failed; the others are deleted.
 	DeleteBatch func(ctx context.Context, refs []ObjectRef) error
 	BatchMax    int
-}
-
-// Conds tells which conditions each write honours.
-type Conds struct {
-	Put, Complete, Copy, Concat CondSet
-	// Delete has CondIfMatch where DeleteOptions.IfVersion is honoured. An
-	// Object.Version that the store has told is honoured in any case.
-	Delete CondSet
-	// DeleteNotAfter reports whether DeleteOptions.NotAfter is honoured.
-	DeleteNotAfter bool
-	// DeleteBatch reports whether ObjectRef.Version is honoured.
-	DeleteBatch bool
-}
-
-// CondSet is a set of conditions.
-type CondSet uint8
-
-const (
-	CondIfAbsent CondSet = 1 << iota
-	CondIfMatch
-
-	NoCond   CondSet = 0
-	AllConds         = CondIfAbsent | CondIfMatch
-)
-
-// Allows reports whether c is unconditional, or a condition in the set.
-func (s CondSet) Allows(c Cond) bool {
-	if c.IfAbsent && s&CondIfAbsent == 0 {
-		return false
-	}
-	return c.IfMatch == "" || s&CondIfMatch != 0
 }
 
 // Source is an object that a server-side copy reads.

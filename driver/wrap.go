@@ -115,6 +115,11 @@ func (w *wrapped) wrapFeatures(f Features) Features {
 			})
 		}
 	}
+	if identify := f.Identify; identify != nil {
+		f.Identify = func(ctx context.Context) (string, error) {
+			return via(ctx, w, &Call{Op: OpList}, identify)
+		}
+	}
 	if stat := f.StatChecksums; stat != nil {
 		f.StatChecksums = func(ctx context.Context, key string) (Object, error) {
 			return via(ctx, w, &Call{Op: OpStat, Key: key}, func(ctx context.Context) (Object, error) {

@@ -1,14 +1,17 @@
 package integration_test
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"testing"
 
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/integration/emulator"
 	"github.com/blobdock/blobdock/integration/wire"
+	"github.com/blobdock/blobdock/probe"
 	_ "github.com/blobdock/blobdock/s3"
 )
 
@@ -19,6 +22,31 @@ type s3Cloud struct {
 	// one.
 	profile string
 	lawful  bool // it stands behind laws
+	// learned are options that probe.Adapt found, as serve does for itself.
+	learned driver.Beside
+}
+
+// learn is c with the options that it needs and that nobody would have to configure.
+func (c s3Cloud) learn(t testing.TB) s3Cloud {
+	t.Helper()
+	c.learned = adapt(t, c.url(t, c.newBucket(t))).Options
+	return c
+}
+
+// adapt is what is found out about a store.
+func adapt(t testing.TB, storage string) probe.Adaptation {
+	t.Helper()
+	found, err := probe.Adapt(t.Context(), func(ctx context.Context, more driver.Beside) (driver.Bucket, error) {
+		l, err := driver.Parse(ctx, storage, more)
+		if err != nil {
+			return nil, err
+		}
+		return l.Open()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func onMinIO(s emulator.S3) s3Cloud { return s3Cloud{S3: s, profile: "minio"} }
@@ -26,7 +54,13 @@ func onMinIO(s emulator.S3) s3Cloud { return s3Cloud{S3: s, profile: "minio"} }
 func (c s3Cloud) newBucket(t testing.TB) string { return c.NewBucket(t) }
 
 func (c s3Cloud) bare(bucket string) string {
-	q := url.Values{"endpoint": {c.Endpoint}, "region": {c.Region}, "profile": {c.profile}, "path_style": {"true"}}
+	q := url.Values{"endpoint": {c.Endpoint}, "region": {c.Region}, "path_style": {"true"}}
+	if c.profile != "" {
+		q.Set("profile", c.profile)
+	}
+	for name, value := range c.learned {
+		q.Set(name, value)
+	}
 	return "s3://" + bucket + "?" + q.Encode()
 }
 

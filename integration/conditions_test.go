@@ -1,15 +1,13 @@
 package integration_test
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/integration/emulator"
-	"github.com/blobdock/blobdock/probe"
+	"github.com/blobdock/blobdock/integration/laws"
 )
 
 // TestConditionsIgnored serves from an S3 store that takes conditional writes and
@@ -29,15 +27,15 @@ func TestConditionsIgnored(t *testing.T) {
 		next.ServeHTTP(w, r)
 	})
 	storage := forgetful.bare(bucket) + "&anonymous=true" + smallParts
-	if err := probe.Conditions(t.Context(), open(t, storage)); !errors.Is(err, probe.ErrIgnored) || !errors.Is(err, driver.Unsupported) {
-		t.Errorf("probe: %v, want %v", err, probe.ErrIgnored)
+	if got := adapt(t, storage); got.Options["conditions"] != "none" || len(got.Gaps) == 0 || !got.Gaps[0].Ignored {
+		t.Errorf("Adapt: %+v, want conditions=none, as they are ignored", got)
 	}
-	if err := probe.Conditions(t.Context(), look(t, store, bucket)); err != nil {
-		t.Errorf("probe of MinIO itself: %v", err)
+	if got := adapt(t, store.url(t, bucket)); len(got.Gaps) != 0 || len(got.Options) != 0 {
+		t.Errorf("Adapt of MinIO itself: %+v", got)
 	}
 
 	p := serving(t, nil, byFile(t, storage))
-	for _, want := range []string{"ignores conditional writes", "conditions=none is taken"} {
+	for _, want := range []string{"does not honour all conditional writes", "conditions=none is taken"} {
 		if !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, p.stderr.String())
 		}
@@ -66,4 +64,26 @@ func TestConditionsIgnored(t *testing.T) {
 		pull(t, p.url, "race", one.digest(), one.size)
 	}
 	wantSound(t, inside)
+}
+
+// TestAdapt names neither a profile nor conditions: the store's replies and its answers to
+// conditional writes tell.
+func TestAdapt(t *testing.T) {
+	t.Parallel()
+	for set, conditions := range map[string]string{
+		"conditions-refused":     "none",
+		"conditions-ignored":     "none",
+		"if-match-quoted":        "put-if-absent,complete-if-absent",
+		"complete-unconditional": "put-if-absent,put-if-match",
+		"full-object-sum":        "", // all are honoured
+	} {
+		t.Run(set, func(t *testing.T) {
+			s, _ := laws.S3(t, emulator.Start(t), laws.Options{}, set)
+			c := s3Cloud{S3: s, lawful: true}
+			got := adapt(t, c.url(t, c.newBucket(t)))
+			if got.Options["profile"] != "minio" || got.Options["conditions"] != conditions {
+				t.Errorf("got %+v, want profile=minio and conditions=%s", got, conditions)
+			}
+		})
+	}
 }

@@ -22,6 +22,9 @@ func harness(t *testing.T, c cloud) drivertest.Harness {
 	switch c := c.(type) {
 	case s3Cloud:
 		h.Name, h.ListsUploadsByKey = "s3-"+c.profile, !c.lawful
+		if c.learned != nil {
+			h.Name = "s3-unknown"
+		}
 	case gcsCloud:
 		h.Name, h.Exceptions = "gcs", gcsExceptions
 		if c.lawful {

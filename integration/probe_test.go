@@ -25,8 +25,8 @@ func TestProbe(t *testing.T) {
 	onEach(t, func(t *testing.T, c cloud) {
 		b := edit(t, c, c.newBucket(t))
 		for name, r := range probed(t, b) {
-			// fake-gcs-server ignores conditions on a compose.
-			if r.Status == probe.Failed && (name != "conditional complete" || !keepsSources(c)) {
+			// fake-gcs-server ignores conditions on a copy.
+			if r.Status == probe.Failed && (name != "conditions" || !keepsSources(c)) {
 				t.Errorf("%s: %v", name, r.Err)
 			}
 		}

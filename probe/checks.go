@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +22,6 @@ var checks = []check{
 	{name: "read", needs: "put", do: read},
 	{name: "clock", needs: "stat", do: clock},
 	{name: "latency", needs: "stat", do: latency},
-	{name: "conditional put", needs: "put", unused: noCond(func(c driver.Conds) driver.CondSet { return c.Put }), do: conditionalPut},
 	{name: "join objects", needs: "put", unused: func(p *run) string {
 		if p.features.Concat == nil {
 			return "the store joins the parts of uploads"
@@ -32,9 +30,6 @@ var checks = []check{
 	}, do: join},
 	{name: "upload in parts", unused: noUploads, do: upload},
 	{name: "complete upload", needs: "upload in parts", unused: noUploads, do: complete},
-	{name: "conditional complete", needs: "complete upload", unused: func(p *run) string {
-		return cmp.Or(noUploads(p), noCond(func(c driver.Conds) driver.CondSet { return c.Complete })(p))
-	}, do: conditionalComplete},
 	{name: "list uploads", unused: noUploads, do: listUploads},
 	{name: "abort upload", needs: "upload in parts", unused: noUploads, do: abort},
 	{name: "copy", needs: "put", unused: func(p *run) string {
@@ -49,6 +44,12 @@ var checks = []check{
 		}
 		return ""
 	}, do: signed},
+	{name: "conditions", needs: "put", unused: func(p *run) string {
+		if c := p.features.Conds; c.Put|c.Complete|c.Copy|c.Delete == driver.NoCond {
+			return "not asked of this store; of two writers that race the last one stands, which loses progress and corrupts nothing"
+		}
+		return ""
+	}, do: conditions},
 	{name: "delete batch", needs: "put", unused: func(p *run) string {
 		if p.features.DeleteBatch == nil {
 			return "the store deletes one by one"
@@ -56,15 +57,6 @@ var checks = []check{
 		return ""
 	}, do: deleteBatch},
 	{name: "delete", needs: "put", do: remove},
-}
-
-func noCond(set func(driver.Conds) driver.CondSet) func(*run) string {
-	return func(p *run) string {
-		if set(p.features.Conds)&driver.CondIfAbsent == 0 {
-			return "not asked of this store; of two writers that race the last one stands, which loses progress and corrupts nothing"
-		}
-		return ""
-	}
 }
 
 func noUploads(p *run) string {
@@ -168,15 +160,16 @@ func complete(ctx context.Context, p *run) (string, error) {
 	return "", p.read(ctx, p.key("_uploads/parts"))
 }
 
-func conditionalComplete(ctx context.Context, p *run) (string, error) {
-	if err := p.begin(ctx, p.key("_uploads/parts")); err != nil {
-		return "", err
+func conditions(ctx context.Context, p *run) (string, error) {
+	honoured, gaps, err := p.conditions(ctx)
+	if err != nil || len(gaps) == 0 {
+		return honoured.List() + " are honoured", err
 	}
-	_, err := p.features.Uploads.CompleteUpload(ctx, p.upload, p.parts, absent)
-	if err := ignored("If-None-Match overwrote an object", err, driver.Exists); err != nil {
-		return "", err
+	all := make([]error, len(gaps))
+	for i, g := range gaps {
+		all[i] = fmt.Errorf("%s: %w", g, driver.Unsupported)
 	}
-	return "If-None-Match is honoured", nil
+	return "set conditions=" + honoured.List() + ", which serve does by itself", errors.Join(all...)
 }
 
 func listUploads(ctx context.Context, p *run) (string, error) {

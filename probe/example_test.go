@@ -22,6 +22,7 @@ func ExampleRun() {
 			fmt.Println(r.Check, "fails:", r.Err, r.Grant)
 		}
 	}
-	fmt.Println(probe.Conditions(ctx, bucket))
-	// Output: <nil>
+	honoured, gaps, err := probe.Conditions(ctx, bucket)
+	fmt.Println(honoured.Put == driver.AllConds, gaps, err)
+	// Output: true [] <nil>
 }

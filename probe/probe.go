@@ -104,7 +104,7 @@ func (p *run) make(ctx context.Context, c check) Result {
 	r.Status, p.passed[c.name] = OK, r.Err == nil
 	if r.Err != nil {
 		r.Status = Failed
-		if e := (*driver.Error)(nil); errors.As(r.Err, &e) && e.Kind == driver.Denied {
+		if e := (*driver.Error)(nil); errors.As(r.Err, &e) && e.Kind == driver.Denied && !e.OtherThanPermission {
 			r.Grant = p.features.Permissions[e.Op]
 		}
 	}
@@ -126,10 +126,15 @@ func (p *run) tidy(ctx context.Context) {
 // key is one of the run's own.
 func (p *run) key(name string) string { return p.folder + "/" + name }
 
-func (p *run) put(ctx context.Context, key, text string, o driver.WriteOptions) (driver.Object, error) {
+// mark has key removed at the end.
+func (p *run) mark(key string) {
 	if !slices.Contains(p.made, key) {
 		p.made = append(p.made, key)
 	}
+}
+
+func (p *run) put(ctx context.Context, key, text string, o driver.WriteOptions) (driver.Object, error) {
+	p.mark(key)
 	return p.bucket.Put(ctx, key, section(text), o)
 }
 

@@ -20,7 +20,7 @@ import (
 // URL, and that names its permissions after its verbs.
 func bucket(t *testing.T, edit func(*driver.Features)) driver.Bucket {
 	t.Helper()
-	b := mem.NewWith(mem.Options{Parts: driver.PartLimits{MinSize: 1}})
+	b := mem.NewWith(mem.Options{Parts: driver.PartLimits{MinSize: 1}, Unversioned: true})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawQuery != "signature" {
 			w.WriteHeader(http.StatusForbidden)
@@ -75,8 +75,8 @@ func wantEmpty(t *testing.T, b driver.Bucket) {
 func TestAllWell(t *testing.T) {
 	b := bucket(t, nil)
 	all := results(t, b)
-	if len(all) != 17 {
-		t.Errorf("%d checks, want 17", len(all))
+	if len(all) != 16 {
+		t.Errorf("%d checks, want 16", len(all))
 	}
 	for name, r := range all {
 		if r.Status != probe.OK || r.Err != nil || r.Grant != "" {
@@ -111,48 +111,141 @@ func TestEachPermission(t *testing.T) {
 	}
 }
 
-// ignores is a store that takes conditions and does not look at them.
-type ignores struct{ driver.Bucket }
+// unlawful is a store whose conditional writes end by what breaks says: nil carries them
+// out without their condition.
+type unlawful struct {
+	driver.Bucket
+	breaks func(op driver.Op, c driver.Cond) (err error, broken bool)
+}
 
-func (b ignores) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
-	o.Cond = driver.Cond{}
+func (b unlawful) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	if err, broken := b.breaks(driver.OpPut, o.Cond); broken && !o.Cond.IsZero() {
+		if err != nil {
+			return driver.Object{}, err
+		}
+		o.Cond = driver.Cond{}
+	}
 	return b.Bucket.Put(ctx, key, body, o)
 }
 
-func (b ignores) Features() driver.Features {
+func (b unlawful) Delete(ctx context.Context, key string, o driver.DeleteOptions) error {
+	if err, broken := b.breaks(driver.OpDelete, driver.Cond{IfMatch: o.IfVersion}); broken && o.IfVersion != "" {
+		if err != nil {
+			return err
+		}
+		o.IfVersion = ""
+	}
+	return b.Bucket.Delete(ctx, key, o)
+}
+
+func (b unlawful) Features() driver.Features {
 	f := b.Bucket.Features()
-	f.Uploads = completes{f.Uploads}
+	f.Uploads = unlawfulUploads{f.Uploads, b.breaks}
+	copyObject := f.Copy
+	f.Copy = func(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
+		if err, broken := b.breaks(driver.OpCopy, r.Options.Cond); broken && !r.Options.Cond.IsZero() {
+			if err != nil {
+				return driver.Object{}, err
+			}
+			r.Options.Cond = driver.Cond{}
+		}
+		return copyObject(ctx, r)
+	}
 	return f
 }
 
-type completes struct{ driver.Uploads }
-
-func (u completes) CompleteUpload(ctx context.Context, up driver.Upload, parts []driver.Part, _ driver.Cond) (driver.Object, error) {
-	return u.Uploads.CompleteUpload(ctx, up, parts, driver.Cond{})
+type unlawfulUploads struct {
+	driver.Uploads
+	breaks func(op driver.Op, c driver.Cond) (error, bool)
 }
 
-func TestIgnoredConditions(t *testing.T) {
-	b := bucket(t, nil)
-	all := results(t, ignores{b})
-	for _, name := range []string{"conditional put", "conditional complete"} {
-		if r := all[name]; !errors.Is(r.Err, driver.Unsupported) || !strings.Contains(r.Err.Error(), "conditions=none") {
-			t.Errorf("%s: %+v", name, r)
+func (u unlawfulUploads) CompleteUpload(ctx context.Context, up driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
+	if err, broken := u.breaks(driver.OpCompleteUpload, c); broken && !c.IsZero() {
+		if err != nil {
+			return driver.Object{}, err
+		}
+		c = driver.Cond{}
+	}
+	return u.Uploads.CompleteUpload(ctx, up, parts, c)
+}
+
+func TestConditions(t *testing.T) {
+	refused := &driver.Error{Kind: driver.Unsupported, Status: 501}
+	unmet := &driver.Error{Kind: driver.Mismatch, Status: 412}
+	for _, tt := range []struct {
+		name   string
+		breaks func(op driver.Op, c driver.Cond) (error, bool)
+		want   string
+		gaps   int
+	}{
+		{"all are honoured", func(driver.Op, driver.Cond) (error, bool) { return nil, false }, "put-if-absent,put-if-match,complete-if-absent,complete-if-match,copy-if-absent,copy-if-match,concat-if-absent,concat-if-match,delete-if-match", 0},
+		{"all are ignored", func(driver.Op, driver.Cond) (error, bool) { return nil, true }, "concat-if-absent,concat-if-match", 7},
+		{"all are refused", func(driver.Op, driver.Cond) (error, bool) { return refused, true }, "concat-if-absent,concat-if-match", 7},
+		{"no ETag matches", func(_ driver.Op, c driver.Cond) (error, bool) { return unmet, c.IfMatch != "" },
+			"put-if-absent,complete-if-absent,copy-if-absent,concat-if-absent,concat-if-match", 4},
+		{"on Put alone", func(op driver.Op, _ driver.Cond) (error, bool) { return nil, op != driver.OpPut },
+			"put-if-absent,put-if-match,concat-if-absent,concat-if-match", 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := bucket(t, nil)
+			got, gaps, err := probe.Conditions(t.Context(), unlawful{b, tt.breaks})
+			if err != nil || got.List() != tt.want || len(gaps) != tt.gaps {
+				t.Errorf("got %s, %d gaps %v, %v; want %s, %d gaps", got.List(), len(gaps), gaps, err, tt.want, tt.gaps)
+			}
+			wantEmpty(t, b)
+		})
+	}
+}
+
+// TestConditionsUnknown has other failures, which say nothing about conditions.
+func TestConditionsUnknown(t *testing.T) {
+	for _, kind := range []driver.Kind{driver.Denied, driver.Unavailable, driver.Throttled} {
+		for _, op := range []driver.Op{driver.OpPut, driver.OpCreateUpload, driver.OpCompleteUpload, driver.OpCopy, driver.OpDelete} {
+			b := fault.Wrap(bucket(t, nil), fault.Script{{Op: op, Where: fault.Before, Kind: kind}})
+			if _, gaps, err := probe.Conditions(t.Context(), b); !errors.Is(err, kind) || len(gaps) != 0 {
+				t.Errorf("%s is %v: gaps %v, error %v", op, kind, gaps, err)
+			}
 		}
 	}
+}
+
+func TestConditionsCheck(t *testing.T) {
+	b := bucket(t, nil)
+	all := results(t, unlawful{b, func(driver.Op, driver.Cond) (error, bool) { return nil, true }})
+	if r := all["conditions"]; !errors.Is(r.Err, driver.Unsupported) || !strings.Contains(r.Detail, "conditions=") {
+		t.Errorf("%+v", r)
+	}
 	wantEmpty(t, b)
+}
+
+// TestAdapt opens a store that tells its profile, and is another one under it.
+func TestAdapt(t *testing.T) {
+	var opened []string
+	got, err := probe.Adapt(t.Context(), func(_ context.Context, more driver.Beside) (driver.Bucket, error) {
+		opened = append(opened, more["profile"])
+		b := bucket(t, func(f *driver.Features) {
+			if more["profile"] == "" {
+				f.Identify = func(context.Context) (string, error) { return "ceph", nil }
+			}
+		})
+		return unlawful{b, func(op driver.Op, c driver.Cond) (error, bool) { return nil, op == driver.OpCopy }}, nil
+	})
+	if err != nil || got.Options["profile"] != "ceph" || len(got.Gaps) != 2 || strings.Contains(got.Options["conditions"], "copy") || len(opened) != 2 {
+		t.Errorf("got %+v and %v after %q", got, err, opened)
+	}
 }
 
 func TestUnused(t *testing.T) {
 	all := results(t, bucket(t, func(f *driver.Features) {
 		f.Conds, f.Copy, f.Sign, f.DeleteBatch, f.Concat = driver.Conds{}, nil, nil, nil, nil
 	}))
-	for _, name := range []string{"conditional put", "conditional complete", "copy", "signed URL", "delete batch", "join objects"} {
+	for _, name := range []string{"conditions", "copy", "signed URL", "delete batch", "join objects"} {
 		if r := all[name]; r.Status != probe.Unused || r.Detail == "" {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
 	all = results(t, bucket(t, func(f *driver.Features) { f.Uploads, f.CopyPart = nil, nil }))
-	for _, name := range []string{"upload in parts", "complete upload", "conditional complete", "list uploads", "abort upload"} {
+	for _, name := range []string{"upload in parts", "complete upload", "list uploads", "abort upload"} {
 		if r := all[name]; r.Status != probe.Unused || !strings.Contains(r.Detail, "multipart") {
 			t.Errorf("%s: %+v", name, r)
 		}

@@ -93,8 +93,11 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 		return errcode.ErrorCodeBlobUploadUnknown.WithDetail("the upload's state is damaged: begin a new upload"), 0, true
 	case errors.Is(err, blobstore.ErrBodyLength):
 		return errcode.ErrorCodeSizeInvalid.WithDetail("the body does not have the declared length"), 0, true
-	case errors.Is(err, blobstore.ErrUploadTooLarge):
+	case errors.Is(err, blobstore.ErrUploadTooLarge), errors.Is(err, driver.TooLarge):
 		return errcode.ErrorCodeSizeInvalid.WithDetail(blobstore.ErrUploadTooLarge.Error()), 0, true
+	case errors.Is(err, driver.Full):
+		// No Retry-After: an operator has to make room first.
+		return errorFull, 0, true
 	case errors.Is(err, driver.Throttled):
 		return errcode.ErrorCodeTooManyRequests.WithDetail("storage asks to slow down"), wait, true
 	case errors.Is(err, driver.Unavailable), errors.Is(err, context.DeadlineExceeded):
@@ -180,8 +183,30 @@ func (w *answering) WriteHeader(status int) {
 	if d := w.answer.retryAfter; d > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
 	}
-	_ = errcode.ServeJSON(w.ResponseWriter, w.answer.err)
+	_ = errcode.ServeJSON(withStatus{w.ResponseWriter, statusOf(w.answer.err)}, w.answer.err)
 }
+
+// errorFull is the answer when no space is left.
+var errorFull = errcode.ErrorCodeDenied.WithMessage("storage is full")
+
+// statusOf is the status of an answer. Distribution has one for each code alone.
+func statusOf(err errcode.Error) int {
+	switch {
+	case err.Message == errorFull.Message:
+		return http.StatusInsufficientStorage
+	case err.Code == errcode.ErrorCodeSizeInvalid && err.Detail == blobstore.ErrUploadTooLarge.Error():
+		return http.StatusRequestEntityTooLarge
+	}
+	return err.Code.Descriptor().HTTPStatusCode
+}
+
+// withStatus answers with that status, whatever is to be written.
+type withStatus struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w withStatus) WriteHeader(int) { w.ResponseWriter.WriteHeader(w.status) }
 
 // errorCodeTimeout is the answer to a body that its client sends too slowly.
 var errorCodeTimeout = errcode.Register(Name, errcode.ErrorDescriptor{

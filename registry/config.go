@@ -265,6 +265,40 @@ func (c Config) OpenBucket(ctx context.Context) (driver.Bucket, error) {
 	return limit.Wrap(trace.Wrap(metrics.observe(b)), c.Limit), nil
 }
 
+// With is c with options of the store for those that c leaves out.
+func (c Config) With(more driver.Beside) Config {
+	beside := maps.Clone(c.Beside)
+	for name, value := range more {
+		if c.Takes(name) {
+			if beside == nil {
+				beside = driver.Beside{}
+			}
+			beside[name] = value
+		}
+	}
+	c.Beside = beside
+	return c
+}
+
+// Takes reports whether name is an option of c's store that c leaves out.
+func (c Config) Takes(name string) bool {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return false
+	}
+	for given := range u.Query() {
+		if driver.SameName(name, given) {
+			return false
+		}
+	}
+	for given := range c.Beside {
+		if driver.SameName(name, given) {
+			return false
+		}
+	}
+	return u.Scheme == "s3" // the only one that has profile and conditions
+}
+
 // Settings are all parameters that c could have, the store's and the engine's, with
 // what each came to. It asks the store nothing.
 func (c Config) Settings(ctx context.Context) ([]driver.Setting, error) {

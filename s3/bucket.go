@@ -34,6 +34,7 @@ type Bucket struct {
 	write     attributes
 	features  driver.Features
 	clock     cloud.Clock
+	keys      *keyring // nil: requests go unsigned
 
 	// seen is set once the store has shown that the bucket exists.
 	seen atomic.Bool
@@ -80,7 +81,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	}
 	b := &Bucket{transport: tr, name: c.Bucket, prefix: prefix, customer: customer, write: c.attributes(customer)}
 	var optErr error
-	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, o) })
+	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, conf, o) })
 	if optErr != nil {
 		return nil, optErr
 	}
@@ -97,7 +98,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 
 // configure puts c over the options that the SDK worked out of its own
 // configuration. That may name an endpoint too, hence the profile is chosen here.
-func (b *Bucket) configure(c Config, o *s3.Options) error {
+func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 	if c.Endpoint != "" {
 		o.BaseEndpoint = aws.String(strings.TrimSuffix(c.Endpoint, "/"))
 	}
@@ -117,8 +118,8 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 		return fmt.Errorf("profile %s needs an endpoint: %w", p.name, driver.Invalid)
 	case b.customer != nil && strings.HasPrefix(strings.ToLower(endpoint), "http:"):
 		return fmt.Errorf("sse_customer_key_file: the key goes along with each request, which needs https: %w", driver.Invalid)
-	case p.name != "aws" && (c.DualStack || c.FIPS || c.Accelerate):
-		return fmt.Errorf("dual_stack, fips and accelerate are for Amazon S3, not for profile %s: %w", p.name, driver.Invalid)
+	case endpoint != "" && (c.DualStack || c.FIPS || c.Accelerate):
+		return fmt.Errorf("endpoint (or AWS_ENDPOINT_URL_S3) and %s exclude each other: both choose the host: %w", c.hostOptions(), driver.Invalid)
 	case c.Region != "":
 	case p.regionOf(endpoint) != "":
 		o.Region = p.regionOf(endpoint)
@@ -154,7 +155,8 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 		o.APIOptions = append(o.APIOptions, dropAcceptEncoding)
 	}
 	if o.Credentials != nil && !aws.IsCredentialsProvider(o.Credentials, aws.AnonymousCredentials{}) {
-		o.Credentials = identity{o.Credentials}
+		b.keys = c.keyring(conf)
+		o.Credentials = b.keys
 	}
 	return nil
 }
@@ -187,6 +189,9 @@ func (b *Bucket) offer(c Config) driver.Features {
 		f.DeleteBatch, f.BatchMax, f.Conds.DeleteBatch = b.deleteBatch, p.batchMax, true
 	}
 	f.Conds.DeleteNotAfter = !c.Anonymous
+	if c.Profile == "" && p.name == generic {
+		f.Identify = b.identify
+	}
 	if !c.Anonymous && b.customer == nil {
 		f.Sign = b.sign
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -27,8 +28,9 @@ const (
 
 var checksums = []Checksum{ChecksumAuto, ChecksumNone, ChecksumMD5, ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME}
 
-// Conditions says which writes may carry If-Match and If-None-Match. A store that
-// ignores them loses updates, so that profiles name only what is documented.
+// Conditions says which writes may carry If-Match and If-None-Match: one of the constants,
+// or what driver.Conds.List makes. A store that ignores conditions loses
+// updates, so that profiles name only what is documented.
 type Conditions string
 
 const (
@@ -39,7 +41,27 @@ const (
 	ConditionsAll      Conditions = "all"      // CopyObject as well
 )
 
-var conditions = []Conditions{ConditionsAuto, ConditionsNone, ConditionsPut, ConditionsComplete, ConditionsAll}
+// conds are those of a profile under the option.
+func (c Conditions) conds(p driver.Conds) (driver.Conds, error) {
+	switch c {
+	case ConditionsAuto:
+		return p, nil
+	case ConditionsPut:
+		return driver.Conds{Put: driver.AllConds}, nil
+	case ConditionsComplete:
+		return writeConds, nil
+	case ConditionsAll:
+		return driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Delete: p.Delete}, nil
+	}
+	got, err := driver.ParseConds(string(c))
+	switch {
+	case err != nil:
+		return got, fmt.Errorf("conditions %q: want one of none, put, complete, all, or a list such as put-if-absent,put-if-match: %w", string(c), driver.Invalid)
+	case got.Concat != driver.NoCond || got.Delete&driver.CondIfAbsent != 0:
+		return got, fmt.Errorf("conditions %s: S3 has no concat-if-absent, concat-if-match and delete-if-absent: %w", c, driver.Invalid)
+	}
+	return got, nil
+}
 
 // Config describes a bucket and how to reach it. Bucket alone is enough on AWS
 // where the environment or a profile of the AWS configuration names the region.
@@ -75,9 +97,13 @@ type Config struct {
 	Anonymous       bool   // requests go unsigned
 
 	// RoleARN is a role to assume with these credentials.
-	RoleARN     string
-	ExternalID  string
-	STSEndpoint string
+	RoleARN    string
+	ExternalID string
+	// RoleDuration is how long the role's credentials work; 0 is 15 minutes. At most what
+	// the role allows, and an hour where these credentials are a role's, too.
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	RoleDuration time.Duration
+	STSEndpoint  string
 
 	SSE         string // AES256, aws:kms or aws:kms:dsse; "" is the bucket's default
 	SSEKMSKeyID string
@@ -119,6 +145,12 @@ func (c Config) GoString() string { return c.String() }
 
 const defaultCopyConcurrency = 8
 
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (DurationSeconds)
+const (
+	minRoleDuration = 15 * time.Minute
+	maxRoleDuration = 12 * time.Hour
+)
+
 var sses = []string{"", string(types.ServerSideEncryptionAes256), string(types.ServerSideEncryptionAwsKms), string(types.ServerSideEncryptionAwsKmsDsse)}
 
 // check returns an Invalid error for the first thing that is wrong in c.
@@ -132,8 +164,6 @@ func (c Config) check() error {
 		return cloud.OneOf("profile", c.Profile, Profiles())
 	case !slices.Contains(checksums, c.Checksum):
 		return cloud.OneOf("checksum", c.Checksum, checksums)
-	case !slices.Contains(conditions, c.Conditions):
-		return cloud.OneOf("conditions", c.Conditions, conditions)
 	case !slices.Contains(sses, c.SSE):
 		return cloud.OneOf("sse", c.SSE, sses)
 	case c.SSEKMSKeyID != "" && !strings.HasPrefix(c.SSE, "aws:kms"):
@@ -152,10 +182,19 @@ func (c Config) check() error {
 		return fmt.Errorf("a session token needs its access key: %w", driver.Invalid)
 	case c.Anonymous && (c.AccessKeyID != "" || c.CredentialsFile != "" || c.AWSProfile != "" || c.RoleARN != ""):
 		return fmt.Errorf("anonymous excludes all other credentials: %w", driver.Invalid)
-	case c.RoleARN == "" && (c.ExternalID != "" || c.STSEndpoint != ""):
-		return fmt.Errorf("external_id and sts_endpoint need a role_arn: %w", driver.Invalid)
+	case c.RoleARN == "" && (c.ExternalID != "" || c.STSEndpoint != "" || c.RoleDuration != 0):
+		return fmt.Errorf("external_id, role_duration and sts_endpoint need a role_arn: %w", driver.Invalid)
+	case c.RoleDuration != 0 && (c.RoleDuration < minRoleDuration || c.RoleDuration > maxRoleDuration):
+		return fmt.Errorf("role_duration %v: AWS takes %v to %v: %w", c.RoleDuration, minRoleDuration, maxRoleDuration, driver.Invalid)
+	case c.Accelerate && c.FIPS:
+		return fmt.Errorf("accelerate and fips exclude each other: transfer acceleration has no FIPS endpoints: %w", driver.Invalid)
+	case c.Accelerate && c.PathStyle != nil && *c.PathStyle:
+		return fmt.Errorf("accelerate and path_style exclude each other: accelerated buckets are in the host name: %w", driver.Invalid)
 	case c.PartSize < 0 || c.CopyPartSize < 0 || c.CopyThreshold < 0 || c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("sizes and counts must not be negative: %w", driver.Invalid)
+	}
+	if _, err := c.Conditions.conds(driver.Conds{}); err != nil {
+		return err
 	}
 	if _, err := cloud.NewPrefix(c.Prefix); err != nil {
 		return err
@@ -170,6 +209,18 @@ func (c Config) check() error {
 		return err
 	}
 	return cloud.CheckEndpoint("sts_endpoint", c.STSEndpoint, exampleEndpoint)
+}
+
+// hostOptions names the options of c that choose among Amazon's hosts.
+func (c Config) hostOptions() string {
+	var names []string
+	for name, set := range map[string]bool{"accelerate": c.Accelerate, "dual_stack": c.DualStack, "fips": c.FIPS} {
+		if set {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 // archived tells the storage classes that need a restore before a read.
@@ -191,15 +242,9 @@ func (c Config) adjust(p profile) (profile, error) {
 	if c.Checksum != ChecksumAuto {
 		p.checksum = c.Checksum
 	}
-	switch c.Conditions {
-	case ConditionsNone:
-		p.conds = driver.Conds{}
-	case ConditionsPut:
-		p.conds = driver.Conds{Put: driver.AllConds}
-	case ConditionsComplete:
-		p.conds = writeConds
-	case ConditionsAll:
-		p.conds = driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Delete: p.conds.Delete}
+	var err error
+	if p.conds, err = c.Conditions.conds(p.conds); err != nil {
+		return p, err
 	}
 	// Other stores have classes of their own; Ceph's are named by its operator.
 	if classes := types.StorageClass("").Values(); p.name == "aws" && c.StorageClass != "" && !slices.Contains(classes, types.StorageClass(c.StorageClass)) {

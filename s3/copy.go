@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,7 +35,7 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 	c.Cond, c.source = o.Cond, r.Src.ETag
 	out, err := b.client.CopyObject(ctx, in)
 	if err != nil {
-		return driver.Object{}, c.fail(ctx, err)
+		return driver.Object{}, b.whichAbsent(ctx, r, c.fail(ctx, err))
 	}
 	if out.CopyObjectResult == nil || etag(out.CopyObjectResult.ETag) == "" {
 		return driver.Object{}, c.Incomplete("ETag")
@@ -43,6 +44,20 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		Key: r.Dst, Size: -1, ETag: etag(out.CopyObjectResult.ETag), Version: version(out.VersionId),
 		ModTime: aws.ToTime(out.CopyObjectResult.LastModified),
 	}, nil
+}
+
+// whichAbsent makes Mismatch of a NotFound that is not about the source of a copy: a
+// destination that is not there has no ETag, either. The reply names neither of the two.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+func (b *Bucket) whichAbsent(ctx context.Context, r driver.CopyRequest, err error) error {
+	var e *driver.Error
+	if r.Options.Cond.IfMatch == "" || !errors.As(err, &e) || e.Kind != driver.NotFound {
+		return err
+	}
+	if _, serr := b.head(ctx, r.Src.Key, ""); serr == nil {
+		e.Kind = driver.Mismatch
+	}
+	return err
 }
 
 // copyPart fills part n of u with bytes of another object.

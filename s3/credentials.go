@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -17,7 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/blobdock/blobdock/driver"
-	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // sessionName is what CloudTrail shows for requests under an assumed role.
@@ -65,9 +63,31 @@ func (c Config) awsConfig(ctx context.Context, client *awshttp.BuildableClient) 
 		}
 	}
 	if c.RoleARN != "" {
-		conf.Credentials = aws.NewCredentialsCache(c.role(conf))
+		conf.Credentials = c.role(conf)
 	}
 	return conf, nil
+}
+
+// keyring holds the credentials of conf, which were just loaded: fetches after the first
+// load the configuration again, as its files may have been replaced.
+func (c Config) keyring(conf aws.Config) *keyring {
+	first := conf.Credentials
+	return &keyring{fetch: func(ctx context.Context) (aws.Credentials, error) {
+		provider := first
+		if first = nil; provider == nil {
+			client, err := c.httpClient()
+			if err != nil {
+				return aws.Credentials{}, err
+			}
+			conf, err := c.awsConfig(ctx, client)
+			if err != nil {
+				return aws.Credentials{}, err
+			}
+			defer client.GetTransport().CloseIdleConnections()
+			provider = conf.Credentials
+		}
+		return provider.Retrieve(ctx)
+	}}
 }
 
 // role assumes c.RoleARN with the credentials of conf.
@@ -82,28 +102,9 @@ func (c Config) role(conf aws.Config) aws.CredentialsProvider {
 	})
 	return stscreds.NewAssumeRoleProvider(client, c.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = sessionName
+		o.Duration = c.RoleDuration // 0 is the SDK's 15 minutes
 		if c.ExternalID != "" {
 			o.ExternalID = aws.String(c.ExternalID)
 		}
 	})
-}
-
-// identity marks the errors of a provider, so that they can be told from those
-// of the store.
-type identity struct{ aws.CredentialsProvider }
-
-func (p identity) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	got, err := p.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return got, &cloud.IdentityError{Err: err}
-	}
-	return got, nil
-}
-
-// ends is when credentials stop working, the zero time when they don't.
-func ends(c aws.Credentials) time.Time {
-	if !c.CanExpire {
-		return time.Time{}
-	}
-	return c.Expires
 }

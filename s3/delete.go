@@ -71,11 +71,11 @@ func isETag(v string) bool { return strings.HasPrefix(v, `"`) || strings.HasPref
 // a second before. The store compares it with its own clock when the request arrives.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func (b *Bucket) deleteBefore(ctx context.Context, c *call, in *s3.DeleteObjectInput, deadline time.Time) error {
-	creds, err := b.client.Options().Credentials.Retrieve(ctx)
+	creds, err := b.keys.Retrieve(ctx)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := b.clock.Now() // NotAfter is a time on the store's clock
 	life := min(deadline.Sub(now), maxExpires).Truncate(time.Second)
 	if life < time.Second {
 		return driver.NewError(c.Op, c.Key, fmt.Errorf("NotAfter has come while credentials were fetched: %w", driver.Invalid))
@@ -154,8 +154,8 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 	first := left[0]
 	c.Key = refs[max(slices.IndexFunc(ids, func(id types.ObjectIdentifier) bool { return *id.Key == aws.ToString(first.Key) }), 0)].Key
 	c.Status = 0 // the reply's 200 is not this key's
-	failed := &driver.Error{Op: c.Op, Key: c.Key, RequestID: c.Header.Get("X-Amz-Request-Id")}
-	c.refused(failed, &smithy.GenericAPIError{
+	failed := &driver.Error{Op: c.Op, Key: c.Key, RequestID: c.requestID()}
+	c.refused(ctx, failed, &smithy.GenericAPIError{
 		Code:    aws.ToString(first.Code),
 		Message: fmt.Sprintf("%s (%d of %d keys were not deleted)", aws.ToString(first.Message), len(left), len(refs)),
 	})

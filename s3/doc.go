@@ -25,7 +25,8 @@
 //	list_version       auto, v1 or v2; default: profile's
 //	dual_stack         use IPv6 endpoints too (Amazon S3)
 //	fips               use FIPS 140 endpoints (Amazon S3)
-//	accelerate         use transfer acceleration (Amazon S3)
+//	accelerate         use transfer acceleration (Amazon S3); not with fips or path_style.
+//	                   None of the three goes with endpoint
 //
 //	access_key, secret_key, session_token  static credentials, in place of the default
 //	                   chain; secrets: beside the URL, never in it
@@ -33,6 +34,7 @@
 //	aws_profile        section of the AWS configuration and credentials files
 //	role_arn           role to assume with these credentials
 //	external_id        what the role's trust policy asks for
+//	role_duration      how long its credentials work, 15m to 12h; default: 15m
 //	sts_endpoint       where to assume the role; default: AWS STS of the region
 //	anonymous          sign nothing
 //
@@ -46,7 +48,8 @@
 //	acl                canned ACL; default: none is sent
 //	checksum           auto, none, md5, crc32, crc32c or crc64nvme; default: profile's
 //	conditions         what may carry If-Match and If-None-Match: auto, none, put,
-//	                   complete (put and completion) or all; default: profile's
+//	                   complete (put and completion), all, or a list such as
+//	                   put-if-absent,put-if-match; default: profile's
 //
 //	part_size          size of an upload's first parts; default: the caller's
 //	concurrency        parts in flight; default: the caller's
@@ -72,6 +75,12 @@
 // on), web identity (IRSA), the shared files, ECS and EKS Pod Identity, and the
 // instance metadata service, of which version 1 is not asked. Secrets never go
 // into a URL: a program sets the fields of [Config], a registry has them beside it.
+//
+// Credentials are fetched anew five minutes before their end, and for a signed URL when
+// they end before half of its life. When the store refuses them (ExpiredToken,
+// InvalidAccessKeyId, 403), they are fetched at most every ten seconds, and files that hold
+// them are read again; if there are others, the error is Unavailable rather than Denied, and
+// package driver/retry repeats the call.
 //
 // # Integrity
 //

@@ -28,7 +28,7 @@ var kinds = map[string]driver.Kind{
 	"InvalidPart":        driver.Mismatch,
 
 	"EntityTooSmall":   driver.Invalid,
-	"EntityTooLarge":   driver.Invalid,
+	"EntityTooLarge":   driver.TooLarge,
 	"InvalidPartOrder": driver.Invalid,
 	"InvalidRange":     driver.OutOfRange,
 
@@ -38,7 +38,6 @@ var kinds = map[string]driver.Kind{
 
 	"AccessDenied":          driver.Denied,
 	"AllAccessDisabled":     driver.Denied,
-	"AccountProblem":        driver.Denied,
 	"ExpiredToken":          driver.Denied,
 	"InvalidAccessKeyId":    driver.Denied,
 	"InvalidToken":          driver.Denied,
@@ -47,6 +46,16 @@ var kinds = map[string]driver.Kind{
 	"SignatureDoesNotMatch": driver.Denied,
 	"TokenRefreshRequired":  driver.Denied,
 	"UnauthorizedAccess":    driver.Denied,
+
+	// No space is left, or the account does not pay for more.
+	"AccountProblem":                 driver.Full, // Amazon S3: billing
+	"InsufficientStorage":            driver.Full,
+	"QuotaExceeded":                  driver.Full, // Ceph, with status 403
+	"ServiceQuotaExceeded":           driver.Full,
+	"ServiceQuotaExceededException":  driver.Full,
+	"StorageLimitExceeded":           driver.Full,
+	"XMinioAdminBucketQuotaExceeded": driver.Full, // MinIO, with status 400
+	"XMinioStorageFull":              driver.Full, // MinIO, with status 507
 
 	"BandwidthLimitExceeded":                 driver.Throttled,
 	"ProvisionedThroughputExceededException": driver.Throttled,
@@ -83,7 +92,7 @@ const conflict = "ConditionalRequestConflict"
 
 // hints say what to do about errors that an operator can do something about.
 var hints = map[string]string{
-	"AccessDenied":          "the credentials lack a permission; the documentation of package s3 lists those that are needed",
+	"AccessDenied":          "the credentials lack a permission, unless the bucket's settings refuse this to everybody; the documentation of package s3 lists the permissions that are needed",
 	"ExpiredToken":          "the session's credentials have ended: renew them",
 	"InvalidAccessKeyId":    "the store does not know this access key: check the key, and that it belongs to this endpoint",
 	"InvalidObjectState":    "the object is in an archive storage class: restore it first",
@@ -96,16 +105,16 @@ var hints = map[string]string{
 
 // fail turns the SDK's error into one of the contract.
 func (c *call) fail(ctx context.Context, err error) error {
-	return c.Fail(ctx, err, func(e *driver.Error) { c.judge(e, err) })
+	return c.Fail(ctx, err, func(e *driver.Error) { c.judge(ctx, e, err) })
 }
 
 // failBody is fail for calls with a body, which may be what failed.
 func (c *call) failBody(ctx context.Context, up *cloud.Upstream, err error) error {
-	return c.FailBody(ctx, up, err, func(e *driver.Error) { c.judge(e, err) })
+	return c.FailBody(ctx, up, err, func(e *driver.Error) { c.judge(ctx, e, err) })
 }
 
-func (c *call) judge(e *driver.Error, err error) {
-	e.RequestID = c.Header.Get("X-Amz-Request-Id")
+func (c *call) judge(ctx context.Context, e *driver.Error, err error) {
+	e.RequestID = c.requestID()
 	var id *cloud.IdentityError
 	var api smithy.APIError
 	var sending *smithyhttp.RequestSendError
@@ -113,7 +122,7 @@ func (c *call) judge(e *driver.Error, err error) {
 	case errors.As(err, &id):
 		cloud.Anonymous(e, temporary(id), id.Error()+"; set them by environment, credentials_file, aws_profile or the instance's role")
 	case errors.As(err, &api):
-		c.refused(e, api)
+		c.refused(ctx, e, api)
 	default:
 		c.Unanswered(e, err)
 		switch {
@@ -126,8 +135,18 @@ func (c *call) judge(e *driver.Error, err error) {
 	c.LimitKey(e, c.every)
 }
 
+// requestID is what Amazon's support asks for: two ids.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/get-request-ids.html
+func (c *call) requestID() string {
+	id := c.Header.Get("X-Amz-Request-Id")
+	if second := c.Header.Get("X-Amz-Id-2"); second != "" && second != id {
+		id += ", x-amz-id-2 " + second
+	}
+	return id
+}
+
 // refused is for replies with an error in them.
-func (c *call) refused(e *driver.Error, api smithy.APIError) {
+func (c *call) refused(ctx context.Context, e *driver.Error, api smithy.APIError) {
 	e.Code = c.code(api)
 	text := api.ErrorMessage()
 	if text == "" || text == e.Code {
@@ -158,10 +177,31 @@ func (c *call) refused(e *driver.Error, api smithy.APIError) {
 		kind = driver.Mismatch // what was to be there is gone
 	}
 	e.Kind = kind
-	if hint := c.hint(e); hint != "" {
+	// A HEAD has no code. Its 400 is about the session.
+	e.OtherThanPermission = kind == driver.Denied && e.Code != "AccessDenied" && (e.Code != "" || c.Status == http.StatusBadRequest)
+	switch hint := c.hint(e); {
+	case kind == driver.Denied && c.renewed(ctx, e):
+		// Nothing was done, and the same call may succeed now.
+		kind = driver.Unavailable
+		text += "; the credentials have been renewed since"
+	case hint != "":
 		text += "; " + hint
 	}
 	c.Refused(e, kind, text, api)
+}
+
+// renewed reports whether there are other credentials now than those that the store has
+// refused. A plain 403 is looked into as well: after a rotation some stores give no other
+// reason, and a HEAD gives none at all.
+func (c *call) renewed(ctx context.Context, e *driver.Error) bool {
+	if c.generation == 0 {
+		return false
+	}
+	switch e.Code {
+	case "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "TokenRefreshRequired", "SignatureDoesNotMatch", "AccessDenied", "":
+		return c.keys.renewed(ctx, c.generation)
+	}
+	return false
 }
 
 // code is the error's code. HEAD replies have no document: the SDK makes a code
@@ -214,6 +254,8 @@ func (c *call) hint(e *driver.Error) string {
 		return hints["KMS"]
 	case e.Kind == driver.Denied && c.Status == http.StatusBadRequest && e.Code == "":
 		return "the reply to a HEAD gives no reason; usually the session's credentials have ended"
+	case e.Code == "AccessDenied" && c.customer && c.Op.Changes():
+		return "the credentials lack a permission, or the bucket blocks encryption with keys of its customers (SSE-C), as new buckets do"
 	case e.Kind == driver.Denied && e.Code == "":
 		return hints["AccessDenied"]
 	}

@@ -104,7 +104,13 @@ func TestErrorKinds(t *testing.T) {
 		{"part changed", complete(free), reject(400, "InvalidPart", ""), driver.Mismatch, false, ""},
 		{"part order", complete(free), reject(400, "InvalidPartOrder", ""), driver.Invalid, false, ""},
 		{"part too small", complete(free), reject(400, "EntityTooSmall", ""), driver.Invalid, false, ""},
-		{"too large", put(free), reject(400, "EntityTooLarge", ""), driver.Invalid, false, ""},
+		{"too large", put(free), reject(400, "EntityTooLarge", ""), driver.TooLarge, false, ""},
+		{"too large for a proxy", put(free), reject(413, "", ""), driver.TooLarge, false, ""},
+		{"full MinIO", put(free), reject(507, "XMinioStorageFull", ""), driver.Full, false, ""},
+		{"full, no code", put(free), reject(507, "", ""), driver.Full, false, ""},
+		{"bucket's quota on MinIO", put(free), reject(400, "XMinioAdminBucketQuotaExceeded", ""), driver.Full, false, ""},
+		{"quota on Ceph", put(free), reject(403, "QuotaExceeded", ""), driver.Full, false, ""},
+		{"unpaid account", put(free), reject(403, "AccountProblem", ""), driver.Full, false, ""},
 		{"range", open1, reject(416, "InvalidRange", ""), driver.OutOfRange, false, ""},
 		{"some other 400", put(free), reject(400, "InvalidArgument", ""), driver.Invalid, false, ""},
 
@@ -296,6 +302,33 @@ func TestBrokenBody(t *testing.T) {
 	for what, err := range map[string]error{"Put": putErr, "PutPart": partErr} {
 		if !errors.Is(err, io.ErrUnexpectedEOF) || driver.OutcomeUnknown(err) || driver.KindOf(err) != driver.Unknown {
 			t.Errorf("%s of a short body: got %v", what, err)
+		}
+	}
+}
+
+// TestRequestIDs names both ids that Amazon's support asks for.
+func TestRequestIDs(t *testing.T) {
+	b, _ := fakeStore(t, reject(403, "AccessDenied", "", "X-Amz-Id-2", "host/id+2="))
+	err := put(free)(t.Context(), b)
+	if !strings.Contains(err.Error(), "request REQ1, x-amz-id-2 host/id+2=") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestHintsOfPermission names a permission only where one is what is missing.
+func TestHintsOfPermission(t *testing.T) {
+	for _, tt := range []struct {
+		status     int
+		code       string
+		permission bool
+	}{
+		{403, "AccessDenied", true}, {403, "InvalidAccessKeyId", false}, {403, "AllAccessDisabled", false},
+		{403, "NotSignedUp", false}, {400, "KMS.DisabledException", false}, {400, "ExpiredToken", false},
+	} {
+		b, _ := fakeStore(t, reject(tt.status, tt.code, ""))
+		var e *driver.Error
+		if err := put(free)(t.Context(), b); !errors.As(err, &e) || e.Kind != driver.Denied || e.OtherThanPermission == tt.permission {
+			t.Errorf("%s: %+v", tt.code, e)
 		}
 	}
 }

@@ -272,3 +272,29 @@ func TestDeleteBatch(t *testing.T) {
 		t.Errorf("too many keys: %v", err)
 	}
 }
+
+// TestCopyToAbsent has a condition on a destination that is not there, which S3 answers by
+// 404, as it does for a source.
+func TestCopyToAbsent(t *testing.T) {
+	for _, sourceThere := range []bool{true, false} {
+		b, f := fakeStore(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPut || !sourceThere {
+				reject(404, "NoSuchKey", "")(w, r)
+				return
+			}
+			answers(w, r)
+		}, func(c *Config) { c.Profile = "aws" })
+		b.seen.Store(true)
+		want := driver.NotFound
+		if sourceThere {
+			want = driver.Mismatch
+		}
+		_, err := b.features.Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: "dst", Options: driver.WriteOptions{Cond: driver.Cond{IfMatch: `"e"`}}})
+		if !errors.Is(err, want) {
+			t.Errorf("source there: %t: got %v, want %v", sourceThere, err, want)
+		}
+		if got := f.take(); len(got) != 2 || got[1].method != http.MethodHead {
+			t.Errorf("source there: %t: requests %v", sourceThere, got)
+		}
+	}
+}

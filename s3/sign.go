@@ -17,19 +17,19 @@ import (
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
 const maxExpires = 7 * 24 * time.Hour
 
-// sign makes a presigned URL. It makes no request to the store; credentials that
-// are near their end may be renewed. The URL works no longer than they do.
+// sign makes a presigned URL. It makes no request to the store; credentials that end
+// before half of the URL's life are renewed. The URL works no longer than they do.
 func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
 	if err := b.checkSign(r); err != nil {
 		return driver.SignedURL{}, driver.NewError(driver.OpSign, r.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpSign, r.Key)
-	creds, err := b.client.Options().Credentials.Retrieve(ctx)
+	life := min(r.Expires, maxExpires)
+	creds, err := b.keys.lasting(ctx, max(life/2, expiryWindow))
 	if err != nil {
 		return driver.SignedURL{}, c.fail(ctx, err)
 	}
 	now := time.Now()
-	life := min(r.Expires, maxExpires)
 	if end := ends(creds); !end.IsZero() {
 		life = min(life, end.Sub(now))
 	}
@@ -39,6 +39,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 	}
 	signed, err := b.presigned(ctx, r, func(o *s3.PresignOptions) {
 		o.Expires = life
+		o.Presigner = signerAt{now.Add(b.clock.Ahead())}
 		// The same credentials as those whose end was looked at.
 		o.ClientOptions = append(o.ClientOptions, func(o *s3.Options) { o.Credentials = fixed{creds} })
 	})

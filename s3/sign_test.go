@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -109,10 +108,7 @@ func TestSignExpiry(t *testing.T) {
 	for _, tt := range tests {
 		b := openTest(t, testConfig("https://store.example.com"))
 		if tt.credentials != nil {
-			o := b.client.Options()
-			o.Credentials = tt.credentials
-			b.client = s3.New(o)
-			b.presign = s3.NewPresignClient(b.client)
+			b.keys = &keyring{fetch: tt.credentials.Retrieve}
 		}
 		got, err := b.features.Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: tt.asked})
 		if err != nil {
@@ -145,9 +141,7 @@ func TestSignRefused(t *testing.T) {
 			t.Errorf("%+v: got %v, want %v", tt.r, err, tt.want)
 		}
 	}
-	o := b.client.Options()
-	o.Credentials = session(-time.Minute)
-	b.client = s3.New(o)
+	b.keys = &keyring{fetch: session(-time.Minute).Retrieve}
 	if _, err := b.features.Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: time.Minute}); !errors.Is(err, driver.Denied) {
 		t.Errorf("with credentials that have ended: got %v", err)
 	}

@@ -60,6 +60,7 @@ func parseURL(u *url.URL, p *driver.Params) (Config, error) {
 		Anonymous:       p.Bool("anonymous", false),
 		RoleARN:         p.String("role_arn", ""),
 		ExternalID:      p.String("external_id", ""),
+		RoleDuration:    p.Duration("role_duration", 0, minRoleDuration, maxRoleDuration),
 		STSEndpoint:     p.String("sts_endpoint", ""),
 
 		SSE:          p.String("sse", ""),
@@ -68,7 +69,7 @@ func parseURL(u *url.URL, p *driver.Params) (Config, error) {
 		ACL:          p.String("acl", ""),
 
 		Checksum:   Checksum(p.String("checksum", "")),
-		Conditions: Conditions(p.String("conditions", "")),
+		Conditions: Conditions(strings.Join(p.List("conditions"), ",")),
 
 		PartSize:        p.Bytes("part_size", 0, 1, math.MaxInt64),
 		Concurrency:     p.Int("concurrency", 0, 1, maxCount),
@@ -149,14 +150,11 @@ func (b *Bucket) tell(c Config, p *driver.Params) {
 
 // conditionsOf is the option that conds come to.
 func conditionsOf(c driver.Conds) Conditions {
-	switch {
-	case c.Copy != driver.NoCond:
-		return ConditionsAll
-	case c.Complete != driver.NoCond:
-		return ConditionsComplete
-	case c.Put != driver.NoCond:
-		return ConditionsPut
-	default:
-		return ConditionsNone
+	c.Concat, c.DeleteNotAfter, c.DeleteBatch = driver.NoCond, false, false
+	for _, word := range []Conditions{ConditionsPut, ConditionsComplete, ConditionsAll} {
+		if got, err := word.conds(c); err == nil && got == c {
+			return word
+		}
 	}
+	return Conditions(c.List())
 }

@@ -28,10 +28,11 @@ func TestParseURL(t *testing.T) {
 			"s3://b?region=eu-west-1&endpoint=https://minio.example.com:9000&profile=minio&path_style=false&list_version=v1",
 			Config{Bucket: "b", Region: "eu-west-1", Endpoint: "https://minio.example.com:9000", Profile: "minio", PathStyle: new(false), ListV1: new(true)},
 		},
-		{"s3://b?dual_stack=on&fips=true&accelerate=1", Config{Bucket: "b", DualStack: true, FIPS: true, Accelerate: true}},
+		{"s3://b?dual_stack=on&fips=true", Config{Bucket: "b", DualStack: true, FIPS: true}},
+		{"s3://b?dual_stack=on&accelerate=1", Config{Bucket: "b", DualStack: true, Accelerate: true}},
 		{
-			"s3://b?credentials_file=/etc/c&aws_profile=p&role_arn=arn:aws:iam::1:role/r&external_id=e&sts_endpoint=https://sts.example.com",
-			Config{Bucket: "b", CredentialsFile: "/etc/c", AWSProfile: "p", RoleARN: "arn:aws:iam::1:role/r", ExternalID: "e", STSEndpoint: "https://sts.example.com"},
+			"s3://b?credentials_file=/etc/c&aws_profile=p&role_arn=arn:aws:iam::1:role/r&external_id=e&role_duration=2h&sts_endpoint=https://sts.example.com",
+			Config{Bucket: "b", CredentialsFile: "/etc/c", AWSProfile: "p", RoleARN: "arn:aws:iam::1:role/r", ExternalID: "e", RoleDuration: 2 * time.Hour, STSEndpoint: "https://sts.example.com"},
 		},
 		{
 			"s3://b?sse=aws:kms&sse_kms_key_id=k&storage_class=STANDARD_IA&acl=private",
@@ -113,7 +114,7 @@ func TestBadURL(t *testing.T) {
 		{"s3://b?dial_timeout=5", "a duration"},
 		{"s3://b", "no region"},
 		{"s3://b?profile=minio", "profile minio needs an endpoint"},
-		{"s3://b?endpoint=http://minio:9000&fips=true", "for Amazon S3"},
+		{"s3://b?endpoint=http://minio:9000&fips=true", "endpoint (or AWS_ENDPOINT_URL_S3) and fips exclude each other"},
 		{"s3://b?ca_file=/no/such/file" + region, "ca_file"},
 		{"s3://b?credentials_file=/no/such/file" + region, "credentials_file"},
 		{"s3://b?aws_profile=nobody" + region, "AWS configuration"},

@@ -12,12 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry"
 	"github.com/spf13/cobra"
 
+	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/file"
 	"github.com/blobdock/blobdock/probe"
@@ -70,8 +72,9 @@ as usual; flags that are given override both.`,
 	return cmd
 }
 
-// checkTimeout bounds the look at the store before serving begins.
-const checkTimeout = 15 * time.Second
+// checkTimeout bounds the look at the store before serving begins: some 30 requests, one
+// after the other.
+const checkTimeout = 30 * time.Second
 
 func serve(ctx context.Context, out io.Writer, config *configuration.Configuration) error {
 	traceNowhere()
@@ -154,34 +157,55 @@ func checkStorage(ctx context.Context, config *configuration.Configuration) erro
 	if _, err := blobdock.NewDriver(s).Stat(ctx, "/"); err != nil {
 		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
 	}
-	return checkConditions(ctx, config, c, s.Bucket())
+	return adapt(ctx, config, c)
 }
 
-// checkConditions finds out whether the store heeds the conditions of writes. Where it
-// does not, none are made: to rely on them costs a race between two writers more. The error
-// is that of a directory on a file system that can't be written to as it must be.
-func checkConditions(ctx context.Context, config *configuration.Configuration, c blobdock.Config, b driver.Bucket) error {
-	err := probe.Conditions(ctx, b)
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, file.ErrFileSystem) {
+// adapt finds out which kind of store there is, where the configuration does not say, and
+// which conditions of writes it honours. What the store refuses or ignores is not asked of
+// it: to rely on conditions costs a race between two writers more. The error is that of a
+// directory on a file system that can't be written to as it must be.
+func adapt(ctx context.Context, config *configuration.Configuration, c blobdock.Config) error {
+	found, err := probe.Adapt(ctx, func(ctx context.Context, more driver.Beside) (driver.Bucket, error) {
+		s, err := c.With(more).Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return storeBucket{s.Bucket(), s}, nil
+	})
+	switch {
+	case errors.Is(err, file.ErrFileSystem):
 		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
-	}
-	if !errors.Is(err, probe.ErrIgnored) {
+	case err != nil:
 		// A registry may be allowed to read only.
-		slog.DebugContext(ctx, "it is not known whether the store honours conditional writes", "storage", redact(c.URL), "cause", err)
-		return nil
+		slog.DebugContext(ctx, "not all is known of the store", "storage", redact(c.URL), "cause", err)
 	}
-	remedy := "set another release of the store up, or another profile"
-	if u, uerr := url.Parse(c.URL); uerr == nil && u.Scheme == "s3" && !u.Query().Has("conditions") && c.Beside["conditions"] == "" {
-		config.Storage[blobdock.Name]["conditions"] = "none"
-		remedy = "conditions=none is taken"
+	profile := found.Options["profile"]
+	if profile != "" {
+		slog.InfoContext(ctx, "the store is recognised by its replies", "storage", redact(c.URL), "profile", profile)
 	}
-	slog.WarnContext(ctx, "the store ignores conditional writes: of two clients that write to one upload at once, one may have to begin anew",
-		"storage", redact(c.URL), "remedy", remedy, "cause", err)
+	if len(found.Gaps) > 0 {
+		remedy := "set another release of the store up, or another profile"
+		if want := found.Options["conditions"]; want != "" && c.Takes("conditions") {
+			remedy = "conditions=" + want + " is taken"
+		}
+		slog.WarnContext(ctx, "the store does not honour all conditional writes: of two clients that write to one upload at once, one may have to begin anew",
+			"storage", redact(c.URL), "remedy", remedy, "profile", profile, "cause", fmt.Sprint(found.Gaps))
+	}
+	for name, value := range found.Options {
+		if c.Takes(name) {
+			config.Storage[blobdock.Name][name] = value
+		}
+	}
 	return nil
 }
+
+// storeBucket closes the engine with the bucket.
+type storeBucket struct {
+	driver.Bucket
+	store *blobstore.Store
+}
+
+func (b storeBucket) Close() error { return b.store.Close() }
 
 // overhead is what the Go heap may take beside the part buffers: connections, and
 // garbage between two collections. The program's own pages come on top.
@@ -265,8 +289,15 @@ func describeStorage(config *configuration.Configuration) string {
 	if u, err := url.Parse(c.URL); err == nil && endpoint == "" {
 		endpoint = u.Query().Get("endpoint")
 	}
+	var notes []string
 	if endpoint != "" {
-		where += "  (" + redact(endpoint) + ")"
+		notes = append(notes, redact(endpoint))
+	}
+	if profile := c.Beside["profile"]; profile != "" {
+		notes = append(notes, "profile "+profile)
+	}
+	if len(notes) > 0 {
+		where += "  (" + strings.Join(notes, ", ") + ")"
 	}
 	return where
 }

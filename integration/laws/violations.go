@@ -13,15 +13,6 @@ type Violation struct {
 // passes is an error, unless that depends on chance.
 func Violations() []Violation {
 	return []Violation{
-		{"TestDriverUnderLaws/s3-aws/cond-honoured", "copy-conditions", 14, false},
-		{"TestDriverUnderLaws/s3-unknown/concat-atomic", "conditions-refused", 14, false},
-		{"TestDriverUnderLaws/s3-unknown/cond-honoured", "conditions-refused", 14, false},
-		{"TestDriverUnderLaws/s3-unknown/model", "conditions-refused", 14, true},
-		{"TestDriverUnderLaws/s3-unknown/one-wins-if-absent", "conditions-refused", 14, false},
-		{"TestDriverUnderLaws/s3-unknown/one-wins-if-match", "conditions-refused", 14, false},
-		{"TestCheck/s3-unknown", "conditions-refused", 14, false},
-		{"TestLease/s3-unknown", "conditions-refused", 14, false},
-		{"TestProbe/s3-unknown", "conditions-refused", 14, false},
 		{"TestAppendBlobs/azure-laws/layer-over-empty-blob", "blob-type", 14, false},
 		{"TestAppendBlobs/azure-laws/other-image-same-tag", "blob-type", 14, false},
 	}

@@ -15,7 +15,10 @@ type Clock struct{ ahead atomic.Int64 } // how much it is ahead of this machine'
 const resolution = 3 * time.Second
 
 // Now is the store's time. It may be called by several goroutines at once.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *Clock) Now() time.Time { return time.Now().Add(c.Ahead()) }
+
+// Ahead is how much the store's clock is ahead of this machine's.
+func (c *Clock) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
 
 func (c *Clock) note(h http.Header) {
 	date, err := http.ParseTime(h.Get("Date"))

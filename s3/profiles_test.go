@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/blobdock/blobdock/driver"
@@ -88,6 +90,20 @@ func TestAdjust(t *testing.T) {
 			t.Errorf("conditions=%s: got %+v and %v, want %+v", c, got.conds, err, want)
 		}
 	}
+	some := driver.Conds{Put: driver.CondIfAbsent, Delete: driver.CondIfMatch}
+	if got, err := (Config{Conditions: "put-if-absent,delete-if-match"}).adjust(p); err != nil || got.conds != some {
+		t.Errorf("conditions: got %+v and %v, want %+v", got.conds, err, some)
+	}
+	for _, c := range []driver.Conds{{}, {Put: driver.AllConds}, writeConds, all, some} {
+		if got, err := conditionsOf(c).conds(driver.Conds{}); err != nil || got != c {
+			t.Errorf("conditions %s are read as %+v, %v", conditionsOf(c), got, err)
+		}
+	}
+	for _, bad := range []Conditions{"put,complete", "put-if-absent,", "concat-if-absent", "delete-if-absent"} {
+		if err := (Config{Bucket: "b", Conditions: bad}).check(); !errors.Is(err, driver.Invalid) {
+			t.Errorf("conditions=%s: %v", bad, err)
+		}
+	}
 	// A store without part copies has no threshold to set.
 	storj, _ := profileNamed("storj")
 	if got, err := (Config{CopyThreshold: gib, CopyPartSize: 64 * mib}).adjust(storj); err != nil || got.copyOneBelow != storj.copyOneBelow || got.copyPart != 0 {
@@ -118,5 +134,44 @@ func TestAddressing(t *testing.T) {
 		if want := host + tt.want; err != nil || got.URL[:len(want)] != want {
 			t.Errorf("%s: got %s and %v, want %s", tt.profile, got.URL, err, want)
 		}
+	}
+}
+
+// TestIdentify tells stores by the header of a reply, also of a refusal.
+func TestIdentify(t *testing.T) {
+	for _, tt := range []struct {
+		status int
+		header http.Header
+		want   string
+	}{
+		{200, http.Header{"Server": {"MinIO"}}, "minio"},
+		{403, http.Header{"Server": {"MinIO"}}, "minio"},
+		{200, http.Header{"Server": {"Ceph Object Gateway (squid)"}}, "ceph"},
+		{200, http.Header{"X-Amz-Request-Id": {"tx00000527b0b424e55a3ec-006ab3b279-14295-default"}}, "ceph"}, // RGW 16
+		{200, http.Header{"X-Amz-Request-Id": {"txbb0eff9ebf9442eab0d02-0061123b5a"}}, ""},                   // Swift's form
+		{403, http.Header{"Server": {"WasabiS3/7.20.2951-2024-06-14-7fcea49969 (R401-U28)"}}, "wasabi"},
+		{200, http.Header{"Server": {"nginx"}}, ""},
+	} {
+		b, f := fakeStore(t, func(w http.ResponseWriter, r *http.Request) {
+			for name, values := range tt.header {
+				w.Header()[name] = values
+			}
+			if tt.status != http.StatusOK {
+				reject(tt.status, "AccessDenied", "")(w, r)
+				return
+			}
+			answers(w, r)
+		}, func(c *Config) { c.Profile = "" })
+		got, err := b.Features().Identify(t.Context())
+		if got != tt.want || err != nil || len(f.take()) != 1 {
+			t.Errorf("%v: got %q and %v, want %q by one request", tt.header, got, err, tt.want)
+		}
+	}
+	b, _ := fakeStore(t, reject(403, "AccessDenied", ""), func(c *Config) { c.Profile = "" })
+	if got, err := b.Features().Identify(t.Context()); got != "" || !errors.Is(err, driver.Denied) {
+		t.Errorf("unknown, and refused: got %q and %v", got, err)
+	}
+	if b, _ := fakeStore(t, answers); b.Features().Identify != nil {
+		t.Error("a store with a profile asks for it")
 	}
 }

@@ -1,9 +1,7 @@
 package s3
 
 import (
-	"net/url"
-	"slices"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
@@ -15,40 +13,6 @@ const (
 	gib = 1 << 30
 	tib = 1 << 40
 )
-
-// profile is what sets one S3-compatible store apart from the others. It is data
-// only: no other file asks which store it talks to.
-type profile struct {
-	name  string
-	hosts []string // endpoint hosts that end like this have the profile
-
-	region       string // where the configuration names none; "" needs one
-	regionInHost bool   // s3.eu-west-1.example.com names the region
-
-	pathStyle bool // bucket in the path rather than in the host name
-	listV1    bool // ListObjects instead of ListObjectsV2
-	checksum  Checksum
-	announce  bool // CreateMultipartUpload names the checksum that parts will have
-	// It lists multipart uploads only by their exact key.
-	uploadsByKey bool
-	md5Delete    bool // DeleteObjects wants Content-MD5, a CRC will not do
-	noExpect     bool // never answers 100, so waiting for it only costs time
-	// The store, or a proxy of it, rewrites Accept-Encoding: it must not be signed.
-	unsignedEncoding bool
-
-	parts    driver.PartLimits
-	partSize int64 // preferred size of the first parts; 0 is the engine's choice
-	conds    driver.Conds
-
-	copyMax      int64 // largest object in one CopyObject
-	copyOneBelow int64 // default of CopyThreshold: up to here one request is quickest
-	copyPart     int64 // bytes of one UploadPartCopy; 0 where there is none
-	batchMax     int   // keys of one DeleteObjects; 0 where there is none
-
-	// keyInterval is how often one key may be written; a write that comes sooner is
-	// answered 429. 0 where there is no such limit.
-	keyInterval time.Duration
-}
 
 // awsParts are the limits of Amazon S3, which most stores copy.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -105,8 +69,10 @@ var profiles = []profile{
 		batchMax:     batchMax,
 	},
 	{
-		name:   "minio",
-		region: "us-east-1",
+		name: "minio",
+		// https://github.com/minio/minio/blob/RELEASE.2025-09-07T16-13-09Z/cmd/api-headers.go
+		replies: []mark{server("MinIO")},
+		region:  "us-east-1",
 		// Seen on 2026-02-12.
 		uploadsByKey: true,
 		pathStyle:    true, // buckets in host names need MINIO_DOMAIN and wildcard DNS
@@ -151,7 +117,12 @@ var profiles = []profile{
 		keyInterval: time.Second,
 	},
 	{
-		name:      "ceph",
+		name: "ceph",
+		// Releases before 17 send no Server header. The ids of RGW's requests end in the
+		// gateway's number and the zone, those of Swift don't.
+		// https://github.com/ceph/ceph/blob/main/src/rgw/rgw_rest.cc (end_header)
+		// https://github.com/ceph/ceph/blob/main/src/rgw/rgw_common.h (unique_trans_id)
+		replies:   []mark{server("Ceph Object Gateway"), {"X-Amz-Request-Id", regexp.MustCompile(`^tx[0-9a-f]{21}-[0-9a-f]{10}-[0-9a-f]+-.`)}},
 		region:    "us-east-1", // the name of RGW's zone group is not checked in signatures
 		pathStyle: true,
 		// ListObjectsV2 is missing in older releases, and slow on large buckets.
@@ -182,7 +153,9 @@ var profiles = []profile{
 		batchMax:     batchMax,
 	},
 	{
-		name:         "wasabi",
+		name: "wasabi",
+		// Seen in users' logs: "Server: WasabiS3/7.20.2951-2024-06-14".
+		replies:      []mark{server("WasabiS3/")},
 		hosts:        []string{".wasabisys.com"},
 		region:       "us-east-1", // of s3.wasabisys.com, which names none
 		regionInHost: true,
@@ -263,82 +236,18 @@ var profiles = []profile{
 	},
 	{
 		// What nearly every store takes; options widen or narrow it.
-		name:      "generic",
+		name:      generic,
 		region:    "us-east-1",
 		pathStyle: true,
 		// The oldest of the checks, which all have.
 		checksum:  ChecksumMD5,
 		md5Delete: true,
 		parts:     limits(5 * tib),
-		// Most stores honour them by now. One that ignores them is as good as without;
-		// one that refuses them needs conditions=none, as the error says.
+		// Most stores honour them by now. serve finds out which a store ignores or refuses.
 		conds:        writeConds,
 		copyMax:      copyMax,
 		copyOneBelow: copyOneBelow,
 		copyPart:     copyPart,
 		batchMax:     batchMax,
 	},
-}
-
-// Profiles lists the names that Config.Profile takes.
-func Profiles() []string {
-	names := make([]string, len(profiles))
-	for i, p := range profiles {
-		names[i] = p.name
-	}
-	return names
-}
-
-func profileNamed(name string) (profile, bool) {
-	i := slices.IndexFunc(profiles, func(p profile) bool { return p.name == name })
-	if i < 0 {
-		return profile{}, false
-	}
-	return profiles[i], true
-}
-
-// profileOf chooses by the endpoint, which is "" for Amazon S3.
-func profileOf(endpoint string) profile {
-	if endpoint == "" {
-		return profiles[0]
-	}
-	if u, err := url.Parse(endpoint); err == nil {
-		for _, p := range profiles {
-			if p.hostSuffix(u.Hostname()) != "" {
-				return p
-			}
-		}
-	}
-	return profiles[len(profiles)-1]
-}
-
-// hostSuffix is which of p.hosts the host belongs to, "" if to none.
-func (p profile) hostSuffix(host string) string {
-	host = strings.ToLower(host)
-	for _, suffix := range p.hosts {
-		if strings.HasSuffix("."+host, "."+strings.TrimPrefix(suffix, ".")) {
-			return suffix
-		}
-	}
-	return ""
-}
-
-// regionOf is the region that the endpoint's host name tells, or "".
-func (p profile) regionOf(endpoint string) string {
-	u, err := url.Parse(endpoint)
-	if err != nil || !p.regionInHost {
-		return ""
-	}
-	host := strings.ToLower(u.Hostname())
-	suffix := p.hostSuffix(host)
-	if suffix == "" {
-		return ""
-	}
-	labels := strings.Split(strings.TrimSuffix(host, suffix), ".")
-	last := labels[len(labels)-1]
-	// s3.amazonaws.com, s3-accelerate.amazonaws.com and s3.wasabisys.com name none.
-	if strings.HasPrefix(last, "s3") || last == "dualstack" {
-		return ""
-	}
-	return last
 }

@@ -1,0 +1,56 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/blobdock/blobdock/driver"
+)
+
+// Adaptation is what Adapt found out about a store.
+type Adaptation struct {
+	// Options are those to open the store with, beside what is configured: profile, and
+	// conditions where the store does not honour all that its profile has.
+	Options driver.Beside
+	// Gaps are the reason for conditions.
+	Gaps []Gap
+}
+
+// Adapt finds out what a store needs that is configured with less than it takes to know
+// it: which profile it has, where none is named, and which conditions of writes it
+// honours. open opens the store with options beside the configured ones, of which the
+// configured ones win. Adapt may open the store twice, and closes what it opened.
+//
+// The Options are good as far as they go, also where an error ends the search: a registry
+// may be allowed to read only.
+func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (driver.Bucket, error)) (a Adaptation, err error) {
+	a.Options = driver.Beside{}
+	b, err := open(ctx, a.Options)
+	if err != nil {
+		return a, err
+	}
+	defer func() { _ = b.Close() }()
+	if identify := b.Features().Identify; identify != nil {
+		profile, err := identify(ctx)
+		if err != nil {
+			return a, fmt.Errorf("profile of the store: %w", err)
+		}
+		if profile != "" {
+			a.Options["profile"] = profile
+			adapted, err := open(ctx, a.Options)
+			if err != nil {
+				return a, err
+			}
+			_ = b.Close()
+			b = adapted
+		}
+	}
+	honoured, gaps, err := Conditions(ctx, b)
+	if err != nil {
+		return a, fmt.Errorf("conditional writes: %w", err)
+	}
+	if len(gaps) > 0 {
+		a.Options["conditions"], a.Gaps = honoured.List(), gaps
+	}
+	return a, nil
+}

@@ -1,0 +1,118 @@
+package s3
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/blobdock/blobdock/internal/cloud"
+)
+
+const (
+	// expiryWindow is how long before their end credentials are replaced: requests that
+	// are under way, and clocks that differ a little, use them up to that. The SDK has a
+	// window for providers of its own that ask over HTTP alone.
+	expiryWindow = 5 * time.Minute
+	// fetchInterval is the least time between two fetches while the credentials that are
+	// held still work: some providers hand out the same ones until shortly before the end.
+	fetchInterval = 10 * time.Second
+)
+
+// keyring holds credentials, and replaces them before they end and when the store refuses
+// them. It implements aws.CredentialsProvider.
+type keyring struct {
+	// fetch asks where credentials come from, and reads their files anew.
+	fetch func(context.Context) (aws.Credentials, error)
+
+	flight     singleflight.Group
+	generation atomic.Int64 // of the credentials that are held
+
+	mu      sync.Mutex
+	held    aws.Credentials
+	fetched time.Time // when they were asked for, whether there were new ones or not
+}
+
+// Retrieve returns credentials for a request, and tells the call in ctx which they are.
+func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := k.lasting(ctx, expiryWindow)
+	if c, ok := ctx.Value(callKey{}).(*call); ok && err == nil {
+		c.generation = k.generation.Load()
+	}
+	return got, err
+}
+
+// lasting returns credentials that work for that long yet, if such can be had, and
+// otherwise those that work at all.
+func (k *keyring) lasting(ctx context.Context, life time.Duration) (aws.Credentials, error) {
+	held, fetched := k.get()
+	left := life
+	if end := ends(held); !end.IsZero() {
+		left = time.Until(end)
+	}
+	switch {
+	case held.HasKeys() && left >= life, held.HasKeys() && left > 0 && time.Since(fetched) < fetchInterval:
+		return held, nil
+	}
+	got, err := k.replace(ctx)
+	if err != nil && held.HasKeys() && left > 0 {
+		return held, nil
+	}
+	return got, err
+}
+
+// renewed reports whether there are other credentials by now than those of that
+// generation, which the store has refused.
+func (k *keyring) renewed(ctx context.Context, generation int64) bool {
+	if k.generation.Load() != generation {
+		return true
+	}
+	if held, fetched := k.get(); held.HasKeys() && time.Since(fetched) < fetchInterval {
+		return false
+	}
+	_, err := k.replace(ctx)
+	return err == nil && k.generation.Load() != generation
+}
+
+func (k *keyring) get() (aws.Credentials, time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.held, k.fetched
+}
+
+// replace fetches credentials once for all that wait for them. A caller that goes away
+// does not end the fetch.
+func (k *keyring) replace(ctx context.Context) (aws.Credentials, error) {
+	done := k.flight.DoChan("", func() (any, error) {
+		got, err := k.fetch(context.WithoutCancel(ctx))
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.fetched = time.Now()
+		if err != nil {
+			return got, &cloud.IdentityError{Err: err}
+		}
+		if got.AccessKeyID != k.held.AccessKeyID || got.SecretAccessKey != k.held.SecretAccessKey || got.SessionToken != k.held.SessionToken {
+			k.generation.Add(1)
+		}
+		k.held = got
+		return got, nil
+	})
+	select {
+	case <-ctx.Done():
+		return aws.Credentials{}, ctx.Err()
+	case r := <-done:
+		got, _ := r.Val.(aws.Credentials)
+		return got, r.Err
+	}
+}
+
+// ends is when credentials stop working, the zero time when they don't.
+func ends(c aws.Credentials) time.Time {
+	if !c.CanExpire {
+		return time.Time{}
+	}
+	return c.Expires
+}
