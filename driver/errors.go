@@ -28,13 +28,15 @@ const (
 	Unsupported             // the store, or this profile of it, can't do that
 	Corrupt                 // content does not have the digest or checksum it should
 	NoBucket                // the bucket itself does not exist
+	Full                    // the store has no room left, or a quota of bytes is used up
+	TooLarge                // the store finds the object or request too large
 	numKinds
 )
 
 var kindNames = [numKinds]string{
 	"unknown error", "not found", "already exists", "precondition not met", "invalid request",
 	"out of range", "access denied", "throttled", "store unavailable", "not supported",
-	"content corrupt", "no such bucket",
+	"content corrupt", "no such bucket", "storage full", "too large",
 }
 
 func (k Kind) String() string {

@@ -93,8 +93,10 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 		return errcode.ErrorCodeBlobUploadUnknown.WithDetail("the upload's state is damaged: begin a new upload"), 0, true
 	case errors.Is(err, blobstore.ErrBodyLength):
 		return errcode.ErrorCodeSizeInvalid.WithDetail("the body does not have the declared length"), 0, true
-	case errors.Is(err, blobstore.ErrUploadTooLarge):
-		return errcode.ErrorCodeSizeInvalid.WithDetail(blobstore.ErrUploadTooLarge.Error()), 0, true
+	case errors.Is(err, blobstore.ErrUploadTooLarge), errors.Is(err, driver.TooLarge):
+		return errorCodeTooLarge.WithDetail(nil), 0, true
+	case errors.Is(err, driver.Full):
+		return errorCodeFull.WithDetail(nil), 0, true
 	case errors.Is(err, driver.Throttled):
 		return errcode.ErrorCodeTooManyRequests.WithDetail("storage asks to slow down"), wait, true
 	case errors.Is(err, driver.Unavailable), errors.Is(err, context.DeadlineExceeded):
@@ -182,6 +184,26 @@ func (w *answering) WriteHeader(status int) {
 	}
 	_ = errcode.ServeJSON(w.ResponseWriter, w.answer.err)
 }
+
+// errorCodeFull is the answer where the store has no room left. The OCI specification has
+// no code for it. 507 rather than DENIED (403), which registries answer where a project has
+// used up its own quota: clients take 403 for a matter of credentials, and no alert on
+// 5xx tells the operator, who alone can do something about it. There is no Retry-After:
+// clients are to give up (docs/adr/0018-full.md).
+var errorCodeFull = errcode.Register(Name, errcode.ErrorDescriptor{
+	Value:          "STORAGE_FULL",
+	Message:        "storage is full",
+	Description:    "The registry's storage has no room left, or its quota is used up.",
+	HTTPStatusCode: http.StatusInsufficientStorage,
+})
+
+// errorCodeTooLarge is the answer to content that no object of the store has room for.
+var errorCodeTooLarge = errcode.Register(Name, errcode.ErrorDescriptor{
+	Value:          "BLOB_TOO_LARGE",
+	Message:        "the content is larger than storage takes",
+	Description:    "The registry's storage has a largest object, and the content is larger.",
+	HTTPStatusCode: http.StatusRequestEntityTooLarge,
+})
 
 // errorCodeTimeout is the answer to a body that its client sends too slowly.
 var errorCodeTimeout = errcode.Register(Name, errcode.ErrorDescriptor{

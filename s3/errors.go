@@ -28,9 +28,13 @@ var kinds = map[string]driver.Kind{
 	"InvalidPart":        driver.Mismatch,
 
 	"EntityTooSmall":   driver.Invalid,
-	"EntityTooLarge":   driver.Invalid,
+	"EntityTooLarge":   driver.TooLarge,
 	"InvalidPartOrder": driver.Invalid,
 	"InvalidRange":     driver.OutOfRange,
+
+	"QuotaExceeded":                  driver.Full, // Ceph, with status 403
+	"XMinioAdminBucketQuotaExceeded": driver.Full, // MinIO, with status 400
+	"XMinioStorageFull":              driver.Full, // MinIO, with status 507
 
 	"PermanentRedirect":                  driver.Invalid,
 	"AuthorizationHeaderMalformed":       driver.Invalid,
