@@ -40,7 +40,7 @@ var kinds = map[bloberror.Code]driver.Kind{
 	bloberror.InvalidBlobType:                driver.Invalid,
 	bloberror.BlockCountExceedsLimit:         driver.Invalid,
 	bloberror.BlockListTooLong:               driver.Invalid,
-	bloberror.RequestBodyTooLarge:            driver.Invalid,
+	bloberror.RequestBodyTooLarge:            driver.TooLarge,
 	bloberror.MetadataTooLarge:               driver.Invalid,
 	bloberror.InvalidRange:                   driver.OutOfRange,
 	bloberror.SystemInUse:                    driver.Unavailable,
@@ -72,6 +72,7 @@ var kinds = map[bloberror.Code]driver.Kind{
 	"KeyBasedAuthenticationNotPermitted":       driver.Denied,
 	"PublicAccessNotPermitted":                 driver.Denied,
 	"KeyVaultEncryptionKeyNotFound":            driver.Denied,
+	"AccountSizeOverQuota":                     driver.Full,
 	"KeyVaultAccessTokenCannotBeAcquired":      driver.Denied,
 }
 

@@ -28,8 +28,8 @@ const (
 	Unsupported             // the store, or this profile of it, can't do that
 	Corrupt                 // content does not have the digest or checksum it should
 	NoBucket                // the bucket itself does not exist
-	Full                    // no space, quota or paid account is left for a write
-	TooLarge                // the object is larger than the store takes
+	Full                    // the store has no room left, or a quota of bytes is used up
+	TooLarge                // the store finds the object or request too large
 	numKinds
 )
 

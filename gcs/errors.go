@@ -27,6 +27,8 @@ var kinds = map[string]driver.Kind{
 	"userRateLimitExceeded": driver.Throttled,
 	"SlowDown":              driver.Throttled,
 
+	"quotaExceeded": driver.Full, // of bytes, where something is written
+
 	"RequestTimeout": driver.Unavailable, // the body did not arrive in time; status 400
 	"uploadBroken":   driver.Unavailable, // likewise
 }
@@ -71,7 +73,7 @@ func (c *call) refused(e *driver.Error, api *googleapi.Error) {
 	switch {
 	case api.Code == http.StatusTooManyRequests:
 		kind = driver.Throttled
-	case known:
+	case known && (kind != driver.Full || c.Op.Changes()):
 	case api.Code == http.StatusConflict: // with another write; nothing was done
 		kind = driver.Unavailable
 	default:

@@ -94,10 +94,9 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 	case errors.Is(err, blobstore.ErrBodyLength):
 		return errcode.ErrorCodeSizeInvalid.WithDetail("the body does not have the declared length"), 0, true
 	case errors.Is(err, blobstore.ErrUploadTooLarge), errors.Is(err, driver.TooLarge):
-		return errcode.ErrorCodeSizeInvalid.WithDetail(blobstore.ErrUploadTooLarge.Error()), 0, true
+		return errorCodeTooLarge.WithDetail(nil), 0, true
 	case errors.Is(err, driver.Full):
-		// No Retry-After: an operator has to make room first.
-		return errorFull, 0, true
+		return errorCodeFull.WithDetail(nil), 0, true
 	case errors.Is(err, driver.Throttled):
 		return errcode.ErrorCodeTooManyRequests.WithDetail("storage asks to slow down"), wait, true
 	case errors.Is(err, driver.Unavailable), errors.Is(err, context.DeadlineExceeded):
@@ -183,30 +182,28 @@ func (w *answering) WriteHeader(status int) {
 	if d := w.answer.retryAfter; d > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
 	}
-	_ = errcode.ServeJSON(withStatus{w.ResponseWriter, statusOf(w.answer.err)}, w.answer.err)
+	_ = errcode.ServeJSON(w.ResponseWriter, w.answer.err)
 }
 
-// errorFull is the answer when no space is left.
-var errorFull = errcode.ErrorCodeDenied.WithMessage("storage is full")
+// errorCodeFull is the answer where the store has no room left. The OCI specification has
+// no code for it. 507 rather than DENIED (403), which registries answer where a project has
+// used up its own quota: clients take 403 for a matter of credentials, and no alert on
+// 5xx tells the operator, who alone can do something about it. There is no Retry-After:
+// clients are to give up (docs/adr/0018-full.md).
+var errorCodeFull = errcode.Register(Name, errcode.ErrorDescriptor{
+	Value:          "STORAGE_FULL",
+	Message:        "storage is full",
+	Description:    "The registry's storage has no room left, or its quota is used up.",
+	HTTPStatusCode: http.StatusInsufficientStorage,
+})
 
-// statusOf is the status of an answer. Distribution has one for each code alone.
-func statusOf(err errcode.Error) int {
-	switch {
-	case err.Message == errorFull.Message:
-		return http.StatusInsufficientStorage
-	case err.Code == errcode.ErrorCodeSizeInvalid && err.Detail == blobstore.ErrUploadTooLarge.Error():
-		return http.StatusRequestEntityTooLarge
-	}
-	return err.Code.Descriptor().HTTPStatusCode
-}
-
-// withStatus answers with that status, whatever is to be written.
-type withStatus struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w withStatus) WriteHeader(int) { w.ResponseWriter.WriteHeader(w.status) }
+// errorCodeTooLarge is the answer to content that no object of the store has room for.
+var errorCodeTooLarge = errcode.Register(Name, errcode.ErrorDescriptor{
+	Value:          "BLOB_TOO_LARGE",
+	Message:        "the content is larger than storage takes",
+	Description:    "The registry's storage has a largest object, and the content is larger.",
+	HTTPStatusCode: http.StatusRequestEntityTooLarge,
+})
 
 // errorCodeTimeout is the answer to a body that its client sends too slowly.
 var errorCodeTimeout = errcode.Register(Name, errcode.ErrorDescriptor{

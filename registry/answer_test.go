@@ -25,9 +25,9 @@ func TestAnswersToFailures(t *testing.T) {
 		code, words string
 		retry       bool
 	}{
-		{fail(driver.Full), http.StatusInsufficientStorage, "DENIED", "storage is full", false},
-		{fail(driver.TooLarge), http.StatusRequestEntityTooLarge, "SIZE_INVALID", "too large", false},
-		{blobstore.ErrUploadTooLarge, http.StatusRequestEntityTooLarge, "SIZE_INVALID", "too large", false},
+		{fail(driver.Full), http.StatusInsufficientStorage, "STORAGE_FULL", "storage is full", false},
+		{fail(driver.TooLarge), http.StatusRequestEntityTooLarge, "BLOB_TOO_LARGE", "larger than storage", false},
+		{blobstore.ErrUploadTooLarge, http.StatusRequestEntityTooLarge, "BLOB_TOO_LARGE", "larger than storage", false},
 		{blobstore.ErrBodyLength, http.StatusBadRequest, "SIZE_INVALID", "declared length", false},
 		{fail(driver.Denied), http.StatusServiceUnavailable, "UNAVAILABLE", "operator", true},
 	} {

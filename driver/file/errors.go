@@ -22,7 +22,9 @@ var kinds = []struct {
 	{syscall.EISDIR, driver.Invalid},
 	{syscall.ELOOP, driver.Invalid},
 	{syscall.EXDEV, driver.Unsupported}, // between the quotas of two projects
-	{syscall.ENOSPC, driver.Unavailable},
+	{syscall.ENOSPC, driver.Full},
+	{syscall.EDQUOT, driver.Full},
+	{syscall.EFBIG, driver.TooLarge},
 	{syscall.EIO, driver.Unavailable},
 	{syscall.EMFILE, driver.Unavailable},
 	{syscall.ENFILE, driver.Unavailable},

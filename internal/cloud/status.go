@@ -25,10 +25,10 @@ func KindOfStatus(status int) driver.Kind {
 		return driver.OutOfRange
 	case http.StatusTooManyRequests:
 		return driver.Throttled
-	case http.StatusInsufficientStorage:
-		return driver.Full
 	case http.StatusRequestEntityTooLarge:
 		return driver.TooLarge
+	case http.StatusInsufficientStorage:
+		return driver.Full
 	}
 	switch {
 	case status >= 500: // a 503 of a proxy, too: the store may have done it
