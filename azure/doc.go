@@ -89,7 +89,8 @@
 //	AbortUpload      none, or two below a folder _uploads (see below)
 //	CompleteUpload   two when the parts are refused, to tell why
 //	Open, Delete     two when the ETag is another, to tell why
-//	Copy             two when the copy gets another type or metadata
+//	Copy             two when the copy gets another content type or metadata
+//	Put, Copy        three more over an append or page blob (see below)
 //	Sign             one now and then, for a key, with credential=default; so does Delete
 //	                 with NotAfter
 //
@@ -110,6 +111,14 @@
 //   - UploadsPage tells keys, neither uploads nor their times. The ID that it gives
 //     is good for AbortUpload only.
 //   - Type and metadata travel in Upload.ID: Azure takes them with the completion.
+//
+// # Blob types
+//
+// Azure never changes a blob's type, and this driver writes block blobs. Append blobs, as
+// distribution's azure driver writes them, and page blobs are read, listed, deleted and
+// copied like others. Put and Copy delete such a blob, under If-Match, and write anew;
+// nothing is at the key for a moment. Parts to its key are Exists, and Stat reports
+// Object.DeleteFirst.
 //
 // # Integrity
 //

@@ -19,7 +19,5 @@ func Violations() []Violation {
 		{"TestDriverUnderLaws/s3-unknown/model", "conditions-refused", 14, true},
 		{"TestDriverUnderLaws/s3-unknown/one-wins-if-absent", "conditions-refused", 14, false},
 		{"TestDriverUnderLaws/s3-unknown/one-wins-if-match", "conditions-refused", 14, false},
-		{"TestAppendBlobs/azure-laws/layer-over-empty-blob", "blob-type", 14, false},
-		{"TestAppendBlobs/azure-laws/other-image-same-tag", "blob-type", 14, false},
 	}
 }

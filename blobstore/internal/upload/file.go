@@ -126,7 +126,7 @@ func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	if len(w.pieces) == 0 {
 		body := w.tailBody()
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())
-		return e.overwrite(ctx, func(driver.Cond) error {
+		return e.overwrite(ctx, f.key, func(driver.Cond) error {
 			_, err := e.bucket.Put(ctx, f.key, body.section(), o)
 			return err
 		})
@@ -135,7 +135,7 @@ func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	return e.overwrite(ctx, func(driver.Cond) error {
+	return e.overwrite(ctx, f.key, func(driver.Cond) error {
 		_, err := driver.Concat(ctx, e.bucket, driver.ConcatRequest{
 			Key: f.key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir, Options: o,
 		}, e.options.Copy)
