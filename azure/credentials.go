@@ -197,7 +197,7 @@ func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (au
 		// blobdock's own wrapper repeats calls, and knows which may be repeated.
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},
-		PerCallPolicies: []policy.Policy{listFrom{}, onlyUncommitted{}},
+		PerCallPolicies: []policy.Policy{listFrom{}, onlyUncommitted{}, pinVersion(cmp.Or(c.APIVersion, newestVersion))},
 	}}
 	switch s.kind {
 	case sharedKey:

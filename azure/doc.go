@@ -18,6 +18,8 @@
 //	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
 //	                   https://blobs.example.com; default: endpoint
 //	realm              domain of the cloud; default: core.windows.net
+//	api_version        version of the protocol, from 2021-12-02 on, for a store that does
+//	                   not know the newest; default: the SDK's
 //
 //	credential         auto, key, connection-string, sas, default or anonymous
 //	key_file           file with the account's key
@@ -72,7 +74,7 @@
 // A shared access signature for the container needs racwdl. A bucket opened by one
 // signs no URLs. With a token, too, it does so only where the endpoint's host name
 // begins with the account. Delete with NotAfter is a signed request, and offered where
-// URLs are.
+// URLs are. With a token and an older api_version there are neither.
 //
 // # Versions
 //
@@ -89,6 +91,7 @@
 //	AbortUpload      none, or two below a folder _uploads (see below)
 //	CompleteUpload   two when the parts are refused, to tell why
 //	Open, Delete     two when the ETag is another, to tell why
+//	Open             two of an object without bytes
 //	Copy             two when the copy gets another content type or metadata
 //	Put, Copy        three more over an append or page blob (see below)
 //	Sign             one now and then, for a key, with credential=default; so does Delete

@@ -93,6 +93,7 @@ var hints = map[bloberror.Code]string{
 	bloberror.InvalidBlobOrBlock:               "another program has an upload to this key under way, with block ids of another length; Azure drops those a week after the last",
 	bloberror.InvalidBlobType:                  "the object at this key is an append or page blob, which no block blob can be written over: delete it first",
 	bloberror.BlockCountExceedsLimit:           "too many blocks wait at this key; Azure drops them a week after the last",
+	bloberror.InvalidHeaderValue:               "if the store does not know this version of the protocol, set api_version to an older one, from " + oldestVersion + " on",
 	bloberror.MD5Mismatch:                      "the content is not what its checksum says",
 	bloberror.CRC64Mismatch:                    "the content is not what its checksum says",
 	"KeyBasedAuthenticationNotPermitted":       "the account forbids its shared key: use credential=default",

@@ -175,6 +175,24 @@ func TestCopyOfAppendBlob(t *testing.T) {
 	}
 }
 
+// TestOpenOfEmpty has reads be refused as out of range.
+func TestOpenOfEmpty(t *testing.T) {
+	for size, want := range map[string]driver.Kind{"0": driver.Unknown, "5": driver.OutOfRange} {
+		b, _ := fakeStore(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodHead {
+				reject(416, "InvalidRange")(w, r)
+				return
+			}
+			w.Header().Set("Content-Length", size)
+			w.Header().Set("Etag", `"0x9"`)
+		})
+		rd, err := b.Open(t.Context(), "key", driver.Range{}, driver.ReadOptions{})
+		if driver.KindOf(err) != want || err == nil && (rd.Object.ETag != `"0x9"` || rd.Object.Size != 0) {
+			t.Errorf("%s bytes: got %+v, %v", size, rd, err)
+		}
+	}
+}
+
 // TestCopyOfEmpty has the first block of a copy be refused, for one reason or another.
 func TestCopyOfEmpty(t *testing.T) {
 	for _, tt := range []struct {

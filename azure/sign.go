@@ -78,7 +78,7 @@ func (b *Bucket) sas(key string, expires time.Time, may sas.BlobPermissions) sas
 		start = first
 	}
 	v := sas.BlobSignatureValues{
-		Protocol: sas.ProtocolHTTPS, StartTime: start.UTC(), ExpiryTime: expires.UTC(), Permissions: may.String(),
+		Version: b.version, Protocol: sas.ProtocolHTTPS, StartTime: start.UTC(), ExpiryTime: expires.UTC(), Permissions: may.String(),
 		ContainerName: b.container, BlobName: b.full(key),
 	}
 	if strings.HasPrefix(b.endpoint, "http:") || strings.HasPrefix(b.public, "http:") {

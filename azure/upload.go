@@ -220,7 +220,7 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 	cctx, c := begin(ctx, driver.OpAbortUpload, u.Key)
 	c.Cond = absent
 	out, err := b.blockBlob(u.Key).CommitBlockList(cctx, nil, &blockblob.CommitBlockListOptions{
-		HTTPHeaders: headers(""), AccessConditions: conditionOf(absent),
+		HTTPHeaders: headers(""), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(absent),
 	})
 	if err != nil {
 		if err = c.fail(cctx, err); errors.Is(err, driver.Exists) {
