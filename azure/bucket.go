@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -34,6 +35,7 @@ type Bucket struct {
 	delegated  delegation
 	features   driver.Features
 	clock      cloud.Clock
+	hierarchy  sync.Once // the warning of it
 }
 
 // lent is the SDK's client for this module's tests.

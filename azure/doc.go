@@ -134,5 +134,6 @@
 // to use segments that end in a dot either. Names of metadata have "_" for "-" on
 // the wire, and a "_" before a leading digit or "_". Accounts with a hierarchical
 // namespace list folder by folder rather than in byte order, and are not meant for
-// this driver.
+// this driver: the first listing that shows one logs a warning. Their folders, which
+// are blobs without bytes, are neither listed nor found.
 package azure

@@ -22,6 +22,9 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
 	}
+	if placeholder(out.Metadata) {
+		return driver.Object{}, notAnObject(driver.OpStat, key)
+	}
 	return driver.Object{
 		Key:         key,
 		Size:        value(out.ContentLength),

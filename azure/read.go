@@ -35,6 +35,10 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		}
 		return nil, b.another(ctx, driver.OpOpen, key, c.fail(ctx, err))
 	}
+	if placeholder(out.Metadata) {
+		_ = out.Body.Close()
+		return nil, notAnObject(driver.OpOpen, key)
+	}
 	rd, err := c.Deliver(span, out.Body, driver.Object{
 		Key:         key,
 		Size:        value(out.ContentLength),

@@ -288,7 +288,7 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 	}
 	page := driver.Page[driver.Upload]{Next: l.next}
 	for _, i := range l.blobs {
-		if key, ok := b.listed(q, value(i.Name)); ok && bare(i) {
+		if key, ok := b.listed(q, value(i.Name)); ok && bare(i) && !b.isFolder(ctx, i.Properties) {
 			page.Items = append(page.Items, driver.Upload{Key: key, ID: uncommitted, Started: value(i.Properties.LastModified)})
 		}
 	}
