@@ -35,6 +35,7 @@ func (b *Bucket) source(ctx context.Context, key string) (source, error) {
 	at := b.blobURL(b.endpoint, key)
 	switch b.auth.kind {
 	case sharedKey:
+		b.auth.file.refresh(false)
 		q, err := b.sas(key, time.Now().Add(sourceLife), sas.BlobPermissions{Read: true}).SignWithSharedKey(b.auth.key)
 		if err != nil {
 			return source{}, err
