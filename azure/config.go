@@ -57,7 +57,7 @@ type Config struct {
 	SAS              string `json:"-"`
 	ConnectionString string `json:"-"`
 
-	Tier            string // Hot, Cool or Cold; "" is the account's default
+	Tier            string // Hot, Cool or Cold; of blobs' content; "" is the account's default
 	EncryptionScope string // "" is the container's default
 	Checksum        Checksum
 

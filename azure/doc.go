@@ -26,7 +26,8 @@
 //	key, sas, connection_string  the account's key, a shared access signature, a
 //	                   connection string; secrets: beside the URL, never in it
 //
-//	tier               Hot, Cool or Cold; default: the account's
+//	tier               of blobs' content, not of what else a registry keeps: Hot, Cool or
+//	                   Cold; default: the account's
 //	encryption_scope   default: the container's
 //	checksum           auto, crc64, md5 or none; default: crc64
 //
