@@ -59,6 +59,7 @@ test-full: provision mutants
 	$(GO) test -timeout 20m -count=1 -run TestModel ./blobstore/internal/upload
 	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload|TestCopy' -v ./integration
 	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
+	$(GO) test -timeout 30m -count=1 -run TestInterop -v ./integration
 	$(GO) test -timeout 20m -parallel 4 -count=1 -run TestVerifyCloud -v ./integration/verify
 	$(GO) test -timeout 10m -count=1 -run TestThousandsOfStalledClients -v ./registry
 
@@ -108,6 +109,7 @@ lint: $(GOLANGCI)
 	$(GOLANGCI) run ./...
 	cd bench && $(GOLANGCI) run ./...
 	cd bench/stock && $(GOLANGCI) run ./...
+	cd integration/stock && $(GOLANGCI) run ./...
 
 $(GOLANGCI):
 	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)

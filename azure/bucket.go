@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -25,6 +26,7 @@ type Bucket struct {
 	account    string
 	container  string
 	endpoint   string // of the account, no slash at its end
+	version    string // of the protocol
 	public     string // the same, for those who are given signed URLs
 	prefix     cloud.Prefix
 	auth       authority
@@ -33,6 +35,7 @@ type Bucket struct {
 	delegated  delegation
 	features   driver.Features
 	clock      cloud.Clock
+	hierarchy  sync.Once // the warning of it
 }
 
 // lent is the SDK's client for this module's tests.
@@ -72,8 +75,9 @@ func open(c Config) (*Bucket, error) {
 	}
 	b := &Bucket{
 		credential: c.Credential, transport: tr, container: c.Container, prefix: prefix, account: s.account, endpoint: s.endpoint,
-		public: strings.TrimSuffix(cmp.Or(c.RedirectEndpoint, s.endpoint), "/"),
-		write:  attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: cmp.Or(c.Checksum, ChecksumCRC64),
+		version: cmp.Or(c.APIVersion, newestVersion),
+		public:  strings.TrimSuffix(cmp.Or(c.RedirectEndpoint, s.endpoint), "/"),
+		write:   attributes{tier: c.Tier, scope: c.EncryptionScope}, checksum: cmp.Or(c.Checksum, ChecksumCRC64),
 	}
 	if b.auth, err = s.authority(c, tr, &b.clock); err != nil {
 		return nil, err
@@ -135,7 +139,8 @@ func (b *Bucket) offer(c Config) driver.Features {
 	f.Copy, f.CopyMax, f.CopyPart = b.copyObject, maxCopy, b.copyPart
 	f.DeleteBatch, f.BatchMax = b.deleteBatch, maxBatch
 	// A URL made of somebody else's signature would hand that on.
-	if b.auth.kind == sharedKey || b.auth.kind == token && b.signs() {
+	// The SDK signs with a user's key for its own version of the protocol alone.
+	if b.auth.kind == sharedKey || b.auth.kind == token && b.signs() && b.version == newestVersion {
 		f.Sign, f.Conds.DeleteNotAfter = b.sign, true
 	}
 	return f

@@ -2,6 +2,7 @@ package azure
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/xml"
 	"strings"
@@ -32,3 +33,6 @@ func (c *call) reply() (r reply) {
 	r.Message, _, _ = strings.Cut(strings.TrimSpace(r.Message), "\n")
 	return r
 }
+
+// code is the store's own code for the error in its reply.
+func (c *call) code() string { return cmp.Or(c.Header.Get("X-Ms-Error-Code"), c.reply().Code) }

@@ -47,6 +47,9 @@ type Config struct {
 	RedirectEndpoint string
 	// Realm is the domain of the cloud; "" is core.windows.net.
 	Realm string
+	// APIVersion is the version of the protocol, such as 2025-05-05, for stores that don't
+	// know the newest; "" is the newest that the SDK knows.
+	APIVersion string
 
 	Credential       Credential
 	Key              string `json:"-"`
@@ -54,7 +57,7 @@ type Config struct {
 	SAS              string `json:"-"`
 	ConnectionString string `json:"-"`
 
-	Tier            string // Hot, Cool or Cold; "" is the account's default
+	Tier            string // Hot, Cool or Cold; of blobs' content; "" is the account's default
 	EncryptionScope string // "" is the container's default
 	Checksum        Checksum
 
@@ -138,6 +141,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := cloud.CheckEndpoint("redirect_endpoint", c.RedirectEndpoint, "https://account.blob."+defaultRealm); err != nil {
+		return err
+	}
+	if err := checkVersion(c.APIVersion); err != nil {
 		return err
 	}
 	return checkEndpoint(c.Endpoint)

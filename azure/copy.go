@@ -35,6 +35,7 @@ func (b *Bucket) source(ctx context.Context, key string) (source, error) {
 	at := b.blobURL(b.endpoint, key)
 	switch b.auth.kind {
 	case sharedKey:
+		b.auth.file.refresh(false)
 		q, err := b.sas(key, time.Now().Add(sourceLife), sas.BlobPermissions{Read: true}).SignWithSharedKey(b.auth.key)
 		if err != nil {
 			return source{}, err
@@ -70,6 +71,14 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 	if err != nil {
 		return driver.Object{}, driver.NewError(driver.OpCopy, r.Dst, err)
 	}
+	return b.overType(ctx, driver.OpCopy, r.Dst, o.Cond, func(ctx context.Context, cond driver.Cond) (driver.Object, error) {
+		r.Options.Cond = cond
+		return b.copyOnce(ctx, r)
+	})
+}
+
+func (b *Bucket) copyOnce(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
+	o := r.Options
 	ctx, c := begin(ctx, driver.OpCopy, r.Dst)
 	c.Cond = o.Cond
 	from, err := b.source(ctx, r.Src.Key)
@@ -77,14 +86,18 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		return driver.Object{}, c.fail(ctx, err)
 	}
 	if o.ContentType != "" || o.Metadata != nil {
-		return b.copyAs(ctx, c, from, r)
+		return b.copyAs(ctx, from, r)
 	}
 	out, err := b.blob(r.Dst).CopyFromURL(ctx, from.url, &blob.CopyFromURLOptions{
-		CopySourceAuthorization: from.bearer, Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(),
+		CopySourceAuthorization: from.bearer, Tier: b.write.accessTier(r.Dst), CPKScopeInfo: b.write.encryption(),
 		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag), BlobAccessConditions: conditionOf(o.Cond),
 	})
 	if err != nil {
-		return driver.Object{}, b.sourceGone(ctx, r.Src, c.fail(ctx, err))
+		err = c.fail(ctx, err)
+		if c.Status == http.StatusConflict && c.code() == string(bloberror.CannotVerifyCopySource) {
+			return b.copyOther(ctx, from, r, err)
+		}
+		return driver.Object{}, b.sourceGone(ctx, r.Src, err)
 	}
 	if etag(out.ETag) == "" {
 		return driver.Object{}, c.Incomplete("ETag")
@@ -92,26 +105,61 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 	return driver.Object{Key: r.Dst, Size: -1, ETag: etag(out.ETag), Version: etag(out.ETag), ModTime: value(out.LastModified)}, nil
 }
 
-func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.CopyRequest) (driver.Object, error) {
+// copyOther copies a source that Copy Blob From URL refuses, which takes block blobs alone:
+// an append or page blob goes by one block. refused is its error.
+// https://learn.microsoft.com/en-us/rest/api/storageservices/copy-blob-from-url
+func (b *Bucket) copyOther(ctx context.Context, from source, r driver.CopyRequest, refused error) (driver.Object, error) {
+	src, err := b.look(ctx, driver.OpCopy, r.Src)
+	if err != nil {
+		return driver.Object{}, err
+	}
+	if !src.DeleteFirst {
+		return driver.Object{}, refused
+	}
+	r.Options.ContentType, r.Options.Metadata = src.ContentType, src.Metadata
+	return b.copyAs(ctx, from, r)
+}
+
+// look describes a copy's source; Mismatch if it has another ETag than src has.
+func (b *Bucket) look(ctx context.Context, op driver.Op, src driver.Source) (driver.Object, error) {
+	obj, err := b.Stat(ctx, src.Key)
+	if err == nil && src.ETag != "" && obj.ETag != src.ETag {
+		err = driver.Mismatch
+	}
+	if err != nil {
+		return driver.Object{}, driver.NewError(op, src.Key, fmt.Errorf("source: %w", err))
+	}
+	return obj, nil
+}
+
+func (b *Bucket) copyAs(ctx context.Context, from source, r driver.CopyRequest) (driver.Object, error) {
 	dst, up := b.blockBlob(r.Dst), newUpload(r.Options)
 	id, _ := up.newBlock(1)
-	_, err := dst.StageBlockFromURL(ctx, id, from.url, &blockblob.StageBlockFromURLOptions{
+	asked, c := begin(ctx, driver.OpCopy, r.Dst)
+	c.Cond = r.Options.Cond
+	_, err := dst.StageBlockFromURL(asked, id, from.url, &blockblob.StageBlockFromURLOptions{
 		CopySourceAuthorization: from.bearer, CPKScopeInfo: b.write.encryption(),
 		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag),
 	})
 	ids := []string{id}
 	if err != nil {
-		err = c.fail(ctx, err)
-		if driver.KindOf(err) != driver.OutOfRange && c.reply().Code != emptyBlock {
-			return driver.Object{}, b.sourceGone(ctx, r.Src, err)
+		if err = b.sourceGone(ctx, r.Src, c.fail(asked, err)); !mayBeEmpty(err) {
+			return driver.Object{}, err
 		}
-		ids = nil // the source has no bytes, and blocks have some
+		src, lookErr := b.look(ctx, driver.OpCopy, r.Src)
+		if lookErr != nil {
+			return driver.Object{}, lookErr
+		}
+		if src.Size > 0 {
+			return driver.Object{}, err
+		}
+		ids = nil // blocks have bytes
 	}
 	ctx, c = begin(ctx, driver.OpCopy, r.Dst)
 	c.Cond = r.Options.Cond
 	out, err := dst.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(r.Options.ContentType), Metadata: encodeMetadata(r.Options.Metadata),
-		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
+		Tier: b.write.accessTier(r.Dst), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
 	})
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
@@ -123,6 +171,13 @@ func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.Copy
 		Key: r.Dst, Size: -1, ETag: etag(out.ETag), Version: etag(out.ETag), ModTime: value(out.LastModified),
 		ContentType: r.Options.ContentType, Metadata: r.Options.Metadata,
 	}, nil
+}
+
+// mayBeEmpty reports whether a source without bytes is one of the reasons why a block of it
+// was refused. There are others, such as a header that the store does not know.
+func mayBeEmpty(err error) bool {
+	var e *driver.Error
+	return errors.As(err, &e) && (e.Kind == driver.OutOfRange || e.Code == emptyBlock)
 }
 
 // copyPart fills part n of u with bytes of another object.

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
@@ -70,7 +68,6 @@ func (c Config) complete() (Config, error) {
 		if c.Key = strings.TrimSpace(string(text)); c.Key == "" {
 			return c, fmt.Errorf("key_file %s is empty: %w", c.KeyFile, driver.Invalid)
 		}
-		c.KeyFile = ""
 	}
 	if c.ConnectionString == "" && c.Key == "" && c.SAS == "" {
 		c.ConnectionString, c.Key, c.SAS = os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
@@ -186,6 +183,7 @@ func accountOf(endpoint string) string {
 type authority struct {
 	kind    authKind
 	key     *container.SharedKeyCredential
+	file    *keyFile // nil where the key is in none
 	sas     string
 	token   azcore.TokenCredential
 	options azcore.ClientOptions
@@ -197,7 +195,7 @@ func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (au
 		// blobdock's own wrapper repeats calls, and knows which may be repeated.
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},
-		PerCallPolicies: []policy.Policy{listFrom{}, onlyUncommitted{}},
+		PerCallPolicies: []policy.Policy{listFrom{}, onlyUncommitted{}, pinVersion(cmp.Or(c.APIVersion, newestVersion))},
 	}}
 	switch s.kind {
 	case sharedKey:
@@ -207,14 +205,16 @@ func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (au
 			return a, fmt.Errorf("the account's key is not base64: %w", driver.Invalid)
 		}
 		a.key = key
+		if c.KeyFile != "" {
+			a.file = &keyFile{path: c.KeyFile, credential: key, text: s.key}
+			a.options.PerCallPolicies = append(a.options.PerCallPolicies, a.file)
+		}
 	case token:
-		// The chain's members and their order can be set by AZURE_TOKEN_CREDENTIALS.
-		// https://learn.microsoft.com/en-us/azure/developer/go/sdk/authentication/credential-chains
-		chain, err := azidentity.NewDefaultAzureCredential(nil)
+		id, err := newIdentity(cloud.Transport{Transport: tr, Log: c.LogRequests})
 		if err != nil {
 			return a, fmt.Errorf("default credentials: %w: %w", errText(err), driver.Invalid)
 		}
-		a.token = identity{chain}
+		a.token = id
 	}
 	return a, nil
 }
@@ -235,18 +235,6 @@ func (a authority) container(url string) (*container.Client, error) {
 
 func (a authority) service(url string) (*service.Client, error) {
 	return service.NewClient(url, a.token, &service.ClientOptions{ClientOptions: a.options})
-}
-
-// identity marks the errors of a credential, so that they can be told from
-// those of the store.
-type identity struct{ azcore.TokenCredential }
-
-func (i identity) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	t, err := i.TokenCredential.GetToken(ctx, o)
-	if err != nil {
-		return t, &cloud.IdentityError{Err: err}
-	}
-	return t, nil
 }
 
 // errText is err's text alone: what hangs on it may have a request in it.

@@ -18,13 +18,16 @@
 //	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
 //	                   https://blobs.example.com; default: endpoint
 //	realm              domain of the cloud; default: core.windows.net
+//	api_version        version of the protocol, from 2021-12-02 on, for a store that does
+//	                   not know the newest; default: the SDK's
 //
 //	credential         auto, key, connection-string, sas, default or anonymous
 //	key_file           file with the account's key
 //	key, sas, connection_string  the account's key, a shared access signature, a
 //	                   connection string; secrets: beside the URL, never in it
 //
-//	tier               Hot, Cool or Cold; default: the account's
+//	tier               of blobs' content, not of what else a registry keeps: Hot, Cool or
+//	                   Cold; default: the account's
 //	encryption_scope   default: the container's
 //	checksum           auto, crc64, md5 or none; default: crc64
 //
@@ -53,6 +56,14 @@
 // tools; AZURE_TOKEN_CREDENTIALS restricts it. Secrets never go into a URL: a
 // program sets the fields of [Config], a registry has them beside it.
 //
+// A rotated credential is read again without a restart where it is in a file: key_file, the
+// certificate of AZURE_CLIENT_CERTIFICATE_PATH and the token of AZURE_FEDERATED_TOKEN_FILE. A
+// request that is refused with AuthenticationFailed is repeated once with another key of the
+// file. What is in the environment (AZURE_STORAGE_KEY, AZURE_CLIENT_SECRET) takes a restart.
+//
+// Requests for tokens go to AZURE_AUTHORITY_HOST, by the same proxy, ca_file and time-outs as
+// those to the store. ca_file has to hold the authorities of both.
+//
 // # Permissions
 //
 // Roles for credential=default, on the container unless it says otherwise:
@@ -72,7 +83,7 @@
 // A shared access signature for the container needs racwdl. A bucket opened by one
 // signs no URLs. With a token, too, it does so only where the endpoint's host name
 // begins with the account. Delete with NotAfter is a signed request, and offered where
-// URLs are.
+// URLs are. With a token and an older api_version there are neither.
 //
 // # Versions
 //
@@ -89,7 +100,9 @@
 //	AbortUpload      none, or two below a folder _uploads (see below)
 //	CompleteUpload   two when the parts are refused, to tell why
 //	Open, Delete     two when the ETag is another, to tell why
-//	Copy             two when the copy gets another type or metadata
+//	Open             two of an object without bytes
+//	Copy             two when the copy gets another content type or metadata
+//	Put, Copy        three more over an append or page blob (see below)
 //	Sign             one now and then, for a key, with credential=default; so does Delete
 //	                 with NotAfter
 //
@@ -111,6 +124,14 @@
 //     is good for AbortUpload only.
 //   - Type and metadata travel in Upload.ID: Azure takes them with the completion.
 //
+// # Blob types
+//
+// Azure never changes a blob's type, and this driver writes block blobs. Append blobs, as
+// distribution's azure driver writes them, and page blobs are read, listed, deleted and
+// copied like others. Put and Copy delete such a blob, under If-Match, and write anew;
+// nothing is at the key for a moment. Parts to its key are Exists, and Stat reports
+// Object.DeleteFirst.
+//
 // # Integrity
 //
 // A CRC-64 of every body goes along as a header and is compared by the store. A
@@ -122,5 +143,6 @@
 // to use segments that end in a dot either. Names of metadata have "_" for "-" on
 // the wire, and a "_" before a leading digit or "_". Accounts with a hierarchical
 // namespace list folder by folder rather than in byte order, and are not meant for
-// this driver.
+// this driver: the first listing that shows one logs a warning. Their folders, which
+// are blobs without bytes, are neither listed nor found.
 package azure

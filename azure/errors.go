@@ -37,7 +37,6 @@ var kinds = map[bloberror.Code]driver.Kind{
 
 	bloberror.InvalidBlockID:                 driver.Invalid,
 	bloberror.InvalidBlobOrBlock:             driver.Invalid,
-	bloberror.InvalidBlobType:                driver.Invalid,
 	bloberror.BlockCountExceedsLimit:         driver.Invalid,
 	bloberror.BlockListTooLong:               driver.Invalid,
 	bloberror.RequestBodyTooLarge:            driver.TooLarge,
@@ -93,8 +92,9 @@ var hints = map[bloberror.Code]string{
 	bloberror.LeaseIDMissing:                   "somebody holds a lease on the object: break it",
 	bloberror.LeaseIDMismatchWithBlobOperation: "somebody holds a lease on the object: break it",
 	bloberror.InvalidBlobOrBlock:               "another program has an upload to this key under way, with block ids of another length; Azure drops those a week after the last",
-	bloberror.InvalidBlobType:                  "the object at this key is an append or page blob: delete it first",
+	bloberror.InvalidBlobType:                  "the object at this key is an append or page blob, which no block blob can be written over: delete it first",
 	bloberror.BlockCountExceedsLimit:           "too many blocks wait at this key; Azure drops them a week after the last",
+	bloberror.InvalidHeaderValue:               "if the store does not know this version of the protocol, set api_version to an older one, from " + oldestVersion + " on",
 	bloberror.MD5Mismatch:                      "the content is not what its checksum says",
 	bloberror.CRC64Mismatch:                    "the content is not what its checksum says",
 	"KeyBasedAuthenticationNotPermitted":       "the account forbids its shared key: use credential=default",
@@ -121,7 +121,7 @@ func (c *call) judge(e *driver.Error, err error) {
 		cloud.Anonymous(e, temporary(id), id.Error())
 	case errors.As(err, &r):
 		e.Status = cmp.Or(c.Status, r.StatusCode)
-		c.refused(e, cmp.Or(c.Header.Get("X-Ms-Error-Code"), c.reply().Code, r.ErrorCode))
+		c.refused(e, cmp.Or(c.code(), r.ErrorCode))
 	default:
 		c.Unanswered(e, err)
 	}
@@ -132,6 +132,8 @@ func (c *call) refused(e *driver.Error, code string) {
 	e.Code = code
 	kind, known := kinds[bloberror.Code(code)]
 	switch {
+	case code == string(bloberror.InvalidBlobType):
+		kind = c.typeKind()
 	case e.Status == http.StatusTooManyRequests:
 		kind = driver.Throttled
 	case code == string(bloberror.CannotVerifyCopySource):
@@ -152,6 +154,19 @@ func (c *call) refused(e *driver.Error, code string) {
 		text += "; " + hint
 	}
 	c.Refused(e, kind, text, nil)
+}
+
+// typeKind judges a write to a key with a blob of another type: that is what bars parts, and
+// writes that demand an absent object.
+func (c *call) typeKind() driver.Kind {
+	switch c.Op {
+	case driver.OpPutPart, driver.OpCopyPart, driver.OpCompleteUpload:
+		return driver.Exists
+	}
+	if c.Cond.IfAbsent {
+		return driver.Exists
+	}
+	return driver.Invalid
 }
 
 func (c *call) hint(e *driver.Error) string {

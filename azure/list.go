@@ -41,8 +41,11 @@ func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 	}
 	page := driver.Page[driver.Entry]{Next: l.next, Items: make([]driver.Entry, 0, len(l.blobs)+len(l.prefixes))}
 	for _, i := range l.blobs {
-		if key, ok := b.listed(q, value(i.Name)); ok && i.Properties != nil {
-			p := i.Properties
+		p := i.Properties
+		if p == nil || b.isFolder(ctx, p) {
+			continue
+		}
+		if key, ok := b.listed(q, value(i.Name)); ok {
 			page.Items = append(page.Items, driver.Entry{Object: driver.Object{
 				Key: key, Size: value(p.ContentLength), ETag: etag(p.ETag), Version: etag(p.ETag),
 				ModTime: value(p.LastModified), ContentType: value(p.ContentType),

@@ -22,6 +22,9 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)
 	}
+	if placeholder(out.Metadata) {
+		return driver.Object{}, notAnObject(driver.OpStat, key)
+	}
 	return driver.Object{
 		Key:         key,
 		Size:        value(out.ContentLength),
@@ -30,11 +33,14 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		ModTime:     value(out.LastModified),
 		ContentType: value(out.ContentType),
 		Metadata:    decodeMetadata(out.Metadata),
+		DeleteFirst: otherType(out.BlobType),
 	}, nil
 }
 
 // Put stores body at key, by one Put Blob. It drops the parts of uploads that
-// others have under way to the same key.
+// others have under way to the same key. An append or page blob at the key is deleted
+// first, which takes three requests more: one that is refused, one that looks, and the
+// deletion.
 func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
 	err := b.checkKey(key)
 	if err == nil {
@@ -50,13 +56,20 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err != nil {
 		return driver.Object{}, driver.NewError(driver.OpPut, key, err)
 	}
+	return b.overType(ctx, driver.OpPut, key, o.Cond, func(ctx context.Context, cond driver.Cond) (driver.Object, error) {
+		o.Cond = cond
+		return b.putBlob(ctx, key, body, o, sum)
+	})
+}
+
+func (b *Bucket) putBlob(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions, sum blob.TransferValidationType) (driver.Object, error) {
 	up := cloud.NewUpstream(body)
 	defer up.Release()
 	ctx, c := begin(ctx, driver.OpPut, key)
 	c.Cond = o.Cond
 	out, err := b.blockBlob(key).Upload(ctx, up, &blockblob.UploadOptions{
 		HTTPHeaders: headers(o.ContentType), Metadata: encodeMetadata(o.Metadata),
-		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(),
+		Tier: b.write.accessTier(key), CPKScopeInfo: b.write.encryption(),
 		AccessConditions: conditionOf(o.Cond), TransactionalValidation: sum,
 	})
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/blobdock/blobdock/driver"
@@ -33,11 +31,13 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 	}
 	if err != nil {
 		if c.Status == http.StatusRequestedRangeNotSatisfiable && r.Off == 0 {
-			// Only an object without bytes has no first one.
-			tag := etag(to.Ptr(azcore.ETag(c.Header.Get("Etag"))))
-			return &driver.Reader{ReadCloser: http.NoBody, Object: driver.Object{Key: key, ETag: tag, Version: tag}}, nil
+			return b.openEmpty(ctx, key, o, c.fail(ctx, err))
 		}
 		return nil, b.another(ctx, driver.OpOpen, key, c.fail(ctx, err))
+	}
+	if placeholder(out.Metadata) {
+		_ = out.Body.Close()
+		return nil, notAnObject(driver.OpOpen, key)
 	}
 	rd, err := c.Deliver(span, out.Body, driver.Object{
 		Key:         key,
@@ -52,6 +52,21 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		return nil, c.fail(ctx, err)
 	}
 	return rd, nil
+}
+
+// openEmpty reads an object without bytes: a range of it is refused, as it has no first
+// byte. That takes a second request, since a refusal is no proof of that.
+func (b *Bucket) openEmpty(ctx context.Context, key string, o driver.ReadOptions, refused error) (*driver.Reader, error) {
+	obj, err := b.Stat(ctx, key)
+	switch {
+	case err != nil:
+		return nil, driver.NewError(driver.OpOpen, key, err)
+	case o.IfMatch != "" && obj.ETag != o.IfMatch:
+		return nil, driver.NewError(driver.OpOpen, key, fmt.Errorf("the object has ETag %s, want %s: %w", obj.ETag, o.IfMatch, driver.Mismatch))
+	case obj.Size > 0:
+		return nil, refused
+	}
+	return &driver.Reader{ReadCloser: http.NoBody, Object: obj}, nil
 }
 
 // another is failed, or NotFound where there is nothing that could have had the

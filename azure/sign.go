@@ -53,6 +53,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 func (b *Bucket) signature(ctx context.Context, v sas.BlobSignatureValues) (query string, expires time.Time, err error) {
 	var q sas.QueryParameters
 	if b.auth.kind == sharedKey {
+		b.auth.file.refresh(false)
 		q, err = v.SignWithSharedKey(b.auth.key)
 	} else {
 		key, end, keyErr := b.delegated.get(ctx, b.fetchKey, v.ExpiryTime)
@@ -78,7 +79,7 @@ func (b *Bucket) sas(key string, expires time.Time, may sas.BlobPermissions) sas
 		start = first
 	}
 	v := sas.BlobSignatureValues{
-		Protocol: sas.ProtocolHTTPS, StartTime: start.UTC(), ExpiryTime: expires.UTC(), Permissions: may.String(),
+		Version: b.version, Protocol: sas.ProtocolHTTPS, StartTime: start.UTC(), ExpiryTime: expires.UTC(), Permissions: may.String(),
 		ContainerName: b.container, BlobName: b.full(key),
 	}
 	if strings.HasPrefix(b.endpoint, "http:") || strings.HasPrefix(b.public, "http:") {

@@ -37,7 +37,7 @@ func tokenStore(t *testing.T, answer http.HandlerFunc, k tokens) (*Bucket, *fake
 	b.transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, srv.Listener.Addr().String())
 	}
-	b.auth.token = identity{k}
+	b.auth.token = &identity{now: k, make: func() (azcore.TokenCredential, error) { return k, nil }}
 	var err error
 	if b.client, err = b.auth.container(b.containerURL()); err != nil {
 		t.Fatal(err)

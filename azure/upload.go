@@ -97,7 +97,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 	c.Cond = cond
 	out, err := b.blockBlob(u.Key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(up.attrs.ContentType), Metadata: encodeMetadata(up.attrs.Metadata),
-		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(cond),
+		Tier: b.write.accessTier(u.Key), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(cond),
 	})
 	if err != nil {
 		err = c.fail(ctx, err)
@@ -220,7 +220,7 @@ func (b *Bucket) AbortUpload(ctx context.Context, u driver.Upload) error {
 	cctx, c := begin(ctx, driver.OpAbortUpload, u.Key)
 	c.Cond = absent
 	out, err := b.blockBlob(u.Key).CommitBlockList(cctx, nil, &blockblob.CommitBlockListOptions{
-		HTTPHeaders: headers(""), AccessConditions: conditionOf(absent),
+		HTTPHeaders: headers(""), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(absent),
 	})
 	if err != nil {
 		if err = c.fail(cctx, err); errors.Is(err, driver.Exists) {
@@ -288,7 +288,7 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 	}
 	page := driver.Page[driver.Upload]{Next: l.next}
 	for _, i := range l.blobs {
-		if key, ok := b.listed(q, value(i.Name)); ok && bare(i) {
+		if key, ok := b.listed(q, value(i.Name)); ok && bare(i) && !b.isFolder(ctx, i.Properties) {
 			page.Items = append(page.Items, driver.Upload{Key: key, ID: uncommitted, Started: value(i.Properties.LastModified)})
 		}
 	}

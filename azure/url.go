@@ -28,6 +28,7 @@ func openURL(ctx context.Context, u *url.URL, p *driver.Params) (func() (driver.
 	for name, value := range map[string]string{
 		"account": b.account, "redirect_endpoint": b.public,
 		"credential":       string(b.credential),
+		"api_version":      b.version,
 		"checksum":         string(b.checksum),
 		"copy_part_size":   driver.FormatBytes(b.features.Copying.PartSize),
 		"copy_concurrency": strconv.Itoa(b.features.Copying.Concurrency),
@@ -49,6 +50,8 @@ func parseURL(u *url.URL, p *driver.Params) (Config, error) {
 		Account:   p.String("account", ""),
 		Endpoint:  p.String("endpoint", ""),
 		Realm:     p.String("realm", ""),
+
+		APIVersion: p.String("api_version", ""),
 
 		RedirectEndpoint: p.String("redirect_endpoint", ""),
 

@@ -32,7 +32,7 @@ func wantHeader(t *testing.T, r request, want map[string]string) {
 }
 
 func TestPutOnTheWire(t *testing.T) {
-	b, f := fakeStore(t, created, func(c *Config) { c.Prefix, c.Tier, c.EncryptionScope = "p", "Cool", "scope" })
+	b, f := fakeStore(t, created, func(c *Config) { c.Prefix, c.EncryptionScope = "p", "scope" })
 	for _, tt := range []struct {
 		o    driver.WriteOptions
 		want map[string]string
@@ -52,7 +52,7 @@ func TestPutOnTheWire(t *testing.T) {
 		little := []byte{byte(sum), byte(sum >> 8), byte(sum >> 16), byte(sum >> 24), byte(sum >> 32), byte(sum >> 40), byte(sum >> 48), byte(sum >> 56)}
 		wantHeader(t, r, tt.want)
 		wantHeader(t, r, map[string]string{
-			"X-Ms-Blob-Type": "BlockBlob", "X-Ms-Access-Tier": "Cool", "X-Ms-Encryption-Scope": "scope",
+			"X-Ms-Blob-Type": "BlockBlob", "X-Ms-Encryption-Scope": "scope",
 			"X-Ms-Content-Crc64": base64.StdEncoding.EncodeToString(little), "Content-Length": "5",
 		})
 		if r.method != http.MethodPut || r.uri != "/account/container/p%2Fdir%2Fa%20b+c%25" || r.body != "hello" || !strings.HasPrefix(r.header.Get("Authorization"), "SharedKey account:") {
@@ -70,7 +70,7 @@ func TestMD5OnTheWire(t *testing.T) {
 }
 
 func TestUploadOnTheWire(t *testing.T) {
-	b, f := fakeStore(t, created, func(c *Config) { c.Tier = "Cool" })
+	b, f := fakeStore(t, created)
 	o := driver.WriteOptions{ContentType: "text/plain", Metadata: map[string]string{"a-b": "1"}}
 	u, err := b.CreateUpload(t.Context(), "key", o)
 	if err != nil || len(f.take()) != 0 {
@@ -107,7 +107,7 @@ func TestUploadOnTheWire(t *testing.T) {
 		t.Errorf("block list %s, want %s", list.body, want)
 	}
 	wantHeader(t, list, map[string]string{
-		"If-None-Match": "*", "X-Ms-Blob-Content-Type": "text/plain", "X-Ms-Meta-A_b": "1", "X-Ms-Access-Tier": "Cool",
+		"If-None-Match": "*", "X-Ms-Blob-Content-Type": "text/plain", "X-Ms-Meta-A_b": "1",
 	})
 }
 
@@ -252,3 +252,34 @@ func TestBodyReleased(t *testing.T) {
 type readerAt func(p []byte, off int64) (int, error)
 
 func (f readerAt) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }
+
+// TestTier writes objects of each kind: only blobs go to the tier, by whatever request.
+func TestTier(t *testing.T) {
+	sum := strings.Repeat("ab", 32)
+	for key, want := range map[string]string{
+		"docker/registry/v2/blobs/sha256/ab/" + sum + "/data":                   "Cool",
+		"root/blobs/sha256/ab/" + sum + "/data":                                 "Cool",
+		"docker/registry/v2/blobs/sha256/cd/" + sum + "/data":                   "",
+		"docker/registry/v2/repositories/r/_layers/sha256/" + sum + "/link":     "",
+		"docker/registry/v2/repositories/r/_manifests/tags/latest/current/link": "",
+		"docker/registry/v2/repositories/r/_uploads/1/data":                     "",
+		"docker/registry/v2/_uploads/1-2/p/3":                                   "",
+		"docker/registry/v2/_uploads/1-2/s/3":                                   "",
+		"docker/registry/v2/_leases/sweep":                                      "",
+	} {
+		b, f := fakeStore(t, created, func(c *Config) { c.Tier = "Cool" })
+		up := newUpload(driver.WriteOptions{})
+		_, tag := up.newBlock(1)
+		_, _ = b.Put(t.Context(), key, section("hello"), driver.WriteOptions{})
+		_, _ = b.CompleteUpload(t.Context(), driver.Upload{Key: key, ID: up.id()}, []driver.Part{{Number: 1, Size: 5, ETag: tag}}, driver.Cond{})
+		_, _ = b.copyObject(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: key})
+		_, _ = b.copyObject(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: key, Options: driver.WriteOptions{ContentType: "text/plain"}})
+		sent := f.take()
+		for _, i := range []int{0, 1, 2, 4} {
+			if len(sent) != 5 {
+				t.Fatalf("%d requests", len(sent))
+			}
+			wantHeader(t, sent[i], map[string]string{"X-Ms-Access-Tier": want})
+		}
+	}
+}

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -75,16 +76,32 @@ func copied(f Features, src Source) partSource {
 	return func(ctx context.Context, u Upload, n int) (Part, error) { return f.CopyPart(ctx, u, n, src) }
 }
 
-// assemble makes an object by an upload, whose parts have consecutive numbers and
+// assembleTries bounds how often parts are sent anew since another writer was faster. Each
+// time that one has succeeded.
+const assembleTries = 8
+
+// assemble makes an object by an upload. A store that keeps parts by the key (Azure) drops
+// them when another writer puts an object there: they are sent again, unless o.Cond says
+// what has to be there.
+func assemble(ctx context.Context, b Bucket, key string, from []partSource, o WriteOptions, concurrency int) (Object, error) {
+	for try := 1; ; try++ {
+		obj, dropped, err := assembleOnce(ctx, b, key, from, o, concurrency)
+		if !dropped || !o.Cond.IsZero() || try == assembleTries {
+			return obj, err
+		}
+	}
+}
+
+// assembleOnce makes an object by an upload, whose parts have consecutive numbers and
 // are all named. An upload that fails is aborted, unless its completion may have
-// taken effect.
-func assemble(ctx context.Context, b Bucket, key string, from []partSource, o WriteOptions, concurrency int) (obj Object, err error) {
+// taken effect. dropped reports whether the store had not all parts at its completion.
+func assembleOnce(ctx context.Context, b Bucket, key string, from []partSource, o WriteOptions, concurrency int) (obj Object, dropped bool, err error) {
 	cond := o.Cond
 	o.Cond, o.SHA256 = Cond{}, nil
 	uploads := b.Features().Uploads
 	u, err := uploads.CreateUpload(ctx, key, o)
 	if err != nil {
-		return Object{}, err
+		return Object{}, false, err
 	}
 	keep := false
 	defer func() {
@@ -110,11 +127,11 @@ func assemble(ctx context.Context, b Bucket, key string, from []partSource, o Wr
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return Object{}, err
+		return Object{}, false, err
 	}
 	obj, err = uploads.CompleteUpload(ctx, u, parts, cond)
 	keep = OutcomeUnknown(err) // an abort could take away what was completed
-	return obj, err
+	return obj, !keep && (errors.Is(err, NotFound) || errors.Is(err, Mismatch)), err
 }
 
 // copyEmpty copies an object without bytes, of which stores take no part copies.

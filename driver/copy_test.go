@@ -64,6 +64,49 @@ func uploads(t testing.TB, b driver.Bucket) (n int) {
 
 var plan = driver.CopyPlan{PartSize: 5, Concurrency: 3}
 
+// dropped has uploads lose their parts at the first n completions, as on Azure when another
+// writer was faster.
+type dropped struct {
+	driver.Uploads
+	n    atomic.Int32
+	kind driver.Kind
+}
+
+func (d *dropped) CompleteUpload(ctx context.Context, u driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
+	if d.n.Add(-1) >= 0 {
+		return driver.Object{}, driver.NewError(driver.OpCompleteUpload, u.Key, d.kind)
+	}
+	return d.Uploads.CompleteUpload(ctx, u, parts, c)
+}
+
+func TestCopyDroppedParts(t *testing.T) {
+	for _, tt := range []struct {
+		drops int32
+		kind  driver.Kind
+		cond  driver.Cond
+		want  driver.Kind // Unknown is success
+	}{
+		{1, driver.NotFound, driver.Cond{}, driver.Unknown},
+		{7, driver.Mismatch, driver.Cond{}, driver.Unknown},
+		{8, driver.NotFound, driver.Cond{}, driver.NotFound},
+		{1, driver.NotFound, driver.Cond{IfAbsent: true}, driver.NotFound},
+		{1, driver.Denied, driver.Cond{}, driver.Denied},
+	} {
+		b := inParts(small())
+		d := &dropped{Uploads: b.Features().Uploads, kind: tt.kind}
+		d.n.Store(tt.drops)
+		b = driver.WithFeatures(b, func(f *driver.Features) { f.Uploads = d })
+		src := put(t, b, "src", "seventeen letters")
+		_, err := driver.Copy(t.Context(), b, driver.Source{Key: "src", ETag: src.ETag}, 17, "dst", driver.WriteOptions{Cond: tt.cond}, plan)
+		if driver.KindOf(err) != tt.want || uploads(t, b) != 0 {
+			t.Errorf("%+v: %v, %d uploads are left", tt, err, uploads(t, b))
+		}
+		if tt.want == driver.Unknown && content(t, b, "dst") != "seventeen letters" {
+			t.Errorf("%+v: another content", tt)
+		}
+	}
+}
+
 func TestCopyChoosesTheWay(t *testing.T) {
 	const text = "seventeen letters"
 	for _, tt := range []struct {

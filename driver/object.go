@@ -21,6 +21,10 @@ type Object struct {
 	ModTime     time.Time
 	ContentType string
 	Metadata    map[string]string // keys in lower case
+	// DeleteFirst reports that the store takes no parts for the key while this object is
+	// there (an Azure append or page blob): parts and the completion of an upload are
+	// Exists. Put and Copy replace the object, but not atomically. Set by Stat alone.
+	DeleteFirst bool
 	// Checksums is set by Features.StatChecksums alone.
 	Checksums Checksums
 }

@@ -3,9 +3,11 @@ package integration_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/blobdock/blobdock/azure"
@@ -88,6 +90,31 @@ func TestAzureTwoWriters(t *testing.T) {
 		t.Error(err)
 	}
 	azureContent(t, b, "digest", "content")
+}
+
+// Several writers copy to one key in parts: each completion drops the parts of all others.
+func TestAzureManyCopies(t *testing.T) {
+	b := azureBucket(t)
+	parts := driver.WithFeatures(b, func(f *driver.Features) { f.Copy = nil })
+	var wg sync.WaitGroup
+	for i := range 4 {
+		src := fmt.Sprintf("src-%d", i)
+		obj, err := b.Put(t.Context(), src, io.NewSectionReader(strings.NewReader("content "+src), 0, int64(len("content "+src))), driver.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			plan := driver.CopyPlan{PartSize: 3, Concurrency: 2}
+			if _, err := driver.Copy(t.Context(), parts, driver.Source{Key: src, ETag: obj.ETag}, obj.Size, "dst", driver.WriteOptions{}, plan); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	obj, err := b.Stat(t.Context(), "dst")
+	if err != nil || obj.Size != int64(len("content src-0")) {
+		t.Errorf("got %+v, %v", obj, err)
+	}
 }
 
 func TestAzureCompletedOnce(t *testing.T) {

@@ -61,3 +61,21 @@ func (c azureCloud) stock(_ testing.TB, container string) side {
 		"redirect": {"disable": true},
 	}
 }
+
+// oldStockCloud has an older version of distribution as its stock.
+type oldStockCloud struct {
+	azureCloud
+	program func() (path string, err error)
+}
+
+func (c oldStockCloud) stock(t testing.TB, container string) side {
+	t.Helper()
+	storage := map[string]any{
+		"delete":      map[string]any{"enabled": true},
+		"maintenance": map[string]any{"uploadpurging": map[string]any{"enabled": false}},
+	}
+	for name, parameters := range c.azureCloud.stock(t, container).(section) { //nolint:errcheck,forcetypeassert // it is one
+		storage[name] = parameters
+	}
+	return stockProcess{c.program, nil, storage}
+}

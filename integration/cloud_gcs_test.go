@@ -83,7 +83,7 @@ func (c gcsCloud) stock(t testing.TB, bucket string) side {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stockProcess{front.Stock(), map[string]any{
+	return stockProcess{stockProgram, front.Stock(), map[string]any{
 		"gcs":         map[string]any{"bucket": bucket, "keyfile": c.serviceAccount(t)},
 		"delete":      map[string]any{"enabled": true},
 		"maintenance": map[string]any{"uploadpurging": map[string]any{"enabled": false}},

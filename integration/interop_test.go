@@ -51,6 +51,7 @@ func (s section) collect(t testing.TB) {
 
 // stockProcess is distribution's registry with its own drivers in a process of its own.
 type stockProcess struct {
+	program func() (path string, err error)
 	env     []string
 	storage map[string]any
 }
@@ -58,13 +59,13 @@ type stockProcess struct {
 func (p stockProcess) serve(t testing.TB) string {
 	t.Helper()
 	return onFreePort(t, (*process).logged, func(addr string) *process {
-		return start(t, stockProgram, p.env, "serve", p.config(t, addr))
+		return start(t, p.program, p.env, "serve", p.config(t, addr))
 	}).url
 }
 
 func (p stockProcess) collect(t testing.TB) {
 	t.Helper()
-	run := start(t, stockProgram, p.env, "garbage-collect", "--delete-untagged", "--quiet", p.config(t, ""))
+	run := start(t, p.program, p.env, "garbage-collect", "--delete-untagged", "--quiet", p.config(t, ""))
 	if code := run.code(t, time.Minute); code != 0 {
 		t.Fatalf("garbage collection: status %d\n%s%s", code, run.stdout.String(), run.stderr.String())
 	}
@@ -105,15 +106,24 @@ func sharedDirectory(t *testing.T) shared {
 
 // TestInterop has distribution's own drivers and blobdock take turns on one
 // store. Each serves what the other has written, unchanged, and garbage
-// collection by either removes exactly what nothing refers to.
+// collection by either removes exactly what nothing refers to. Full runs have the versions
+// of distribution as well that write append blobs on Azure.
 func TestInterop(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*testing.T) shared{
+	stores := map[string]func(*testing.T) shared{
 		"s3":        func(t *testing.T) shared { return sharedBucket(t, onMinIO(emulator.Start(t))) },
 		"gcs":       func(t *testing.T) shared { return sharedBucket(t, gcsCloud{GCS: emulator.StartGCS(t)}) },
 		"azure":     func(t *testing.T) shared { return sharedBucket(t, azureCloud{Azure: emulator.StartAzure(t)}) },
 		"directory": sharedDirectory,
-	} {
+	}
+	if full() {
+		for version, program := range oldStock {
+			stores["azure-"+version] = func(t *testing.T) shared {
+				return sharedBucket(t, oldStockCloud{azureCloud{Azure: emulator.StartAzure(t)}, program})
+			}
+		}
+	}
+	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			takeTurns(t, open(t))

@@ -22,12 +22,20 @@ var programDir string
 // program and stockProgram are the paths of blobdock and of distribution's registry with
 // its own drivers. They are built without the race detector, whose memory is not theirs.
 var (
-	program      = built("..", "./cmd/blobdock")
-	stockProgram = built("../bench/stock", ".")
+	program      = built("..", "./cmd/blobdock", "go.mod")
+	stockProgram = built("../bench/stock", ".", "go.mod")
 )
 
-// built builds a package of the module in a folder, once.
-func built(module, pkg string) func() (path string, err error) {
+// oldStock is distribution's registry in the versions that write append blobs on Azure.
+var oldStock = map[string]func() (path string, err error){
+	"v3.0.0": built("stock", ".", "v3.0.0.mod"),
+	"v3.1.0": built("stock", ".", "v3.1.0.mod"),
+	"v3.1.1": built("stock", ".", "go.mod"),
+}
+
+// built builds a package of the module in a folder, once, with the versions that a file
+// there names.
+func built(module, pkg, versions string) func() (path string, err error) {
 	return sync.OnceValues(func() (string, error) {
 		// The go command keeps the results of tests by the files that they open, and
 		// does not see what another go command reads.
@@ -41,8 +49,8 @@ func built(module, pkg string) func() (path string, err error) {
 		if err != nil {
 			return "", err
 		}
-		path := filepath.Join(programDir, filepath.Base(dir))
-		cmd := exec.Command("go", "build", "-o", path, pkg)
+		path := filepath.Join(programDir, filepath.Base(dir)+"-"+versions)
+		cmd := exec.Command("go", "build", "-modfile", versions, "-o", path, pkg)
 		cmd.Dir = module
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", dir, err, out)

@@ -193,8 +193,11 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	defer d.friend.InvalidateAll()
 	o := driver.WriteOptions{ContentType: obj.ContentType, Metadata: obj.Metadata}
 	err = d.friend.Concat(ctx, driver.ConcatRequest{Key: dst, Sources: []driver.Object{obj}, Options: o, DeleteSources: true})
-	if driver.OutcomeUnknown(err) && d.moved(ctx, obj, dst) {
+	if (driver.OutcomeUnknown(err) || errors.Is(err, driver.NotFound)) && d.moved(ctx, obj, dst) {
 		return nil
+	}
+	if err == nil {
+		err = d.checkMoved(ctx, obj, dst)
 	}
 	if err != nil {
 		return d.fail(ctx, from, err)
@@ -202,14 +205,30 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	return d.fail(ctx, from, d.bucket.Delete(ctx, src, driver.DeleteOptions{}))
 }
 
-// moved reports whether a Move took effect whose reply was lost: the source went as the
-// destination came.
+// checkMoved looks whether a copy is there in full, before the source goes: a reply that
+// says so is no proof.
+func (d *Driver) checkMoved(ctx context.Context, src driver.Object, dst string) error {
+	obj, err := d.bucket.Stat(ctx, dst)
+	if err != nil {
+		return err
+	}
+	if obj.Size != src.Size && dst != src.Key {
+		return &driver.Error{
+			Op: driver.OpConcat, Key: dst, Kind: driver.Unavailable,
+			Err: fmt.Errorf("the copy of %q has %d bytes, want %d", src.Key, obj.Size, src.Size),
+		}
+	}
+	return nil
+}
+
+// moved reports whether a Move took effect whose reply was lost, or another one of the same
+// file: the source went as the destination came.
 func (d *Driver) moved(ctx context.Context, src driver.Object, dst string) bool {
 	if _, err := d.bucket.Stat(ctx, src.Key); !errors.Is(err, driver.NotFound) {
 		return false
 	}
 	obj, err := d.bucket.Stat(ctx, dst)
-	return err == nil && obj.Size == src.Size
+	return err == nil && obj.Size == src.Size && obj.Metadata[layout.MetadataSHA256] == src.Metadata[layout.MetadataSHA256]
 }
 
 // checkMove refuses to move a file to another digest's key than its content has, as far as

@@ -3,6 +3,8 @@ package registry_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +28,52 @@ func newStore(t testing.TB, b driver.Bucket) *blobstore.Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestMoveLooks has a store say that it has copied, and copy a part of it.
+func TestMoveLooks(t *testing.T) {
+	const from, to = "/docker/registry/v2/repositories/app/_uploads/1/other", "/docker/registry/v2/blobs/sha256/aa/aabb/other"
+	b := mem.New()
+	short := driver.WithFeatures(b, func(f *driver.Features) {
+		f.Concat = nil
+		f.Copy = func(ctx context.Context, r driver.CopyRequest) (driver.Object, error) {
+			obj, err := b.Put(ctx, r.Dst, io.NewSectionReader(strings.NewReader("te"), 0, 2), r.Options)
+			obj.Size = -1 // as of stores that do not tell
+			return obj, err
+		}
+	})
+	if err := newDriver(t, b).PutContent(t.Context(), from, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	err := newDriver(t, short).Move(t.Context(), from, to)
+	if got, there := newDriver(t, b).GetContent(t.Context(), from); err == nil || there != nil || string(got) != "text" {
+		t.Errorf("Move: %v, source %q, %v", err, got, there)
+	}
+}
+
+// TestMoveTwice has another Move of the same file be faster.
+func TestMoveTwice(t *testing.T) {
+	const from, to = "/docker/registry/v2/repositories/app/_uploads/1/other", "/docker/registry/v2/blobs/sha256/aa/aabb/other"
+	b := mem.New()
+	if err := newDriver(t, b).PutContent(t.Context(), from, []byte("text")); err != nil {
+		t.Fatal(err)
+	}
+	moved := false
+	slow := driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+		if !moved && c.Op.Changes() {
+			moved = true
+			if err := newDriver(t, b).Move(ctx, from, to); err != nil {
+				t.Error(err)
+			}
+		}
+		return next(ctx)
+	})
+	if err := newDriver(t, slow).Move(t.Context(), from, to); err != nil || !moved {
+		t.Errorf("moved %t, the second: %v", moved, err)
+	}
+	if got, err := newDriver(t, b).GetContent(t.Context(), to); string(got) != "text" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
 }
 
 // TestMove moves a file on the imitation of each store. The replies to one call, whichever,

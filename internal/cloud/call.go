@@ -31,7 +31,8 @@ type Call struct {
 
 type callKey struct{}
 
-// Begin starts a call: requests under the context report to it.
+// Begin starts a call: requests under the context report to it. With nil they report to none,
+// as requests for credentials do, whose replies are not the store's.
 func Begin(ctx context.Context, c *Call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
@@ -72,8 +73,8 @@ func (t Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (t Transport) roundTrip(req *http.Request) (*http.Response, error) {
-	c, ok := req.Context().Value(callKey{}).(*Call)
-	if !ok {
+	c, _ := req.Context().Value(callKey{}).(*Call)
+	if c == nil {
 		return t.Transport.RoundTrip(req)
 	}
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }}

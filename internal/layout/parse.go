@@ -110,6 +110,17 @@ func digestOf(algorithm, hex string) (digest.Digest, bool) {
 	return d, d.Validate() == nil
 }
 
+// IsBlob reports whether a key is that of a blob's content, whatever is above.
+func IsBlob(key string) bool {
+	seg := strings.Split(key, "/")
+	n := len(seg)
+	if n < 5 || seg[n-5] != "blobs" || seg[n-1] != data {
+		return false
+	}
+	_, ok := digestOf(seg[n-4], seg[n-2])
+	return ok && seg[n-3] == seg[n-2][:2]
+}
+
 // IsFile knows the names that the layout gives to files only, whatever is above.
 func IsFile(key string) bool {
 	switch path.Base(key) {

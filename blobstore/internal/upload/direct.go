@@ -28,7 +28,7 @@ func (w *Writer) mayBeDirect() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.request
-	return w.direct == nil && r.Final && r.Digest != "" && w.state.header.Offset == 0 && len(w.pieces) == 0 && w.hash.hashes.tracks(r.Digest.Algorithm())
+	return w.direct == nil && !w.barred && r.Final && r.Digest != "" && w.state.header.Offset == 0 && len(w.pieces) == 0 && w.hash.hashes.tracks(r.Digest.Algorithm())
 }
 
 // beginDirect looks whether the store has content that takes more than one request to
@@ -37,23 +37,54 @@ func (w *Writer) beginDirect(ctx context.Context, length int64) error {
 	if !w.mayBeDirect() || length <= w.plan.Size(1) {
 		return nil
 	}
-	key := w.engine.layout.Blob(w.request.Digest)
-	obj, err := driver.StatChecksums(ctx, w.engine.bucket, key)
-	switch {
-	case w.replace:
-	case err == nil && announced(w.request.Digest, length).trusts(obj) && !w.engine.distrusted.has(obj):
-		w.direct = &direct{key: key, there: true}
-		return nil
-	case err != nil && !errors.Is(err, driver.NotFound):
-		return w.brokeUnlocked(err)
+	obj, err := w.lookDirect(ctx)
+	if err != nil || obj == nil {
+		return err // a multipart upload begins with the first full part
 	}
-	return nil // a multipart upload begins with the first full part
+	switch {
+	case !w.replace && announced(w.request.Digest, length).trusts(*obj) && !w.engine.distrusted.has(*obj):
+		w.direct = &direct{key: obj.Key, there: true}
+	case obj.DeleteFirst:
+		w.bar()
+	}
+	return nil
+}
+
+// lookDirect looks at the digest's key. It returns nil if nothing is there.
+func (w *Writer) lookDirect(ctx context.Context) (*driver.Object, error) {
+	w.looked = true
+	obj, err := driver.StatChecksums(ctx, w.engine.bucket, w.engine.layout.Blob(w.request.Digest))
+	switch {
+	case errors.Is(err, driver.NotFound) || err != nil && w.replace:
+		return nil, nil //nolint:nilnil // nothing is an answer
+	case err != nil:
+		return nil, w.brokeUnlocked(err)
+	}
+	return &obj, nil
+}
+
+// bar makes pieces of the body: an object at the digest's key has to be deleted before parts
+// can be sent there, which only content that was verified may bring about.
+func (w *Writer) bar() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.barred = true
 }
 
 // makeDirect begins a multipart upload at the digest's key, where the store has uploads.
 func (w *Writer) makeDirect(ctx context.Context) error {
 	if w.engine.features.Uploads == nil {
 		return nil
+	}
+	if !w.looked {
+		obj, err := w.lookDirect(ctx)
+		if err != nil {
+			return err
+		}
+		if obj != nil && obj.DeleteFirst {
+			w.bar()
+			return nil
+		}
 	}
 	key := w.engine.layout.Blob(w.request.Digest)
 	if err := w.engine.intend(ctx, key, &w.intent); err != nil {

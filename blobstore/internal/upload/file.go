@@ -127,7 +127,7 @@ func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	if len(w.pieces) == 0 {
 		body := w.tailBody()
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())
-		return e.overwrite(ctx, func(driver.Cond) error {
+		return e.overwrite(ctx, f.key, func(driver.Cond) error {
 			_, err := e.bucket.Put(ctx, f.key, body.section(), o)
 			return err
 		})
@@ -136,7 +136,7 @@ func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	if err != nil {
 		return err
 	}
-	return e.overwrite(ctx, func(driver.Cond) error {
+	return e.overwrite(ctx, f.key, func(driver.Cond) error {
 		return e.concat(ctx, driver.ConcatRequest{
 			Key: f.key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir, Options: o,
 		}, &w.intent)

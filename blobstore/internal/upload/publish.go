@@ -28,7 +28,7 @@ import (
 // With replace the write is not conditional, and what is there is not looked at.
 func (e *Engine) publish(ctx context.Context, key string, want content, offered driver.CondSet, replace bool, write func(driver.Cond) error) error {
 	if replace {
-		return e.overwrite(ctx, write)
+		return e.overwrite(ctx, key, write)
 	}
 	if e.unconditional.Load() {
 		offered = driver.NoCond
@@ -63,7 +63,13 @@ func (e *Engine) publish(ctx context.Context, key string, want content, offered 
 		case serr == nil:
 			e.options.Log.WarnContext(ctx, "replacing a blob of the wrong size or checksum", "key", key, "size", obj.Size, "want", want.size)
 			cond = driver.Cond{}
-			if offered&driver.CondIfMatch != 0 {
+			switch {
+			case obj.DeleteFirst:
+				if err := e.deleteFirst(ctx, obj); err != nil {
+					return err
+				}
+				cond = ifAbsent
+			case offered&driver.CondIfMatch != 0:
 				cond.IfMatch = obj.ETag
 			}
 		case !errors.Is(serr, driver.NotFound):
@@ -91,15 +97,35 @@ func (e *Engine) publish(ctx context.Context, key string, want content, offered 
 	}
 }
 
-// overwrite repeats an unconditional write that fails in passing.
-func (e *Engine) overwrite(ctx context.Context, write func(driver.Cond) error) error {
+// deleteFirst deletes an object that bars the parts of the one in its place. Another version
+// stays.
+func (e *Engine) deleteFirst(ctx context.Context, obj driver.Object) error {
+	err := e.bucket.Delete(ctx, obj.Key, driver.DeleteOptions{IfVersion: obj.Version})
+	if errors.Is(err, driver.Mismatch) {
+		return nil
+	}
+	return err
+}
+
+// overwrite repeats an unconditional write that fails in passing, or that an object at the
+// key bars.
+func (e *Engine) overwrite(ctx context.Context, key string, write func(driver.Cond) error) error {
 	waits := e.options.Retry.Backoff()
 	for try := 1; ; try++ {
 		err := write(driver.Cond{})
 		if err == nil {
 			return nil
 		}
-		if !driver.KindOf(err).Temporary() {
+		switch {
+		case errors.Is(err, driver.Exists):
+			obj, serr := e.bucket.Stat(ctx, key)
+			if serr == nil && obj.DeleteFirst {
+				serr = e.deleteFirst(ctx, obj)
+			}
+			if serr != nil && !errors.Is(serr, driver.NotFound) {
+				return errors.Join(err, serr)
+			}
+		case !driver.KindOf(err).Temporary():
 			return err
 		}
 		if err := e.again(ctx, waits, try, err); err != nil {

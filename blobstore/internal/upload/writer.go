@@ -63,6 +63,8 @@ type Writer struct {
 	pushed      bool // nobody can resume it
 	unlinked    bool // Commit makes no link
 	replace     bool // Commit replaces a blob that is there, whatever its size
+	looked      bool // at what is at the digest's key, before a body goes there
+	barred      bool // by an object at the digest's key: no parts can be sent there
 }
 
 // status is what has become of a Writer.
