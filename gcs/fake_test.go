@@ -39,6 +39,8 @@ type fake struct {
 	before func(w http.ResponseWriter, r *http.Request) (answered bool)
 	// pace is how many bytes one rewrite request moves; 0 is all.
 	pace int64
+	// ignoresSums composes whatever sum the destination is to have.
+	ignoresSums bool
 	// held are names that may not be deleted.
 	held map[string]bool
 
@@ -333,6 +335,9 @@ func (f *fake) compose(objects map[string]*stored, q url.Values, name string, bo
 			}
 		}
 		data = append(data, o.data...)
+	}
+	if sent := r.Destination.Crc32c; sent != "" && sent != sum(data) && !f.ignoresSums {
+		return nil, &refusal{400, "invalid", "Provided CRC32C doesn't match calculated CRC32C."}
 	}
 	made := f.store(objects, name, *r.Destination, data)
 	if r.DeleteSourceObjects {

@@ -130,7 +130,7 @@ func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOpti
 	if match, err = matchOf(o.Cond); err != nil {
 		return nil, "", err
 	}
-	crc, err = crc32c(body, o.SHA256)
+	crc, err = bodyCRC(body, o.SHA256)
 	return match, crc, err
 }
 

@@ -137,7 +137,7 @@ func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	}
 	return e.overwrite(ctx, func(driver.Cond) error {
 		_, err := driver.Concat(ctx, e.bucket, driver.ConcatRequest{
-			Key: f.key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir, Options: o,
+			Key: f.key, Sources: sources, CRC32C: w.hash.hashes.crc32c, DeleteSources: true, Scratch: w.folder + scratchDir, Options: o,
 		}, e.options.Copy)
 		return err
 	})
