@@ -45,7 +45,7 @@ func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 			p := i.Properties
 			page.Items = append(page.Items, driver.Entry{Object: driver.Object{
 				Key: key, Size: value(p.ContentLength), ETag: etag(p.ETag), Version: etag(p.ETag),
-				ModTime: value(p.LastModified), ContentType: value(p.ContentType),
+				ModTime: value(p.LastModified), ContentType: value(p.ContentType), ContentEncoding: value(p.ContentEncoding),
 			}})
 		}
 	}

@@ -30,6 +30,8 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		ModTime:     value(out.LastModified),
 		ContentType: value(out.ContentType),
 		Metadata:    decodeMetadata(out.Metadata),
+
+		ContentEncoding: value(out.ContentEncoding),
 	}, nil
 }
 

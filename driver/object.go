@@ -20,7 +20,11 @@ type Object struct {
 	Version     string
 	ModTime     time.Time
 	ContentType string
-	Metadata    map[string]string // keys in lower case
+	// ContentEncoding is "" for all that this module writes. Another tool may have stored an
+	// object with gzip (GCS then unpacks it for readers that don't ask for gzip). Open returns
+	// the bytes as they are stored all the same. Stat and Open tell it, and listings of GCS and Azure.
+	ContentEncoding string
+	Metadata        map[string]string // keys in lower case
 	// Checksums is set by Features.StatChecksums alone.
 	Checksums Checksums
 }

@@ -3,6 +3,7 @@ package gcs_test
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -421,6 +422,19 @@ func (f *fake) xmlRead(w http.ResponseWriter, r *http.Request, bucket, name stri
 		}
 	}
 	at, _ := time.Parse(time.RFC3339, o.Updated)
+	if o.ContentEncoding == "gzip" {
+		// https://cloud.google.com/storage/docs/transcoding
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			z, err := gzip.NewReader(bytes.NewReader(o.data))
+			if err != nil {
+				fail(503, "ServiceUnavailable")
+				return
+			}
+			_, _ = io.Copy(w, z) // whole, without a length
+			return
+		}
+		h.Set("Content-Encoding", "gzip")
+	}
 	if rng := r.Header.Get("Range"); rng != "" && len(o.data) == 0 {
 		fail(416, "InvalidRange") // net/http would answer 200
 		return
