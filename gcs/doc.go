@@ -46,6 +46,10 @@
 //	                   which is asked without credentials
 //	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
 //	                   https://blobs.example.com; default: endpoint
+//	redirect_bucket_bound
+//	                   redirect_endpoint is the bucket's own host: a load balancer with
+//	                   a backend bucket, or a CNAME (http only). Its paths have no
+//	                   bucket; default: false
 //	universe_domain    default: googleapis.com
 //	user_project       project to bill, for a requester-pays bucket
 //
