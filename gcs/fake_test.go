@@ -198,7 +198,7 @@ func (f *fake) json(r *http.Request, path []string, body []byte) (any, *refusal)
 	case r.Method == http.MethodDelete:
 		o := objects[path[5]]
 		if f.held[path[5]] {
-			return nil, &refusal{403, "forbidden", "Object is under active hold."}
+			return nil, &refusal{403, "objectUnderActiveHold", "Object is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed."}
 		}
 		if bad := unmet(o, q.Get("ifGenerationMatch")); bad != nil {
 			return nil, bad

@@ -40,6 +40,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{"unauthorized", doc(401, "authError"), driver.Cond{}, driver.Denied, false},
 		{"forbidden", doc(403, "forbidden"), driver.Cond{}, driver.Denied, false},
+		{"retained", doc(403, "retentionPolicyNotMet"), driver.Cond{}, driver.Unsupported, false},
+		{"held", doc(403, "objectUnderActiveHold"), driver.Cond{}, driver.Unsupported, false},
 		{"rate by 403", doc(403, "rateLimitExceeded"), driver.Cond{}, driver.Throttled, false},
 		{"rate by 429", doc(429, "rateLimitExceeded"), driver.Cond{}, driver.Throttled, false},
 		{"503", doc(503, "backendError"), driver.Cond{}, driver.Unavailable, true},
@@ -66,6 +68,9 @@ func TestErrors(t *testing.T) {
 			_, err := b.Put(t.Context(), "key", section("x"), driver.WriteOptions{Cond: tt.cond})
 			if driver.KindOf(err) != tt.want || driver.OutcomeUnknown(err) != tt.outcomeUnknown {
 				t.Errorf("got %v, want %v, unknown outcome %t", err, tt.want, tt.outcomeUnknown)
+			}
+			if _, what, locked := strings.Cut(err.Error(), "no permission is missing"); locked != (tt.want == driver.Unsupported) || locked && !strings.Contains(what, "gcloud") {
+				t.Errorf("the advice is wrong: %v", err)
 			}
 			if strings.Contains(err.Error(), "secret") || f.requests.Load() != 1 {
 				t.Errorf("after %d requests: %v", f.requests.Load(), err)
