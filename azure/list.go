@@ -48,7 +48,7 @@ func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 		if key, ok := b.listed(q, value(i.Name)); ok {
 			page.Items = append(page.Items, driver.Entry{Object: driver.Object{
 				Key: key, Size: value(p.ContentLength), ETag: etag(p.ETag), Version: etag(p.ETag),
-				ModTime: value(p.LastModified), ContentType: value(p.ContentType),
+				ModTime: value(p.LastModified), ContentType: value(p.ContentType), ContentEncoding: value(p.ContentEncoding),
 			}})
 		}
 	}

@@ -34,6 +34,8 @@ func (b *Bucket) Stat(ctx context.Context, key string) (driver.Object, error) {
 		ContentType: value(out.ContentType),
 		Metadata:    decodeMetadata(out.Metadata),
 		DeleteFirst: otherType(out.BlobType),
+
+		ContentEncoding: value(out.ContentEncoding),
 	}, nil
 }
 

@@ -45,8 +45,8 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		ETag:        etag(out.ETag),
 		Version:     etag(out.ETag),
 		ModTime:     value(out.LastModified),
-		ContentType: value(out.ContentType),
-		Metadata:    decodeMetadata(out.Metadata),
+		ContentType: value(out.ContentType), ContentEncoding: value(out.ContentEncoding),
+		Metadata: decodeMetadata(out.Metadata),
 	})
 	if err != nil {
 		return nil, c.fail(ctx, err)

@@ -156,6 +156,9 @@ func (f *externalCache) get(ctx context.Context, repository string, d digest.Dig
 func (f *externalCache) dropAll() {}
 
 func (f *externalCache) put(ctx context.Context, b *Blob) {
+	if b.object.ContentEncoding != "" {
+		return // a descriptor has no room for it, and it decides how the blob is served
+	}
 	f.change(ctx, b.repository, func(s distribution.BlobDescriptorService) error {
 		return s.SetDescriptor(ctx, b.digest, v1.Descriptor{MediaType: contentType, Digest: b.target, Size: b.object.Size})
 	})

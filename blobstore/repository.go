@@ -110,13 +110,16 @@ func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Dige
 	return target, nil
 }
 
-// linked caches that d, whose link says target, is a blob of the repository of size bytes.
-// The cache's epoch was read before the link was written.
-func (r *Repository) linked(ctx context.Context, d, target digest.Digest, size int64, epoch uint64) {
+// linked caches that d, whose link says target, is a blob of the repository, at obj. The
+// cache's epoch was read before the link was written.
+func (r *Repository) linked(ctx context.Context, d, target digest.Digest, obj driver.Object, epoch uint64) {
 	// It may have replaced a broken one of another size, which is kept no longer.
-	r.cachePut(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: target, object: driver.Object{
-		Key: r.store.layout.Blob(target), Size: size, ModTime: time.Now(), ContentType: contentType,
-	}}, epoch)
+	r.cachePut(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}, epoch)
+}
+
+// published is the object of a blob that has just been stored.
+func (s *Store) published(d digest.Digest, size int64) driver.Object {
+	return driver.Object{Key: s.layout.Blob(d), Size: size, ModTime: time.Now(), ContentType: contentType}
 }
 
 // cachePut caches b unless a deletion happened since epoch was read.
@@ -169,7 +172,7 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.
 	if err := r.store.engine.PutContent(ctx, r.name, d, p); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
-	r.linked(ctx, d, d, int64(len(p)), epoch)
+	r.linked(ctx, d, d, r.store.published(d, int64(len(p))), epoch)
 	desc := descriptor(d, int64(len(p)))
 	if mediaType != "" {
 		desc.MediaType = mediaType
@@ -193,7 +196,7 @@ func (r *Repository) Push(ctx context.Context, desc v1.Descriptor, content io.Re
 	if err := r.store.engine.Push(ctx, upload.Push{Repository: r.name, Digest: d, Size: desc.Size, Content: content}); err != nil {
 		return asDistribution(fmt.Errorf("blob %s: %w", d, err))
 	}
-	r.linked(ctx, d, d, desc.Size, epoch)
+	r.linked(ctx, d, d, r.store.published(d, desc.Size), epoch)
 	return nil
 }
 
@@ -313,23 +316,23 @@ func (r *Repository) mount(ctx context.Context, from reference.Canonical, known 
 	ctx, span := traced(ctx, "mount", r.name, "", d)
 	defer span.end(&err)
 	target := d
-	var size int64
+	var obj driver.Object
 	if known != nil {
-		size = known.Size
+		obj = r.store.published(d, known.Size)
 	} else {
 		// A blob in the cache may have been deleted, and a mount promises that it is there.
 		b, err := r.store.Repository(from).lookupUncached(ctx, d)
 		if err != nil {
 			return v1.Descriptor{}, err
 		}
-		target, size = b.target, b.object.Size
+		target, obj = b.target, b.object
 	}
 	epoch := r.store.cacheEpoch.Load()
 	if err := r.store.engine.Link(ctx, r.name, d, target); err != nil {
 		return v1.Descriptor{}, fmt.Errorf("link: %w", err)
 	}
-	r.linked(ctx, d, target, size, epoch)
-	return descriptor(d, size), nil
+	r.linked(ctx, d, target, obj, epoch)
+	return descriptor(d, obj.Size), nil
 }
 
 // Delete takes the blob d out of this repository. The content stays until

@@ -32,8 +32,8 @@ func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *
 	return b.Serve(ctx, w, req, r.store.Redirect)
 }
 
-// Serve answers a GET or HEAD of the blob. It is sent to where redirect says; else
-// the content is streamed, with ranges and conditional requests. Nothing is
+// Serve answers a GET or HEAD of the blob. It is sent to where redirect says, unless the
+// object has a Content-Encoding; else the content is streamed as it is stored, with ranges and conditional requests. Nothing is
 // written to w when it returns an error.
 func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Request, redirect Redirector) (err error) {
 	ctx, span := traced(ctx, "serve", b.repository, "", b.digest)
@@ -44,7 +44,7 @@ func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Reque
 	}
 	h := w.Header()
 	h.Set("Docker-Content-Digest", b.digest.String())
-	if url != "" {
+	if url != "" && b.object.ContentEncoding == "" {
 		http.Redirect(w, req, url, http.StatusTemporaryRedirect)
 		return nil
 	}
@@ -98,8 +98,12 @@ func (b *Blob) stream(ctx context.Context, w http.ResponseWriter, req *http.Requ
 // signed is answered here.
 func (s *Store) Redirect(ctx context.Context, req *http.Request, b *Blob) (string, error) {
 	reason := s.options.Redirect.Decide(req, b.repository, b.object.Size)
-	if reason == redirect.Signed && s.urls == nil {
+	switch {
+	case reason != redirect.Signed:
+	case s.urls == nil:
 		reason = redirect.Unsigned
+	case b.object.ContentEncoding != "":
+		reason = redirect.Encoded
 	}
 	var url string
 	if reason == redirect.Signed {

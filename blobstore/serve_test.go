@@ -10,9 +10,11 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/blobstore"
@@ -101,6 +103,81 @@ func TestServeReasons(t *testing.T) {
 				t.Errorf("Location %q", to)
 			}
 		})
+	}
+}
+
+// encodes is a bucket whose objects another tool has stored with a Content-Encoding.
+type encodes struct {
+	driver.Bucket
+	until *atomic.Bool // they were stored anew
+}
+
+func (b encodes) Features() driver.Features {
+	f := b.Bucket.Features()
+	f.StatChecksums = func(ctx context.Context, key string) (driver.Object, error) {
+		obj, err := b.Bucket.Features().StatChecksums(ctx, key)
+		return b.encoded(obj), err
+	}
+	return f
+}
+
+func (b encodes) Stat(ctx context.Context, key string) (driver.Object, error) {
+	obj, err := b.Bucket.Stat(ctx, key)
+	return b.encoded(obj), err
+}
+
+func (b encodes) encoded(obj driver.Object) driver.Object {
+	if !b.until.Load() && strings.HasSuffix(obj.Key, "/data") {
+		obj.ContentEncoding = "gzip"
+	}
+	return obj
+}
+
+func (b encodes) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	obj, err := b.Bucket.Put(ctx, key, body, o)
+	if err == nil && strings.HasSuffix(key, "/data") {
+		b.until.Store(true)
+	}
+	return obj, err
+}
+
+// TestServeEncoded serves a blob with a Content-Encoding: by no redirect, whichever way the
+// blob was found. A push of its content, though the store has it, is stored anew.
+func TestServeEncoded(t *testing.T) {
+	inner, p := newBucket(t), content(1, 1000)
+	var reasons []redirect.Reason
+	o := blobstore.Options{OnServed: func(r redirect.Reason) { reasons = append(reasons, r) }}
+	_, d := serving(t, inner, blobstore.Options{}, p)
+	stored := new(atomic.Bool)
+	o.PartSize, o.MemoryBudget, o.Log = 2<<10, 1<<20, slog.New(slog.DiscardHandler)
+	s, err := blobstore.New(encodes{signs{inner, signed}, stored}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo, other := newRepository(t, s, "team/app"), newRepository(t, s, "other")
+	named, _ := reference.WithName("team/app")
+	from, _ := reference.WithDigest(named, d)
+	if _, err := other.Mount(t.Context(), from); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range []*blobstore.Repository{repo, repo, other} { // the second time it is cached
+		res := serve(t, r, d, http.MethodGet, map[string]string{"Range": "bytes=10-19", "Accept-Encoding": "gzip"})
+		got, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusPartialContent || !bytes.Equal(got, p[10:20]) || res.Header.Get("Content-Encoding") != "" {
+			t.Errorf("GET %d: status %d, %q of encoding %q, %v", i, res.StatusCode, got, res.Header.Get("Content-Encoding"), err)
+		}
+	}
+	if want := slices.Repeat([]redirect.Reason{redirect.Encoded}, 3); !slices.Equal(reasons, want) {
+		t.Errorf("reasons %v, want %v", reasons, want)
+	}
+	if _, err := repo.Put(t.Context(), "", p); err != nil {
+		t.Fatal(err)
+	}
+	if !stored.Load() {
+		t.Error("a push of its content did not replace the blob")
+	}
+	if res := serve(t, repo, d, http.MethodGet, nil); res.StatusCode != http.StatusTemporaryRedirect {
+		t.Errorf("after a push: status %d, want a redirect", res.StatusCode)
 	}
 }
 

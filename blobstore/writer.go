@@ -82,7 +82,7 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (_ v1.De
 	if err != nil {
 		return v1.Descriptor{}, asDistribution(err)
 	}
-	w.repo.linked(ctx, d, d, size, epoch)
+	w.repo.linked(ctx, d, d, w.repo.store.published(d, size), epoch)
 	w.repo.store.options.Log.DebugContext(ctx, "blob committed", "upload", w.ID(), "repository", w.repo.name, "digest", d, "size", size)
 	return descriptor(d, size), nil
 }

@@ -37,6 +37,9 @@ func (r *run) listBlobs(ctx context.Context) error {
 				f = young
 			}
 			r.blobs.add(name.Digest, e.Size, f)
+			if err := r.encoded(ctx, name.Digest, e.Object); err != nil {
+				return err
+			}
 		case layout.IsHidden(e.Key):
 			continue
 		default:
@@ -53,6 +56,16 @@ func (r *run) listBlobs(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// encoded tells, once, of a blob with a Content-Encoding. Some stores show it in listings,
+// others when the blob is read.
+func (r *run) encoded(ctx context.Context, d digest.Digest, o driver.Object) error {
+	if b, ok := r.blobs.get(d); !ok || o.ContentEncoding == "" || b.is(encoded) {
+		return nil
+	}
+	r.blobs.mark(d, encoded)
+	return r.found(ctx, Finding{Kind: BlobEncoded, Key: o.Key, Digest: d, Detail: o.ContentEncoding + "; push it again"}, nil)
 }
 
 // stray tells of a key below blobs/ that is no blob's.

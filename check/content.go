@@ -52,7 +52,7 @@ func (r *run) read(ctx context.Context, key string, w io.Writer) (driver.Object,
 // content is why the blob d can't be had, having read it to w as well.
 func (r *run) content(ctx context.Context, d digest.Digest, w io.Writer) (string, error) {
 	h := d.Algorithm().Digester()
-	_, err := r.read(ctx, r.layout.Blob(d), io.MultiWriter(h.Hash(), w))
+	obj, err := r.read(ctx, r.layout.Blob(d), io.MultiWriter(h.Hash(), w))
 	switch {
 	case errors.Is(err, driver.NotFound):
 		return isMissing, nil
@@ -66,7 +66,7 @@ func (r *run) content(ctx context.Context, d digest.Digest, w io.Writer) (string
 		return isCorrupt, nil
 	}
 	r.blobs.mark(d, verified)
-	return "", nil
+	return "", r.encoded(ctx, d, obj)
 }
 
 // errTooLong ends a read of what is longer than it may be.

@@ -131,6 +131,47 @@ func TestArchived(t *testing.T) {
 	}
 }
 
+// encodes has another tool's Content-Encoding at a key, which a listing tells or a read.
+type encodes struct {
+	driver.Bucket
+	key    string
+	listed bool
+}
+
+func (b encodes) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
+	page, err := b.Bucket.ListPage(ctx, q)
+	for i, e := range page.Items {
+		if b.listed && e.Key == b.key {
+			page.Items[i].ContentEncoding = "gzip"
+		}
+	}
+	return page, err
+}
+
+func (b encodes) Open(ctx context.Context, key string, r driver.Range, o driver.ReadOptions) (*driver.Reader, error) {
+	rd, err := b.Bucket.Open(ctx, key, r, o)
+	if err == nil && key == b.key {
+		rd.Object.ContentEncoding = "gzip"
+	}
+	return rd, err
+}
+
+// TestEncoded finds a blob with a Content-Encoding once, whatever tells of it.
+func TestEncoded(t *testing.T) {
+	for _, tt := range []struct{ listed, compared, want bool }{{true, false, true}, {true, true, true}, {false, true, true}, {false, false, false}} {
+		b := newBucket(t)
+		d := populate(b).arm.layers[0].Digest
+		s, found := run(t, encodes{b, at.Blob(d), tt.listed}, check.Options{Digest: tt.compared})
+		var want []check.Finding
+		if tt.want {
+			want = []check.Finding{{Kind: check.BlobEncoded, Key: at.Blob(d), Digest: d, Detail: "gzip; push it again"}}
+		}
+		if diff := gocmp.Diff(want, found); diff != "" || s.Damaged != 0 {
+			t.Errorf("%+v: %d damaged, found (-want +got):\n%s", tt, s.Damaged, diff)
+		}
+	}
+}
+
 // TestUnlinkedIsCompared does not link what has other content, which no link told
 // of beforehand.
 func TestUnlinkedIsCompared(t *testing.T) {

@@ -40,6 +40,7 @@ const (
 	ManifestSchema1 Kind = "manifest-schema1"
 	LayerDangling   Kind = "layer-dangling"
 	BlobOrphan      Kind = "blob-orphan"
+	BlobEncoded     Kind = "blob-encoded"
 	UploadAbandoned Kind = "upload-abandoned"
 	KeyUnknown      Kind = "key-unknown"
 )
@@ -72,6 +73,7 @@ var kinds = []about{
 	{ManifestSchema1, false, false, "a manifest of Docker's schema 1, which distribution v3 does not serve, and at which its garbage collection stops"},
 	{LayerDangling, false, false, "a link to a blob that is gone and that no manifest needs; garbage collection before v3 left them"},
 	{BlobOrphan, false, false, "a blob that no repository has; garbage collection removes it"},
+	{BlobEncoded, false, false, "a blob with a Content-Encoding, which is streamed as stores and clients would unpack it; pushed again it has none"},
 	{UploadAbandoned, false, false, "an upload not touched for a day; blobdock sweep removes it"},
 	{KeyUnknown, false, false, "a key that has no place in a registry"},
 }

@@ -18,6 +18,7 @@ const (
 	verified                  // its content was compared, and is right
 	corrupt                   // its content was compared, and is wrong
 	archived                  // its content can't be read
+	encoded                   // it has a Content-Encoding
 )
 
 // blob is 16 bytes, as there may be many.

@@ -45,6 +45,9 @@
 //	                   Mismatch; nothing shows at the key.
 //	concat-atomic      A Concat that fails leaves the old object and all sources. Its
 //	                   condition is honoured atomically, or refused with Unsupported.
+//	concat-checksum    Where Features has both Concat and StatChecksums, sources that don't
+//	                   have the CRC32C of the request are Corrupt; nothing shows at the
+//	                   key, and they stay.
 //	checksums-whole    A checksum that StatChecksums reports is that of all the object's
 //	                   bytes. Where there is such a feature, it reports at least one for
 //	                   what Put has written. Stat reports none.

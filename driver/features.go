@@ -122,6 +122,10 @@ type ConcatRequest struct {
 	// Options of the object. SHA256 is ignored. With neither ContentType nor Metadata
 	// the object has the store's defaults, or those of a single source.
 	Options WriteOptions
+	// CRC32C of all bytes of the object, where it is known. A store that has both
+	// Features.Concat and Features.StatChecksums compares it, and refuses sources with
+	// other bytes with Corrupt. Other stores ignore it.
+	CRC32C *uint32
 	// DeleteSources lets the store delete the sources in the request that makes the
 	// object (GCS). Sources may stay all the same, and all stay on failure.
 	DeleteSources bool

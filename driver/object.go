@@ -25,6 +25,10 @@ type Object struct {
 	// there (an Azure append or page blob): parts and the completion of an upload are
 	// Exists. Put and Copy replace the object, but not atomically. Set by Stat alone.
 	DeleteFirst bool
+	// ContentEncoding is "" for all that this module writes. Another tool may have stored an
+	// object with gzip (GCS then unpacks it for readers that don't ask for gzip). Open returns
+	// the bytes as they are stored all the same. Stat and Open tell it, and listings of GCS and Azure.
+	ContentEncoding string
 	// Checksums is set by Features.StatChecksums alone.
 	Checksums Checksums
 }

@@ -6,16 +6,18 @@ import (
 	"hash/crc32"
 	"io"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
+	"github.com/blobdock/blobdock/internal/crc32c"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// crc32c is the sum of body as the JSON API writes it. The store compares it.
+// bodyCRC is the sum of body as the JSON API writes it. The store compares it.
 // https://cloud.google.com/storage/docs/data-validation
 //
 // A SHA-256 that is known is compared here on the way: the store knows none.
-func crc32c(body *io.SectionReader, want []byte) (string, error) {
+func bodyCRC(body *io.SectionReader, want []byte) (string, error) {
 	crc := crc32.New(castagnoli)
 	if err := cloud.Digest(body, want, crc); err != nil {
 		return "", err
@@ -34,4 +36,16 @@ func decodeCRC(text string) *uint32 {
 		return nil
 	}
 	return new(binary.BigEndian.Uint32(sum))
+}
+
+// joinedCRC is the sum of all sources, one behind the other. It is false where a sum is
+// not known.
+func joinedCRC(sources []driver.Object, sums []*uint32) (whole uint32, ok bool) {
+	for i, s := range sources {
+		if sums[i] == nil {
+			return 0, false
+		}
+		whole = crc32c.Combine(whole, *sums[i], s.Size)
+	}
+	return whole, true
 }

@@ -128,6 +128,9 @@ func (j *joining) join(ctx context.Context, sources []*storage.ComposeRequestSou
 		own = true
 	}
 	dst := j.fresh(j.full(j.r.Key), j.r.Options)
+	if j.r.CRC32C != nil {
+		dst.Crc32c = encodeCRC(*j.r.CRC32C)
+	}
 	stored, err := j.compose(ctx, j.call(j.r.Options.Cond), dst, sources, match, own || j.consumes())
 	if err != nil {
 		j.tidy(ctx)
@@ -191,23 +194,35 @@ func (j *joining) tidy(ctx context.Context) {
 }
 
 // refused finds out why a concatenation was refused: the same status stands for the
-// sources and for the destination.
+// sources and for the destination, and for their sum and other mistakes.
 func (j *joining) refused(ctx context.Context, err error) error {
 	var e *driver.Error
-	if !errors.As(err, &e) || e.Kind != driver.NotFound && e.Kind != driver.Mismatch && e.Kind != driver.Exists {
+	if !errors.As(err, &e) {
+		return err
+	}
+	summed := e.Kind == driver.Invalid && e.Status != 0 && j.r.CRC32C != nil
+	if !summed && e.Kind != driver.NotFound && e.Kind != driver.Mismatch && e.Kind != driver.Exists {
 		return err
 	}
 	found := make([]error, len(j.r.Sources))
+	sums := make([]*uint32, len(j.r.Sources))
 	var g errgroup.Group
 	g.SetLimit(joins)
 	for i, s := range j.r.Sources {
-		g.Go(func() error { found[i] = j.look(ctx, s); return nil })
+		g.Go(func() error { sums[i], found[i] = j.look(ctx, s); return nil })
 	}
 	_ = g.Wait() // each error is kept in its place
 	for _, err := range found {
 		if err != nil {
 			return err
 		}
+	}
+	if summed {
+		if sum, ok := joinedCRC(j.r.Sources, sums); ok && sum != *j.r.CRC32C {
+			e.Kind = driver.Corrupt
+			e.Err = fmt.Errorf("the sources have the CRC32C %s, want %s: %w", encodeCRC(sum), encodeCRC(*j.r.CRC32C), e.Err)
+		}
+		return err
 	}
 	if e.Kind == driver.NotFound {
 		return err // whatever it was has come back
@@ -219,8 +234,8 @@ func (j *joining) refused(ctx context.Context, err error) error {
 	return e
 }
 
-// look is what is wrong with a source, if anything.
-func (j *joining) look(ctx context.Context, s driver.Object) error {
+// look is what is wrong with a source, if anything, and its sum.
+func (j *joining) look(ctx context.Context, s driver.Object) (*uint32, error) {
 	got, err := j.get(ctx, driver.OpConcat, j.r.Key, j.full(s.Key))
 	if err != nil {
 		var e *driver.Error
@@ -228,10 +243,10 @@ func (j *joining) look(ctx context.Context, s driver.Object) error {
 			e.OutcomeUnknown = false
 			e.Err = fmt.Errorf("source %q: %w", s.Key, e.Err)
 		}
-		return j.absent(ctx, err)
+		return nil, j.absent(ctx, err)
 	}
 	if pin, _ := pinOf(s); pin != 0 && got.Generation != pin {
-		return driver.NewError(driver.OpConcat, j.r.Key, fmt.Errorf("source %q has generation %d, not %d: %w", s.Key, got.Generation, pin, driver.Mismatch))
+		return nil, driver.NewError(driver.OpConcat, j.r.Key, fmt.Errorf("source %q has generation %d, not %d: %w", s.Key, got.Generation, pin, driver.Mismatch))
 	}
-	return nil
+	return decodeCRC(got.Crc32c), nil
 }

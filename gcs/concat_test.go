@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -267,5 +268,64 @@ func TestTooManyRequests(t *testing.T) {
 				t.Errorf("%s, %s: got %+v", reason, op, e)
 			}
 		}
+	}
+}
+
+// TestConcatChecksum joins sources that are not what the caller sent, on a store that
+// compares the sum, and on a server that does not and joins them.
+func TestConcatChecksum(t *testing.T) {
+	for _, n := range []int{2, 40} {
+		for _, ignores := range []bool{false, true} {
+			f := newFake(t, "bucket")
+			f.ignoresSums = ignores
+			b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
+			sources, whole := pieces(t, b, n)
+			crc := crc32.Checksum([]byte(whole), crc32.MakeTable(crc32.Castagnoli))
+			r := driver.ConcatRequest{Key: "key", Sources: sources, CRC32C: &crc}
+			f.requests.Store(0)
+			if _, err := b.Features().Concat(t.Context(), r); err != nil {
+				t.Fatalf("%d sources: %v", n, err)
+			}
+			if got, want := f.requests.Load(), int64(1+2*(n/32)); got != want {
+				t.Errorf("%d sources: %d requests with the sum, want %d", n, got, want)
+			}
+			if err := b.Delete(t.Context(), "key", driver.DeleteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			f.buckets["bucket"]["pieces/0001"].data = []byte("piece ?;") // the generation is the same
+			f.buckets["bucket"]["pieces/0001"].Crc32c = sum([]byte("piece ?;"))
+			_, err := b.Features().Concat(t.Context(), r)
+			if driver.KindOf(err) != driver.Corrupt || driver.OutcomeUnknown(err) {
+				t.Errorf("%d sources, sums ignored %t: got %v, want %v", n, ignores, err, driver.Corrupt)
+			}
+			if left := f.names("bucket"); len(left) != n {
+				t.Errorf("%d sources, sums ignored %t: left %q", n, ignores, left)
+			}
+		}
+	}
+}
+
+// TestConcatTakesBackItsOwn has another writer replace the wrong object before it is
+// deleted.
+func TestConcatTakesBackItsOwn(t *testing.T) {
+	f := newFake(t, "bucket")
+	f.ignoresSums = true
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
+	sources, _ := pieces(t, b, 2)
+	f.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodDelete {
+			f.before = nil
+			if _, err := b.Put(t.Context(), "key", section("right"), driver.WriteOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+		return false
+	}
+	_, err := b.Features().Concat(t.Context(), driver.ConcatRequest{Key: "key", Sources: sources, CRC32C: new(uint32)})
+	if driver.KindOf(err) != driver.Corrupt {
+		t.Errorf("got %v, want %v", err, driver.Corrupt)
+	}
+	if got := content(t, b, "key"); got != "right" {
+		t.Errorf("the other writer's object has %q", got)
 	}
 }

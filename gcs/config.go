@@ -46,6 +46,9 @@ type Config struct {
 	// RedirectEndpoint is Endpoint as clients reach it that are sent there by
 	// signed URLs; by default they reach it as this process does.
 	RedirectEndpoint string
+	// RedirectBucketBound says that RedirectEndpoint is the bucket's own host: a load
+	// balancer with a backend bucket, or a CNAME. Its paths begin with the key.
+	RedirectBucketBound bool
 	// UniverseDomain, by default googleapis.com.
 	UniverseDomain string
 	// UserProject is billed for requests to a requester-pays bucket.
@@ -94,6 +97,8 @@ func (c Config) check() error {
 		return fmt.Errorf("credentials and credentials_file exclude each other: %w", driver.Invalid)
 	case c.CredentialsJSON != "" && !json.Valid([]byte(c.CredentialsJSON)):
 		return fmt.Errorf("credentials: not JSON: %w", driver.Invalid)
+	case c.RedirectBucketBound && c.RedirectEndpoint == "":
+		return fmt.Errorf("redirect_bucket_bound: set redirect_endpoint to the bucket's own address: %w", driver.Invalid)
 	case c.Anonymous && (c.CredentialsFile+c.CredentialsJSON != "" || c.ServiceAccount != ""):
 		return fmt.Errorf("anonymous excludes all other credentials: %w", driver.Invalid)
 	case c.StorageClass != "" && !slices.Contains(storageClasses, c.StorageClass):

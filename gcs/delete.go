@@ -92,7 +92,11 @@ func (b *Bucket) removeBefore(ctx context.Context, key string, generation int64,
 		o.Headers = []string{fmt.Sprintf("%s:%d", condition, generation)}
 	}
 	signing, c := begin(ctx, driver.OpSign, key, driver.Cond{})
-	target, err := b.signedURL(signing, b.config.Endpoint, key, o)
+	at, err := url.Parse(b.config.Endpoint)
+	if err != nil {
+		return c.fail(signing, err)
+	}
+	target, err := b.signedURL(signing, at, key, o)
 	if err != nil {
 		return c.fail(signing, err)
 	}

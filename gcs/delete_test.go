@@ -29,8 +29,8 @@ func TestDeleteBatchPartly(t *testing.T) {
 	f.held = map[string]bool{"p/" + keys[3]: true, "p/" + keys[7]: true}
 	err := b.Features().DeleteBatch(t.Context(), driver.Refs(append(keys, "absent")...))
 	var e *driver.Error
-	if !errors.As(err, &e) || e.Kind != driver.Denied || e.Key != keys[3] || !strings.Contains(err.Error(), "2 of 11") || e.OutcomeUnknown {
-		t.Errorf("got %v, want %v of 2 keys, the first %q", err, driver.Denied, keys[3])
+	if !errors.As(err, &e) || e.Kind != driver.Unsupported || e.Key != keys[3] || !strings.Contains(err.Error(), "2 of 11") || e.OutcomeUnknown {
+		t.Errorf("got %v, want %v of 2 keys, the first %q", err, driver.Unsupported, keys[3])
 	}
 	if left := f.names("bucket"); !slices.Equal(left, []string{"p/" + keys[3], "p/" + keys[7]}) {
 		t.Errorf("left: %q", left)

@@ -46,6 +46,10 @@
 //	                   which is asked without credentials
 //	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
 //	                   https://blobs.example.com; default: endpoint
+//	redirect_bucket_bound
+//	                   redirect_endpoint is the bucket's own host: a load balancer with
+//	                   a backend bucket, or a CNAME (http only). Its paths have no
+//	                   bucket; default: false
 //	universe_domain    default: googleapis.com
 //	user_project       project to bill, for a requester-pays bucket
 //
@@ -87,7 +91,9 @@
 //
 // A CRC32C goes along with each body, and the store compares it. It knows no
 // SHA-256: a digest that is known is compared here, in the same pass, before the body is
-// sent. The store keeps the CRC32C of each object, composed ones included, and
+// sent. Features.Concat sends the CRC32C of the whole where the caller knows it, and the
+// store compares that with its sources'; a server that does not shows it in the reply, and
+// the object is deleted by its generation. The store keeps the CRC32C of each object, composed ones included, and
 // Features.StatChecksums reports it.
 //
 // # Permissions

@@ -33,6 +33,24 @@ var kinds = map[string]driver.Kind{
 	"uploadBroken":   driver.Unavailable, // likewise
 }
 
+// locks are the codes of replies with status 403 that no permission lifts, of the JSON API
+// and the XML API, and what to do about them.
+// https://cloud.google.com/storage/docs/json_api/v1/status-codes
+// https://cloud.google.com/storage/docs/xml-api/reference-status
+var locks = map[string]string{
+	"retentionPolicyNotMet": retained,
+	"RetentionPolicyNotMet": retained,
+	"objectUnderActiveHold": held,
+	"ObjectUnderActiveHold": held,
+}
+
+// https://cloud.google.com/storage/docs/bucket-lock
+// https://cloud.google.com/storage/docs/object-holds
+const (
+	retained = "no permission is missing: a registry replaces tags and deletes what uploads leave, so its bucket must have no retention policy (gcloud storage buckets update gs://BUCKET --clear-retention-period)"
+	held     = "no permission is missing: the object is held; release it (gcloud storage objects update --no-temporary-hold --no-event-based-hold), and turn the bucket's default hold off (gcloud storage buckets update gs://BUCKET --no-default-event-based-hold)"
+)
+
 // hints say what to do about errors that an operator can do something about.
 var hints = map[int]string{
 	http.StatusUnauthorized: "the store does not accept these credentials: renew them, or set credentials_file",
@@ -83,6 +101,9 @@ func (c *call) refused(e *driver.Error, api *googleapi.Error) {
 		kind = driver.Exists
 	}
 	text := cmp.Or(api.Message, http.StatusText(api.Code))
+	if hint, locked := locks[e.Code]; locked {
+		kind, text = driver.Unsupported, text+"; "+hint
+	}
 	if hint := hints[api.Code]; hint != "" && kind == driver.Denied {
 		text += "; " + hint
 	}

@@ -3,6 +3,7 @@ package gcs_test
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -39,6 +40,8 @@ type fake struct {
 	before func(w http.ResponseWriter, r *http.Request) (answered bool)
 	// pace is how many bytes one rewrite request moves; 0 is all.
 	pace int64
+	// ignoresSums composes whatever sum the destination is to have.
+	ignoresSums bool
 	// held are names that may not be deleted.
 	held map[string]bool
 
@@ -195,7 +198,7 @@ func (f *fake) json(r *http.Request, path []string, body []byte) (any, *refusal)
 	case r.Method == http.MethodDelete:
 		o := objects[path[5]]
 		if f.held[path[5]] {
-			return nil, &refusal{403, "forbidden", "Object is under active hold."}
+			return nil, &refusal{403, "objectUnderActiveHold", "Object is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed."}
 		}
 		if bad := unmet(o, q.Get("ifGenerationMatch")); bad != nil {
 			return nil, bad
@@ -334,6 +337,9 @@ func (f *fake) compose(objects map[string]*stored, q url.Values, name string, bo
 		}
 		data = append(data, o.data...)
 	}
+	if sent := r.Destination.Crc32c; sent != "" && sent != sum(data) && !f.ignoresSums {
+		return nil, &refusal{400, "invalid", "Provided CRC32C doesn't match calculated CRC32C."}
+	}
 	made := f.store(objects, name, *r.Destination, data)
 	if r.DeleteSourceObjects {
 		for _, s := range r.SourceObjects {
@@ -416,6 +422,19 @@ func (f *fake) xmlRead(w http.ResponseWriter, r *http.Request, bucket, name stri
 		}
 	}
 	at, _ := time.Parse(time.RFC3339, o.Updated)
+	if o.ContentEncoding == "gzip" {
+		// https://cloud.google.com/storage/docs/transcoding
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			z, err := gzip.NewReader(bytes.NewReader(o.data))
+			if err != nil {
+				fail(503, "ServiceUnavailable")
+				return
+			}
+			_, _ = io.Copy(w, z) // whole, without a length
+			return
+		}
+		h.Set("Content-Encoding", "gzip")
+	}
 	if rng := r.Header.Get("Range"); rng != "" && len(o.data) == 0 {
 		fail(416, "InvalidRange") // net/http would answer 200
 		return

@@ -12,7 +12,7 @@ import (
 )
 
 // listFields are all that an entry tells.
-const listFields = "nextPageToken,prefixes,items(name,size,generation,updated,contentType)"
+const listFields = "nextPageToken,prefixes,items(name,size,generation,updated,contentType,contentEncoding)"
 
 // ListPage is one page of a listing.
 func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {

@@ -130,7 +130,7 @@ func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOpti
 	if match, err = matchOf(o.Cond); err != nil {
 		return nil, "", err
 	}
-	crc, err = crc32c(body, o.SHA256)
+	crc, err = bodyCRC(body, o.SHA256)
 	return match, crc, err
 }
 
@@ -174,6 +174,6 @@ func (b *Bucket) object(key string, o *storage.Object) driver.Object {
 	g := strconv.FormatInt(o.Generation, 10)
 	return driver.Object{
 		Key: key, Size: int64(o.Size), ETag: g, Version: g, ModTime: at,
-		ContentType: o.ContentType, Metadata: cloud.Metadata(o.Metadata),
+		ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, Metadata: cloud.Metadata(o.Metadata),
 	}
 }

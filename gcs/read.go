@@ -93,7 +93,7 @@ func described(key string, resp *http.Response) driver.Object {
 	g := resp.Header.Get("X-Goog-Generation")
 	obj := driver.Object{
 		Key: key, Size: resp.ContentLength, ETag: g, Version: g, ModTime: at,
-		ContentType: resp.Header.Get("Content-Type"),
+		ContentType: resp.Header.Get("Content-Type"), ContentEncoding: resp.Header.Get("Content-Encoding"),
 	}
 	for k, v := range resp.Header {
 		if name, ok := strings.CutPrefix(k, metaHeader); ok && len(v) > 0 {

@@ -46,7 +46,16 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 func (b *Bucket) signed(ctx context.Context, r driver.SignRequest) (driver.SignedURL, error) {
 	expires := time.Now().Add(min(r.Expires, maxExpires).Truncate(time.Second))
 	o := &sdk.SignedURLOptions{Method: r.Method, Expires: expires, QueryParameters: b.query(r)}
-	signed, err := b.signedURL(ctx, cmp.Or(b.config.RedirectEndpoint, b.config.Endpoint), r.Key, o)
+	endpoint := cmp.Or(b.config.RedirectEndpoint, b.config.Endpoint)
+	at, err := url.Parse(endpoint)
+	if err != nil {
+		return driver.SignedURL{}, err
+	}
+	// https://cloud.google.com/storage/docs/request-endpoints#custom-domains
+	if b.config.RedirectBucketBound {
+		o.Style = sdk.BucketBoundHostname(at.Host)
+	}
+	signed, err := b.signedURL(ctx, at, r.Key, o)
 	if err != nil {
 		return driver.SignedURL{}, err
 	}
@@ -54,11 +63,7 @@ func (b *Bucket) signed(ctx context.Context, r driver.SignRequest) (driver.Signe
 }
 
 // signedURL signs o for an object at an endpoint.
-func (b *Bucket) signedURL(ctx context.Context, endpoint, key string, o *sdk.SignedURLOptions) (string, error) {
-	at, err := url.Parse(endpoint)
-	if err != nil {
-		return "", err
-	}
+func (b *Bucket) signedURL(ctx context.Context, at *url.URL, key string, o *sdk.SignedURLOptions) (string, error) {
 	o.Scheme, o.Hostname, o.Insecure = sdk.SigningSchemeV4, at.Host, at.Scheme == "http"
 	if err := b.signer(ctx, o); err != nil {
 		return "", err

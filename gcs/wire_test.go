@@ -40,6 +40,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{"unauthorized", doc(401, "authError"), driver.Cond{}, driver.Denied, false},
 		{"forbidden", doc(403, "forbidden"), driver.Cond{}, driver.Denied, false},
+		{"retained", doc(403, "retentionPolicyNotMet"), driver.Cond{}, driver.Unsupported, false},
+		{"held", doc(403, "objectUnderActiveHold"), driver.Cond{}, driver.Unsupported, false},
 		{"rate by 403", doc(403, "rateLimitExceeded"), driver.Cond{}, driver.Throttled, false},
 		{"rate by 429", doc(429, "rateLimitExceeded"), driver.Cond{}, driver.Throttled, false},
 		{"429 with a reason of a refusal", doc(429, "forbidden"), driver.Cond{}, driver.Throttled, false},
@@ -70,6 +72,9 @@ func TestErrors(t *testing.T) {
 			_, err := b.Put(t.Context(), "key", section("x"), driver.WriteOptions{Cond: tt.cond})
 			if driver.KindOf(err) != tt.want || driver.OutcomeUnknown(err) != tt.outcomeUnknown {
 				t.Errorf("got %v, want %v, unknown outcome %t", err, tt.want, tt.outcomeUnknown)
+			}
+			if _, what, locked := strings.Cut(err.Error(), "no permission is missing"); locked != (tt.want == driver.Unsupported) || locked && !strings.Contains(what, "gcloud") {
+				t.Errorf("the advice is wrong: %v", err)
 			}
 			if strings.Contains(err.Error(), "secret") || f.requests.Load() != 1 {
 				t.Errorf("after %d requests: %v", f.requests.Load(), err)
@@ -231,20 +236,36 @@ func TestSignOffline(t *testing.T) {
 	}
 }
 
-// What redirected clients are given is signed for the host that they ask.
+// TestSignForAnotherHost signs what redirected clients are given for the host that they ask.
 func TestSignForAnotherHost(t *testing.T) {
 	f, k := newFake(t, "bucket"), newKey(t)
-	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, RedirectEndpoint: "https://blobs.example.com", CredentialsFile: k.file})
-	s, err := b.Features().Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: time.Minute})
-	if err != nil {
-		t.Fatal(err)
+	for _, tt := range []struct {
+		endpoint string
+		bound    bool
+		want     string
+	}{
+		{"https://blobs.example.com", false, "https://blobs.example.com/bucket/p/key%2B%20x"},
+		{"https://blobs.example.com", true, "https://blobs.example.com/p/key%2B%20x"},
+		{"http://bucket", true, "http://bucket/p/key%2B%20x"}, // a CNAME
+		{"http://bucket:8080/", true, "http://bucket:8080/p/key%2B%20x"},
+	} {
+		b := open(t, gcs.Config{Bucket: "bucket", Prefix: "p", Endpoint: f.URL, RedirectEndpoint: tt.endpoint, RedirectBucketBound: tt.bound, CredentialsFile: k.file})
+		s, err := b.Features().Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key+ x", Expires: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, _, _ := strings.Cut(s.URL, "?"); at != tt.want {
+			t.Errorf("got %s, want %s", at, tt.want)
+		}
+		verify(t, http.MethodGet, s.URL, func(digest, signature []byte) error {
+			return rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest, signature)
+		})
+		// What this process asks for goes to the store itself.
+		f.requests.Store(0)
+		if err := b.Delete(t.Context(), "key+ x", driver.DeleteOptions{NotAfter: time.Now().Add(time.Minute)}); err != nil || f.requests.Load() == 0 {
+			t.Errorf("Delete: %v after %d requests to the store", err, f.requests.Load())
+		}
 	}
-	if at, _, _ := strings.Cut(s.URL, "?"); at != "https://blobs.example.com/bucket/key" {
-		t.Errorf("got %s", at)
-	}
-	verify(t, http.MethodGet, s.URL, func(digest, signature []byte) error {
-		return rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest, signature)
-	})
 }
 
 func TestSignByIAM(t *testing.T) {
@@ -286,6 +307,7 @@ func TestURL(t *testing.T) {
 		{"gs://bucket?credentials_file=/no/such/file", "credentials_file"},
 		{"gs://bucket?anonymous=true&service_account=a@b", "excludes"},
 		{"gs://bucket?part_size=0", "part_size"},
+		{"gs://bucket?redirect_bucket_bound=true", "redirect_endpoint"},
 		{"gs://bucket/a//b?anonymous=1", "prefix"},
 	} {
 		_, err := driver.Open(t.Context(), tt.url)

@@ -4,9 +4,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/laws"
 	"github.com/blobdock/blobdock/probe"
 )
 
@@ -67,5 +69,24 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 	b := open(t, onMinIO(s).url(t, "blobdock-no-such-bucket"))
 	if r := probed(t, b)["list"]; r.Status != probe.Failed || !strings.Contains(r.Err.Error(), "no such bucket") {
 		t.Errorf("without a bucket: %+v", r)
+	}
+}
+
+// TestProbeNamesRetention probes a bucket with a retention policy, in which a registry can't
+// replace or delete what it has written. No permission is what it lacks.
+func TestProbeNamesRetention(t *testing.T) {
+	c, _ := jurisdiction{"gcs-laws", laws.StoreGCS, "retention-policy", ""}.open(t, laws.Options{GCS: laws.GCSOptions{Retention: time.Hour}})
+	failed := 0
+	for name, r := range probed(t, look(t, c, c.newBucket(t))) {
+		if r.Status != probe.Failed {
+			continue
+		}
+		failed++
+		if r.Grant != "" || !strings.Contains(r.Err.Error(), "retention policy") {
+			t.Errorf("%s: %v; grant %q", name, r.Err, r.Grant)
+		}
+	}
+	if failed == 0 {
+		t.Error("nothing fails")
 	}
 }

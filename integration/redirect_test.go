@@ -2,12 +2,19 @@ package integration_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	_ "github.com/blobdock/blobdock/cloudcdn"
+	"github.com/blobdock/blobdock/integration/emulator"
 )
 
 // TestPull looks at the answers to a pull by header, with redirects and without.
@@ -167,5 +174,43 @@ func wantForbidden(t *testing.T, what string, u *url.URL) {
 	res := do(t, http.MethodGet, u.String(), nil, nil)
 	if res.StatusCode/100 != 4 {
 		t.Errorf("a URL %s answers %s, want it refused", what, res.Status)
+	}
+}
+
+// TestRedirectToBackendBucket pulls through a load balancer before the bucket, by the store's
+// own signatures and by Cloud CDN's. Its paths have no bucket.
+func TestRedirectToBackendBucket(t *testing.T) {
+	c := gcsCloud{GCS: emulator.StartGCS(t)}
+	bucket := c.newBucket(t)
+	origin, err := url.Parse(c.endpoint() + "/" + bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	balancer := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(origin)
+		if r.In.URL.Query().Has("KeyName") {
+			r.Out.URL.RawQuery = "" // the CDN's signature is not for its origin
+		}
+	}})
+	t.Cleanup(balancer.Close)
+	key := filepath.Join(t.TempDir(), "cdn.key")
+	if err := os.WriteFile(key, []byte("nZtRohdNF9m3cKM24IcK4w==\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := url.QueryEscape(balancer.URL)
+	for name, params := range map[string]string{
+		"signed by the store": "&redirect_bucket_bound=true&redirect_endpoint=" + at,
+		"signed for the CDN":  "&redirect_signer=cloudcdn&cloudcdn_key_name=my-key&cloudcdn_key_file=" + url.QueryEscape(key) + "&cloudcdn_url=" + at,
+	} {
+		base := serve(t, blobdock(c.url(t, bucket)+params)).URL
+		layer := content{64 * kib, 1}
+		push(t, base, "signed", layer, 0)
+		to := redirectOf(t, base, layer)
+		if !strings.HasPrefix(to.String(), balancer.URL+"/docker/") {
+			t.Errorf("%s: redirected to %s, want %s", name, to.Redacted(), balancer.URL)
+		}
+		if res := do(t, http.MethodGet, to.String(), nil, nil).want(t, http.StatusOK); res.body != string(layer.bytes(t)) {
+			t.Errorf("%s: %d bytes, want %d", name, len(res.body), layer.size)
+		}
 	}
 }

@@ -26,11 +26,15 @@ const (
 	UserAgent    Reason = "user_agent"    // the client is one of ExceptAgents
 	Repository   Reason = "repository"    // the repository is one of ExceptRepositories
 	SigningFails Reason = "signing_fails" // the blob is streamed all the same
+	// Encoded is an object with a Content-Encoding, whose bytes the store (GCS), or the
+	// client's HTTP library, may unpack: they would not have the digest.
+	// https://cloud.google.com/storage/docs/transcoding
+	Encoded Reason = "encoded"
 )
 
 // Reasons are all there are.
 func Reasons() []Reason {
-	return []Reason{Signed, Off, Unsigned, NotGet, Small, Suffix, Inside, Outside, UserAgent, Repository, SigningFails}
+	return []Reason{Signed, Off, Unsigned, NotGet, Small, Suffix, Inside, Outside, UserAgent, Repository, SigningFails, Encoded}
 }
 
 // DefaultMinSize is what TCP delivers in its first round trip: a smaller blob is

@@ -43,8 +43,8 @@ type Config struct {
 	//	redirect_except_networks      clients to stream to
 	//	redirect_except_agents        clients to stream to, by a part of their User-Agent
 	//	redirect_except_repositories  repositories to stream, such as team/app,public/**
-	//	redirect_signer               who signs, such as cloudfront, with parameters of its
-	//	                              own (package cloudfront); the store
+	//	redirect_signer               who signs, such as cloudfront or cloudcdn, with parameters of its
+	//	                              own (the package of that name); the store
 	//
 	// Those that take several values take them separated by commas, or in YAML as
 	// a list.

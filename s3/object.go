@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,7 +66,17 @@ func (b *Bucket) head(ctx context.Context, key string, sums types.ChecksumMode) 
 		ContentType: aws.ToString(out.ContentType),
 		Metadata:    cloud.Metadata(out.Metadata),
 		Checksums:   reported(out),
+
+		ContentEncoding: encoding(out.ContentEncoding),
 	}, nil
+}
+
+// encoding is a Content-Encoding without aws-chunked, which is a request's own and which
+// some stores keep all the same.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
+func encoding(header *string) string {
+	all := strings.FieldsFunc(aws.ToString(header), func(r rune) bool { return r == ',' || r == ' ' })
+	return strings.Join(slices.DeleteFunc(all, func(s string) bool { return strings.EqualFold(s, "aws-chunked") }), ",")
 }
 
 // absent is notFound, or NoBucket when the bucket is what is missing.

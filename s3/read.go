@@ -44,6 +44,8 @@ func (b *Bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		ModTime:     aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType),
 		Metadata:    cloud.Metadata(out.Metadata),
+
+		ContentEncoding: encoding(out.ContentEncoding),
 	})
 	if err != nil {
 		return nil, c.fail(ctx, err)

@@ -26,7 +26,7 @@ func fresh(t *testing.T) {
 	t.Helper()
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
-		for _, prefix := range []string{"AWS_", "AZURE_", "GOOGLE_", "STORAGE_", "REGISTRY_", "BLOBDOCK_CLOUDFRONT"} {
+		for _, prefix := range []string{"AWS_", "AZURE_", "GOOGLE_", "STORAGE_", "REGISTRY_", "BLOBDOCK_CLOUDFRONT", "BLOBDOCK_CLOUDCDN"} {
 			if strings.HasPrefix(name, prefix) {
 				t.Setenv(name, value) // to be restored
 				_ = os.Unsetenv(name)
@@ -223,6 +223,10 @@ func TestDocumentedConfigurations(t *testing.T) {
 	if err := os.WriteFile(key, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	cdnKey := filepath.Join(t.TempDir(), "cdn.key")
+	if err := os.WriteFile(cdnKey, []byte("nZtRohdNF9m3cKM24IcK4w==\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	found := 0
 	for page, text := range pages(t) {
 		for _, block := range blocks(text, "yaml") {
@@ -245,7 +249,8 @@ func TestDocumentedConfigurations(t *testing.T) {
 			if err := yaml.UnmarshalStrict(merged, new(configuration.Configuration)); err != nil {
 				t.Errorf("%s: %v\n%s", page, err, block)
 			}
-			config, err := configuration.Parse(strings.NewReader(strings.ReplaceAll(string(merged), "/etc/blobdock/cloudfront.pem", key)))
+			config, err := configuration.Parse(strings.NewReader(strings.NewReplacer(
+				"/etc/blobdock/cloudfront.pem", key, "/etc/blobdock/cloudcdn.key", cdnKey).Replace(string(merged))))
 			if err != nil {
 				t.Errorf("%s: %v\n%s", page, err, block)
 				continue

@@ -33,6 +33,7 @@ import (
 	"github.com/spf13/cobra"
 
 	_ "github.com/blobdock/blobdock/azure"
+	_ "github.com/blobdock/blobdock/cloudcdn"
 	_ "github.com/blobdock/blobdock/cloudfront"
 	_ "github.com/blobdock/blobdock/driver/file"
 	_ "github.com/blobdock/blobdock/driver/mem"

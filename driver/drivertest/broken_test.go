@@ -38,7 +38,8 @@ var broken = map[string]func(driver.Bucket) driver.Bucket{
 			r.Sources[i].ETag, r.Sources[i].Version = "", ""
 		}
 	}),
-	"concat-atomic": joinsWith(func(r *driver.ConcatRequest) { r.Options.Cond = driver.Cond{} }),
+	"concat-atomic":   joinsWith(func(r *driver.ConcatRequest) { r.Options.Cond = driver.Cond{} }),
+	"concat-checksum": joinsWith(func(r *driver.ConcatRequest) { r.CRC32C = nil }),
 }
 
 type deletesStrictly struct{ driver.Bucket }

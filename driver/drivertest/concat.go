@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"testing"
@@ -161,6 +162,29 @@ func concatAtomic(t *testing.T, s suite) {
 			noError(t, fmt.Sprintf("Concat under %+v", c), join(c))
 			wantContent(t, b, name, whole)
 			s.wantNoUploads(t, b, name)
+		})
+	}
+}
+
+func concatChecksum(t *testing.T, s suite) {
+	b := s.New(t)
+	for _, name := range []string{"one", "many"} {
+		t.Run(name, func(t *testing.T) {
+			r, whole := joined(t, b, name, shapes(b)[name]...)
+			r.DeleteSources = true
+			right := crc32.Checksum(whole, crc32.MakeTable(crc32.Castagnoli))
+			for what, wrong := range map[string]uint32{"another sum": right ^ 1, "the sum of nothing": 0} {
+				r.CRC32C = &wrong
+				_, err := driver.Concat(t.Context(), b, r, joining(b))
+				wantKind(t, "Concat of sources with "+what, err, driver.Corrupt)
+				wantAbsent(t, b, name)
+				for _, src := range r.Sources {
+					must[driver.Object](t, "Stat of a source")(b.Stat(t.Context(), src.Key))
+				}
+			}
+			r.CRC32C = &right
+			must[driver.Object](t, "Concat with the sum")(driver.Concat(t.Context(), b, r, joining(b)))
+			wantContent(t, b, name, whole)
 		})
 	}
 }

@@ -109,6 +109,7 @@ var clauses = []test{
 	{name: "concat-joins", run: concat},
 	{name: "concat-pins", run: concatPins},
 	{name: "concat-atomic", run: concatAtomic},
+	{name: "concat-checksum", run: concatChecksum, needs: func(f driver.Features) bool { return f.Concat != nil && f.StatChecksums != nil }},
 	{name: "checksums-whole", run: checksums, needs: func(f driver.Features) bool { return f.StatChecksums != nil }},
 }
 

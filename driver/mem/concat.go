@@ -41,7 +41,11 @@ func (b *Bucket) join(ctx context.Context, r driver.ConcatRequest) (driver.Objec
 	if err := b.store.check(to, r.Options.Cond); err != nil {
 		return driver.Object{}, err
 	}
-	obj := b.store.set(to, concat(data), r.Options)
+	whole := concat(data)
+	if r.CRC32C != nil && b.Features().StatChecksums != nil && whole.crc32c() != *r.CRC32C {
+		return driver.Object{}, fmt.Errorf("the sources have the CRC-32C %08x, want %08x: %w", whole.crc32c(), *r.CRC32C, driver.Corrupt)
+	}
+	obj := b.store.set(to, whole, r.Options)
 	if r.DeleteSources {
 		for _, key := range keys {
 			if key != to {

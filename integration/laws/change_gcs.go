@@ -97,6 +97,7 @@ type composition struct {
 	SourceObjects []composed `json:"sourceObjects"`
 	Destination   struct {
 		StorageClass string `json:"storageClass"`
+		CRC32C       string `json:"crc32c"`
 	} `json:"destination"`
 	DeleteSourceObjects bool `json:"deleteSourceObjects"`
 }

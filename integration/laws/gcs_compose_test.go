@@ -83,3 +83,24 @@ func rewriteClass(t *testing.T) {
 		c.wantStored(t, name, "1")
 	}
 }
+
+func composeChecksum(t *testing.T) {
+	c := newGCSClient(t, laws.Options{}, "compose-checksum")
+	c.put(t, &storage.Object{Name: "a"}, "123")
+	c.put(t, &storage.Object{Name: "b"}, "456789")
+	for _, tt := range []struct{ name, sum, reason string }{
+		{"another sum", "AAAAAA==", "400 invalid"},
+		{"no sum at all", "4waSgw", "400 invalid"},
+		{"the sum", "4waSgw==", ""}, // e3069283, the CRC's check value
+		{"none", "", ""},
+	} {
+		c.put(t, &storage.Object{Name: "joined"}, "old")
+		_, err := c.join(&storage.Object{Crc32c: tt.sum}, "joined", false, "a", "b").Do()
+		wantReason(t, tt.name, err, tt.reason)
+		if tt.reason != "" {
+			c.wantStored(t, "joined", "old")
+		} else {
+			c.wantStored(t, "joined", "123456789")
+		}
+	}
+}

@@ -19,6 +19,7 @@ import (
 var gcsProofs = map[string]func(*testing.T){
 	"compose-class":         composeClass,
 	"compose-sources":       composeSources,
+	"compose-checksum":      composeChecksum,
 	"gcs-backend-error":     gcsFault("gcs-backend-error", "503 backendError"),
 	"gcs-early-deletion":    earlyDeletion,
 	"gcs-internal-error":    gcsFault("gcs-internal-error", "500 internalError"),

@@ -67,6 +67,12 @@ func gcsLaws() []Law {
 			enforce: composeClass,
 		},
 		{
+			Name:    "compose-checksum",
+			Rule:    "a compose request whose destination has another CRC32C than its sources have together is refused (400 invalid)",
+			Source:  "https://cloud.google.com/storage/docs/reference/rpc/google.storage.v2#composeobjectrequest https://pkg.go.dev/cloud.google.com/go/storage#Composer",
+			enforce: composeChecksum,
+		},
+		{
 			Name:    "gcs-soft-delete",
 			Rule:    "a deleted or replaced object is kept and billed for 7 days, unless a compose request deleted it as its source",
 			Source:  "https://cloud.google.com/storage/docs/soft-delete https://cloud.google.com/storage/docs/composing-objects",

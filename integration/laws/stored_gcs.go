@@ -19,6 +19,7 @@ type stored struct {
 	ContentEncoding string    `json:"contentEncoding"`
 	CacheControl    string    `json:"cacheControl"`
 	Size            int64     `json:"size,string"`
+	CRC32C          string    `json:"crc32c"`
 	Generation      int64     `json:"generation,string"`
 	Metageneration  int64     `json:"metageneration,string"`
 	TimeCreated     time.Time `json:"timeCreated"`

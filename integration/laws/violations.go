@@ -12,6 +12,5 @@ type Violation struct {
 // Violations lists what breaks laws today. The list can only shrink: a test on it that
 // passes is an error, unless that depends on chance.
 func Violations() []Violation {
-	return []Violation{
-	}
+	return []Violation{}
 }

@@ -322,7 +322,7 @@ func (w *Writer) concat(ctx context.Context, d digest.Digest) error {
 	}
 	return e.publish(ctx, key, w.contentOf(), e.features.ConcatConds(), w.replace, func(c driver.Cond) error {
 		return e.concat(ctx, driver.ConcatRequest{
-			Key: key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir,
+			Key: key, Sources: sources, CRC32C: w.hash.hashes.crc32c, DeleteSources: true, Scratch: w.folder + scratchDir,
 			Options: driver.WriteOptions{ContentType: contentType, Cond: c},
 		}, &w.intent)
 	})

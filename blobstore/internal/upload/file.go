@@ -138,7 +138,7 @@ func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	}
 	return e.overwrite(ctx, f.key, func(driver.Cond) error {
 		return e.concat(ctx, driver.ConcatRequest{
-			Key: f.key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir, Options: o,
+			Key: f.key, Sources: sources, CRC32C: w.hash.hashes.crc32c, DeleteSources: true, Scratch: w.folder + scratchDir, Options: o,
 		}, &w.intent)
 	})
 }

@@ -61,7 +61,7 @@ func (e *Engine) publish(ctx context.Context, key string, want content, offered 
 		case serr == nil && errors.Is(err, driver.NotFound):
 			return err // a source is gone
 		case serr == nil:
-			e.options.Log.WarnContext(ctx, "replacing a blob of the wrong size or checksum", "key", key, "size", obj.Size, "want", want.size)
+			e.options.Log.WarnContext(ctx, "replacing a blob of the wrong size, checksum or encoding", "key", key, "size", obj.Size, "encoding", obj.ContentEncoding, "want", want.size)
 			cond = driver.Cond{}
 			switch {
 			case obj.DeleteFirst:

@@ -68,7 +68,7 @@ func TestReplacesWrongChecksum(t *testing.T) {
 						}
 						wantBlob(t, b, content)
 						// The log tells of what a conditional write has met.
-						if text := log.String(); len(shape.patches) == 0 && (!strings.Contains(text, "wrong size or checksum") || !strings.Contains(text, d.Encoded())) {
+						if text := log.String(); len(shape.patches) == 0 && (!strings.Contains(text, "wrong size, checksum or encoding") || !strings.Contains(text, d.Encoded())) {
 							t.Errorf("log: %s", text)
 						}
 					})
