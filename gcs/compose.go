@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/api/storage/v1"
 
@@ -54,9 +55,13 @@ func (b *Bucket) compose(ctx context.Context, c *call, dst *storage.Object, sour
 	return stored, nil
 }
 
+// takeBackTime bounds the removal of an object that is not what it should be: nobody must
+// find it, so it outlives the caller's context by more than other tidying up.
+const takeBackTime = 10 * time.Second
+
 // takeBack deletes what a request has made, and nothing that came after it.
 func (b *Bucket) takeBack(ctx context.Context, c *call, generation int64, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTime)
 	defer cancel()
 	if err := b.remove(ctx, c.Key, generation); err != nil && !errors.Is(err, driver.NotFound) && !errors.Is(err, driver.Mismatch) {
 		cause = fmt.Errorf("%w; it stays as generation %d: %w", cause, generation, err)

@@ -34,6 +34,12 @@ func (d disk) lstat(path string) (fs.FileInfo, error) {
 	return os.Lstat(path)
 }
 
+// isFile reports whether there is a file at a path below an open folder: a path that is
+// short is found fast.
+func (d disk) isFile(folder *os.File, name string) bool {
+	return d.call("stat", name) == nil && isFile(folder, name)
+}
+
 // open opens a file for reading.
 func (d disk) open(path string) (*os.File, error) {
 	if err := d.call("open", path); err != nil {

@@ -41,6 +41,7 @@ func (b *Bucket) listPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 		return none, nil // no key can lie there
 	}
 	w := &walk{bucket: b, ctx: ctx, q: q, from: from, first: before.first, before: before.rest}
+	defer w.close()
 	names, err := w.names(prefix, false)
 	if err == nil {
 		err = w.all(prefix, names)
@@ -69,6 +70,14 @@ type walk struct {
 	before, rest map[string][]name
 	// first is the key that was found in the last common prefix, relative to it.
 	first string
+	// folder is that of the common prefixes, opened by the first of them.
+	folder *os.File
+}
+
+func (w *walk) close() {
+	if w.folder != nil {
+		_ = w.folder.Close()
+	}
 }
 
 // name is an entry of a folder. That of a folder ends in "/", so that entries sort as
@@ -83,7 +92,7 @@ func (n name) isFolder() bool { return strings.HasSuffix(n.name, "/") }
 // isKey reports whether the entry of the folder of prefix can be part of a key.
 func (n name) isKey(prefix string) bool {
 	own := strings.TrimSuffix(n.name, "/")
-	return len(prefix)+len(own) <= driver.MaxKey && checkKey(own) == nil
+	return len(prefix)+len(own) <= driver.MaxKey && own != reserved && driver.CheckKey(own) == nil
 }
 
 // wanted reports whether there may be wanted keys at an entry of the folder of prefix,
@@ -235,7 +244,7 @@ func (w *walk) add(prefix string, n name) error {
 		}
 		return w.all(key, names)
 	}
-	some, err := w.holdsSome(key, n)
+	some, err := w.holdsSome(prefix, n)
 	if some {
 		w.emit(driver.Entry{Object: driver.Object{Key: key}, IsPrefix: true})
 	}
@@ -252,20 +261,27 @@ func (w *walk) emit(e driver.Entry) {
 	w.page.Items = append(w.page.Items, e)
 }
 
-// holdsSome reports whether there is a wanted key in the folder of prefix. Folders side
-// by side are mostly alike, so that it looks first for the key that was found in the one
-// before: that takes one call, and no folder is read.
+// holdsSome reports whether there is a wanted key in a folder in the one of prefix.
+// Folders side by side are mostly alike, so that it looks first for the key that was found
+// in the one before: that takes one call, and no folder is read.
 func (w *walk) holdsSome(prefix string, n name) (bool, error) {
-	if w.first != "" && prefix+w.first >= w.from {
-		if info, err := w.bucket.disk.stat(w.bucket.path(prefix + w.first)); err == nil && info.Mode().IsRegular() {
+	key := prefix + n.name
+	if w.first != "" && key+w.first >= w.from {
+		if w.folder == nil {
+			var err error
+			if w.folder, err = w.bucket.disk.open(w.bucket.path(cmp.Or(strings.TrimSuffix(prefix, "/"), "."))); err != nil {
+				return false, unlessAbsent(err)
+			}
+		}
+		if w.bucket.disk.isFile(w.folder, n.name+w.first) {
 			return true, nil
 		}
 	}
-	key, err := w.search(prefix, n)
-	if key != "" {
-		w.first = key[len(prefix):]
+	found, err := w.search(key, n)
+	if found != "" {
+		w.first = found[len(key):]
 	}
-	return key != "", err
+	return found != "", err
 }
 
 // few is how many entries of a folder are read at a time in search of one key.

@@ -52,13 +52,20 @@ type volumeID struct{ device, mount uint64 }
 func (b *Bucket) idOf(folder string) (volumeID, bool, error) {
 	name := b.path(folder)
 	info, err := b.disk.stat(name)
-	switch {
-	case leadsNowhere(err):
+	if err == nil && !info.IsDir() {
 		return volumeID{}, false, nil
-	case err != nil || !info.IsDir():
-		return volumeID{}, false, err
 	}
-	return volumeID{device(info), mount(name)}, true, nil
+	var m uint64
+	if err == nil {
+		m, err = mount(name)
+	}
+	if leadsNowhere(err) {
+		return volumeID{}, false, nil
+	}
+	if err != nil {
+		return volumeID{}, false, fmt.Errorf("folder %s: %w", name, err)
+	}
+	return volumeID{device(info), m}, true, nil
 }
 
 // writable makes the root if need be, and finds the volume that a file at key is
