@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/gcs"
@@ -68,6 +69,25 @@ func TestBatchReplies(t *testing.T) {
 		if driver.KindOf(err) != tt.kind || (err == nil) != (tt.kind == driver.Unknown) || driver.OutcomeUnknown(err) != (tt.kind == driver.Unavailable) {
 			t.Errorf("%s: got %v, want %v", name, err, tt.kind)
 		}
+	}
+}
+
+// TestDeleteBatchThrottled has a store refuse one deletion of a batch for the rate of its key.
+func TestDeleteBatchThrottled(t *testing.T) {
+	const refusal = `{"error":{"code":429,"errors":[{"reason":"rateLimitExceeded"}]}}`
+	f := newFake(t, "bucket")
+	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Content-Type", "multipart/mixed; boundary=x")
+		_, _ = fmt.Fprintf(w, "--x\r\nContent-Type: application/http\r\nContent-ID: <response-0>\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"+
+			"--x\r\nContent-Type: application/http\r\nContent-ID: <response-1>\r\n\r\nHTTP/1.1 429 Too Many Requests\r\n"+
+			"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s\r\n--x--", len(refusal), refusal)
+		return true
+	}
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, Anonymous: true})
+	var e *driver.Error
+	err := b.Features().DeleteBatch(t.Context(), driver.Refs("a", "b"))
+	if !errors.As(err, &e) || e.Key != "b" || e.Kind != driver.Throttled || !e.KeyOnly || e.RetryAfter != time.Second {
+		t.Errorf("got %+v, want throttling of b alone", e)
 	}
 }
 

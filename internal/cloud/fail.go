@@ -152,15 +152,16 @@ func (c *Call) Incomplete(what string) error {
 	}
 }
 
-// LimitKey marks e as throttling of its key alone, where e is a 429 to a write of one
-// object and the store documents that it takes one such write in every interval.
+// LimitKey marks e as throttling of its key alone, where e is a 429 to a write or a deletion
+// and the store documents that it takes one of these per object in every interval. One
+// young object is enough to have a batch refused.
 func (c *Call) LimitKey(e *driver.Error, every time.Duration) {
 	switch c.Op {
-	case driver.OpPut, driver.OpDelete, driver.OpCompleteUpload, driver.OpCopy, driver.OpConcat:
+	case driver.OpPut, driver.OpDelete, driver.OpDeleteBatch, driver.OpCompleteUpload, driver.OpCopy, driver.OpConcat:
 	default:
 		return
 	}
-	if every > 0 && c.Status == http.StatusTooManyRequests {
+	if every > 0 && e.Status == http.StatusTooManyRequests {
 		e.KeyOnly, e.RetryAfter = true, max(e.RetryAfter, every)
 	}
 }
