@@ -53,13 +53,14 @@ test-plain: provision
 test-bench: provision
 	cd bench && $(GO) test -timeout 10m ./...
 
-# The sizes that take the emulators minutes, as well.
+# The sizes that take the emulators minutes, as well, and every test behind the laws of
+# every store. The fault matrix waits most of its time.
 test-full: export BLOBDOCK_TEST_FULL = 1
 test-full: provision mutants
 	$(GO) test -timeout 20m -count=1 -run TestModel ./blobstore/internal/upload
-	$(GO) test -race -timeout 40m -count=1 -run 'TestMemory|TestBudgets|TestFaultMatrix|TestKills|TestOverload|TestCopy' -v ./integration
-	GOMEMLIMIT=8GiB $(GO) test -timeout 40m -count=1 -run TestDistributionSuite -v ./integration
-	$(GO) test -timeout 30m -count=1 -run TestInterop -v ./integration
+	$(GO) test -timeout 2h -parallel 16 -count=1 -run '^TestFaultMatrix$$' -v ./integration
+	GOMEMLIMIT=8GiB $(GO) test -timeout 4h -parallel 4 -count=1 -skip '^TestFaultMatrix$$' -v ./integration
+	$(GO) test -timeout 20m -count=1 -v ./integration/laws
 	$(GO) test -timeout 20m -parallel 4 -count=1 -run TestVerifyCloud -v ./integration/verify
 	$(GO) test -timeout 10m -count=1 -run TestThousandsOfStalledClients -v ./registry
 

@@ -253,8 +253,9 @@ func TestTooManyRequests(t *testing.T) {
 		ctx := t.Context()
 		one := []driver.Object{{Key: "src", Size: 1}}
 		for op, do := range map[driver.Op]func() error{
-			driver.OpPut:    func() error { _, err := b.Put(ctx, "key", section("x"), driver.WriteOptions{}); return err },
-			driver.OpDelete: func() error { return b.Delete(ctx, "key", driver.DeleteOptions{}) },
+			driver.OpPut:         func() error { _, err := b.Put(ctx, "key", section("x"), driver.WriteOptions{}); return err },
+			driver.OpDelete:      func() error { return b.Delete(ctx, "key", driver.DeleteOptions{}) },
+			driver.OpDeleteBatch: func() error { return b.Features().DeleteBatch(ctx, driver.Refs("key", "other")) },
 			driver.OpConcat: func() error {
 				_, err := b.Features().Concat(ctx, driver.ConcatRequest{Key: "key", Sources: one})
 				return err

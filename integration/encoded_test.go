@@ -18,7 +18,7 @@ import (
 // Content-Encoding gzip, which the store unpacks for clients that do not ask for gzip. It is
 // streamed as it is stored. Once it was pushed it is redirected.
 func TestEncodedBlob(t *testing.T) {
-	c, _ := jurisdiction{"gcs-laws", laws.StoreGCS, "transcoding", ""}.open(t, laws.Options{})
+	c, _ := jurisdiction{"gcs-laws", laws.StoreGCS, []string{"transcoding"}, ""}.open(t, laws.Options{})
 	bucket := c.newBucket(t)
 	srv := serve(t, on(t, c, bucket))
 

@@ -55,7 +55,7 @@ type lab struct {
 	store    store                            // with nothing in it where the lab is in memory
 	bucket   func(t testing.TB) driver.Bucket // empty
 	failures []fault.Failure
-	patience time.Duration // a scenario's deadline
+	patience time.Duration // the deadline of a scenario that is to fail
 	bubble   bool          // time passes only in the lab
 	leaves   bool          // the store can't be rid of parts at a digest's key
 	part     int64         // bytes
@@ -79,12 +79,13 @@ func labs(t *testing.T) []lab {
 			bucket: func(testing.TB) driver.Bucket { return mem.NewWith(o) },
 		})
 	}
-	for _, s := range stores(t) {
+	// How many calls a scenario makes must not depend on its speed, nor on the laws' rates.
+	for _, s := range storesWith(t, unhurried()) {
 		c := s.open(t)
 		bucket := c.newBucket(t)
 		l := lab{name: s.name, store: s, failures: fault.Failures[:3], patience: time.Minute, leaves: isAzure(c)}
 		if full() {
-			l.failures, l.patience = fault.Failures, 5*time.Second // what those that stand still take
+			l.failures, l.patience = fault.Failures, 10*time.Second // what those that stand still take
 		}
 		var folders sync.Mutex
 		n := 0
@@ -158,20 +159,20 @@ func (l lab) trial(t testing.TB, s scenario) fault.Trial {
 	if l.bubble {
 		time.Sleep(time.Second) // what was prepared gets older, for the sweeper
 	}
-	do := func(ctx context.Context, b driver.Bucket) error {
-		ctx, cancel := context.WithTimeout(ctx, l.patience)
+	do := func(b driver.Bucket, patience time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		return l.as(t, ctx, w, b, s.run)
 	}
 	return fault.Trial{
 		Bucket: b,
-		Run:    func(b driver.Bucket) error { return do(t.Context(), b) },
+		Run:    func(b driver.Bucket) error { return do(b, l.patience) },
 		Check: func(t *testing.T, _ fault.Point, err error) {
 			wantSound(t, b)
 			if err == nil {
 				s.done(t, w, l.replica(t, b))
 			}
-			if err := do(t.Context(), b); err != nil && !s.over(err) {
+			if err := do(b, time.Minute); err != nil && !s.over(err) {
 				t.Errorf("once more: %v", err)
 			}
 			if s.finish != nil {

@@ -75,7 +75,7 @@ func TestProbeNamesWhatIsMissing(t *testing.T) {
 // TestProbeNamesRetention probes a bucket with a retention policy, in which a registry can't
 // replace or delete what it has written. No permission is what it lacks.
 func TestProbeNamesRetention(t *testing.T) {
-	c, _ := jurisdiction{"gcs-laws", laws.StoreGCS, "retention-policy", ""}.open(t, laws.Options{GCS: laws.GCSOptions{Retention: time.Hour}})
+	c, _ := jurisdiction{"gcs-laws", laws.StoreGCS, []string{"retention-policy"}, ""}.open(t, laws.Options{GCS: laws.GCSOptions{Retention: time.Hour}})
 	failed := 0
 	for name, r := range probed(t, look(t, c, c.newBucket(t))) {
 		if r.Status != probe.Failed {
