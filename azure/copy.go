@@ -80,7 +80,7 @@ func (b *Bucket) copyObject(ctx context.Context, r driver.CopyRequest) (driver.O
 		return b.copyAs(ctx, c, from, r)
 	}
 	out, err := b.blob(r.Dst).CopyFromURL(ctx, from.url, &blob.CopyFromURLOptions{
-		CopySourceAuthorization: from.bearer, Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(),
+		CopySourceAuthorization: from.bearer, Tier: b.write.accessTier(o.Use), CPKScopeInfo: b.write.encryption(),
 		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag), BlobAccessConditions: conditionOf(o.Cond),
 	})
 	if err != nil {
@@ -111,7 +111,7 @@ func (b *Bucket) copyAs(ctx context.Context, c *call, from source, r driver.Copy
 	c.Cond = r.Options.Cond
 	out, err := dst.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(r.Options.ContentType), Metadata: encodeMetadata(r.Options.Metadata),
-		Tier: b.write.accessTier(), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
+		Tier: b.write.accessTier(r.Options.Use), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
 	})
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)

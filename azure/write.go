@@ -21,8 +21,9 @@ type attributes struct {
 	scope string
 }
 
-func (a attributes) accessTier() *blob.AccessTier {
-	if a.tier == "" {
+// accessTier is the tier, which blobs alone have.
+func (a attributes) accessTier(u driver.Use) *blob.AccessTier {
+	if a.tier == "" || u != driver.UseBlob {
 		return nil
 	}
 	return to.Ptr(blob.AccessTier(a.tier))

@@ -46,7 +46,7 @@
 //	sse_customer_key_file  key that the store encrypts with and does not keep (SSE-C):
 //	                   32 bytes, or their base64; over https only, and without
 //	                   signed URLs, which would need the key
-//	storage_class      default: the bucket's
+//	storage_class      of blobs; default: the bucket's, which all else has
 //	acl                canned ACL; default: none is sent
 //	requester_pays     these credentials pay, as the bucket demands; default: false
 //	bucket_owner       account id that has to own the bucket; default: any

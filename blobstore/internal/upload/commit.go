@@ -326,7 +326,7 @@ func (w *Writer) concat(ctx context.Context, d digest.Digest) error {
 	return e.publish(ctx, key, w.contentOf(), e.features.ConcatConds(), w.replace, func(c driver.Cond) error {
 		_, err := driver.Concat(ctx, e.bucket, driver.ConcatRequest{
 			Key: key, Sources: sources, DeleteSources: true, Scratch: w.folder + scratchDir,
-			Options: driver.WriteOptions{ContentType: contentType, Cond: c},
+			Options: driver.WriteOptions{ContentType: contentType, Cond: c, Use: driver.UseBlob},
 		}, e.options.Copy)
 		return err
 	})

@@ -59,7 +59,7 @@ func (w *Writer) makeDirect(ctx context.Context) error {
 		return w.brokeUnlocked(err)
 	}
 	key := w.engine.layout.Blob(w.request.Digest)
-	u, err := w.engine.features.Uploads.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType})
+	u, err := w.engine.features.Uploads.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType, Use: driver.UseBlob})
 	if err != nil {
 		return w.brokeUnlocked(err)
 	}
