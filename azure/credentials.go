@@ -70,7 +70,6 @@ func (c Config) complete() (Config, error) {
 		if c.Key = strings.TrimSpace(string(text)); c.Key == "" {
 			return c, fmt.Errorf("key_file %s is empty: %w", c.KeyFile, driver.Invalid)
 		}
-		c.KeyFile = ""
 	}
 	if c.ConnectionString == "" && c.Key == "" && c.SAS == "" {
 		c.ConnectionString, c.Key, c.SAS = os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
@@ -193,7 +192,7 @@ type authority struct {
 
 func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (authority, error) {
 	a := authority{kind: s.kind, sas: s.sas, options: policy.ClientOptions{
-		Transport: cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: clock},
+		Transport: cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: clock, TLS: cloud.NewTLSFiles(c.Network)},
 		// blobdock's own wrapper repeats calls, and knows which may be repeated.
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},
@@ -207,6 +206,7 @@ func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (au
 			return a, fmt.Errorf("the account's key is not base64: %w", driver.Invalid)
 		}
 		a.key = key
+		a.options.PerCallPolicies = append(a.options.PerCallPolicies, rotated{key, c.KeyFile, cloud.NewFiles(c.KeyFile)})
 	case token:
 		// The chain's members and their order can be set by AZURE_TOKEN_CREDENTIALS.
 		// https://learn.microsoft.com/en-us/azure/developer/go/sdk/authentication/credential-chains
@@ -217,6 +217,22 @@ func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (au
 		a.token = identity{chain}
 	}
 	return a, nil
+}
+
+// rotated reads the account's key again when its file has been replaced.
+type rotated struct {
+	key   *container.SharedKeyCredential
+	path  string
+	files *cloud.Files
+}
+
+func (r rotated) Do(req *policy.Request) (*http.Response, error) {
+	if r.files.Changed() {
+		if text, err := os.ReadFile(r.path); err == nil {
+			_ = r.key.SetAccountKey(strings.TrimSpace(string(text))) // a bad one leaves the old
+		}
+	}
+	return req.Next()
 }
 
 func (a authority) container(url string) (*container.Client, error) {

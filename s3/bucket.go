@@ -132,7 +132,7 @@ func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 
 	b.region = o.Region
 
-	o.HTTPClient = cloud.Transport{Transport: b.transport, Log: c.LogRequests, Clock: &b.clock}
+	o.HTTPClient = cloud.Transport{Transport: b.transport, Log: c.LogRequests, Clock: &b.clock, TLS: cloud.NewTLSFiles(c.Network)}
 	// blobdock's own wrapper repeats calls, and knows which may be repeated.
 	o.Retryer = aws.NopRetryer{}
 	o.UsePathStyle = p.pathStyle
