@@ -32,6 +32,7 @@ type upload struct {
 type attrs struct {
 	ContentType string            `json:"t,omitempty"`
 	Metadata    map[string]string `json:"m,omitempty"`
+	Use         driver.Use        `json:"u,omitempty"`
 }
 
 // uncommitted is the ID of what UploadsPage finds: a listing tells that there are
@@ -44,14 +45,14 @@ const emptyPart = `"empty"`
 var idText = base64.RawURLEncoding
 
 func newUpload(o driver.WriteOptions) upload {
-	u := upload{attrs: attrs{o.ContentType, o.Metadata}}
+	u := upload{attrs: attrs{o.ContentType, o.Metadata, o.Use}}
 	_, _ = rand.Read(u.name[:]) // never fails
 	return u
 }
 
 func (u upload) id() string {
 	id := idText.EncodeToString(u.name[:])
-	if u.attrs.ContentType == "" && len(u.attrs.Metadata) == 0 {
+	if u.attrs.ContentType == "" && len(u.attrs.Metadata) == 0 && u.attrs.Use == driver.UseOther {
 		return id
 	}
 	text, _ := json.Marshal(u.attrs) // strings only

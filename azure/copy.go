@@ -89,7 +89,7 @@ func (b *Bucket) copyOnce(ctx context.Context, r driver.CopyRequest) (driver.Obj
 		return b.copyAs(ctx, from, r)
 	}
 	out, err := b.blob(r.Dst).CopyFromURL(ctx, from.url, &blob.CopyFromURLOptions{
-		CopySourceAuthorization: from.bearer, Tier: b.write.accessTier(r.Dst), CPKScopeInfo: b.write.encryption(),
+		CopySourceAuthorization: from.bearer, Tier: b.write.accessTier(o.Use), CPKScopeInfo: b.write.encryption(),
 		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag), BlobAccessConditions: conditionOf(o.Cond),
 	})
 	if err != nil {
@@ -159,7 +159,7 @@ func (b *Bucket) copyAs(ctx context.Context, from source, r driver.CopyRequest) 
 	c.Cond = r.Options.Cond
 	out, err := dst.CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(r.Options.ContentType), Metadata: encodeMetadata(r.Options.Metadata),
-		Tier: b.write.accessTier(r.Dst), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
+		Tier: b.write.accessTier(r.Options.Use), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(r.Options.Cond),
 	})
 	if err != nil {
 		return driver.Object{}, c.fail(ctx, err)

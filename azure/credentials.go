@@ -191,7 +191,7 @@ type authority struct {
 
 func (s secrets) authority(c Config, tr *http.Transport, clock *cloud.Clock) (authority, error) {
 	a := authority{kind: s.kind, sas: s.sas, options: policy.ClientOptions{
-		Transport: cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: clock},
+		Transport: cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: clock, TLS: cloud.NewTLSFiles(c.Network)},
 		// blobdock's own wrapper repeats calls, and knows which may be repeated.
 		Retry:           policy.RetryOptions{MaxRetries: -1},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "blobdock"},

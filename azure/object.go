@@ -71,7 +71,7 @@ func (b *Bucket) putBlob(ctx context.Context, key string, body *io.SectionReader
 	c.Cond = o.Cond
 	out, err := b.blockBlob(key).Upload(ctx, up, &blockblob.UploadOptions{
 		HTTPHeaders: headers(o.ContentType), Metadata: encodeMetadata(o.Metadata),
-		Tier: b.write.accessTier(key), CPKScopeInfo: b.write.encryption(),
+		Tier: b.write.accessTier(o.Use), CPKScopeInfo: b.write.encryption(),
 		AccessConditions: conditionOf(o.Cond), TransactionalValidation: sum,
 	})
 	if err != nil {

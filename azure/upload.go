@@ -97,7 +97,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 	c.Cond = cond
 	out, err := b.blockBlob(u.Key).CommitBlockList(ctx, ids, &blockblob.CommitBlockListOptions{
 		HTTPHeaders: headers(up.attrs.ContentType), Metadata: encodeMetadata(up.attrs.Metadata),
-		Tier: b.write.accessTier(u.Key), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(cond),
+		Tier: b.write.accessTier(up.attrs.Use), CPKScopeInfo: b.write.encryption(), AccessConditions: conditionOf(cond),
 	})
 	if err != nil {
 		err = c.fail(ctx, err)

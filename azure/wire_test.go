@@ -37,10 +37,10 @@ func TestPutOnTheWire(t *testing.T) {
 		o    driver.WriteOptions
 		want map[string]string
 	}{
-		{driver.WriteOptions{Cond: driver.Cond{IfAbsent: true}}, map[string]string{"If-None-Match": "*", "If-Match": "", "X-Ms-Blob-Content-Type": "application/octet-stream"}},
+		{driver.WriteOptions{Use: driver.UseBlob, Cond: driver.Cond{IfAbsent: true}}, map[string]string{"If-None-Match": "*", "If-Match": "", "X-Ms-Access-Tier": "Cool", "X-Ms-Blob-Content-Type": "application/octet-stream"}},
 		{
 			driver.WriteOptions{Cond: driver.Cond{IfMatch: `"0x9"`}, ContentType: "text/plain", Metadata: map[string]string{"size-bytes": "1", "9": "2"}},
-			map[string]string{"If-Match": `"0x9"`, "If-None-Match": "", "X-Ms-Blob-Content-Type": "text/plain", "X-Ms-Meta-Size_bytes": "1", "X-Ms-Meta-_9": "2"},
+			map[string]string{"If-Match": `"0x9"`, "If-None-Match": "", "X-Ms-Access-Tier": "", "X-Ms-Blob-Content-Type": "text/plain", "X-Ms-Meta-Size_bytes": "1", "X-Ms-Meta-_9": "2"},
 		},
 	} {
 		obj, err := b.Put(t.Context(), "dir/a b+c%", section("hello"), tt.o)
@@ -70,8 +70,8 @@ func TestMD5OnTheWire(t *testing.T) {
 }
 
 func TestUploadOnTheWire(t *testing.T) {
-	b, f := fakeStore(t, created)
-	o := driver.WriteOptions{ContentType: "text/plain", Metadata: map[string]string{"a-b": "1"}}
+	b, f := fakeStore(t, created, func(c *Config) { c.Tier = "Cool" })
+	o := driver.WriteOptions{ContentType: "text/plain", Metadata: map[string]string{"a-b": "1"}, Use: driver.UseBlob}
 	u, err := b.CreateUpload(t.Context(), "key", o)
 	if err != nil || len(f.take()) != 0 {
 		t.Fatalf("CreateUpload: %v", err)

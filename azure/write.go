@@ -9,7 +9,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"github.com/blobdock/blobdock/driver"
-	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // defaultType is sent where no type is asked for, so that every object has one:
@@ -26,8 +25,8 @@ type attributes struct {
 // registry keeps has the account's: links and tags are read all the time, and what an upload
 // leaves is deleted soon, which the cooler tiers bill for a month or more.
 // https://learn.microsoft.com/en-us/azure/storage/blobs/access-tiers-overview
-func (a attributes) accessTier(key string) *blob.AccessTier {
-	if a.tier == "" || !layout.IsBlob(key) {
+func (a attributes) accessTier(u driver.Use) *blob.AccessTier {
+	if a.tier == "" || u != driver.UseBlob {
 		return nil
 	}
 	return to.Ptr(blob.AccessTier(a.tier))

@@ -92,11 +92,27 @@ type WriteOptions struct {
 	Cond        Cond
 	ContentType string
 	Metadata    map[string]string // keys in lower case, letters, digits and "-"
+	// Use tells the drivers whose configuration names a storage class or tier which
+	// objects have it. All others have the store's standard class: small objects, and
+	// objects that live for seconds, cost more in any other.
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
+	Use Use
 	// SHA256, when it has 32 bytes, is the content's digest, known beforehand. A
 	// store that can verify it refuses other content with Corrupt; a driver whose
 	// store can't, verifies before it sends. Only for Put.
 	SHA256 []byte
 }
+
+// Use is what an object is for.
+type Use uint8
+
+const (
+	UseOther Use = iota // states, links, leases and the like
+	// UsePiece is for bytes that become part of a blob. Google Cloud Storage joins only
+	// objects of the blob's own class, so that there they have it, too.
+	UsePiece
+	UseBlob
+)
 
 // DeleteOptions qualify Delete. The zero value deletes whatever is there.
 type DeleteOptions struct {

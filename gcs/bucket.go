@@ -64,7 +64,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 		return nil, err
 	}
 	b := &Bucket{config: c, transport: tr, name: c.Bucket, prefix: prefix}
-	var chain http.RoundTripper = cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: &b.clock}
+	var chain http.RoundTripper = cloud.Transport{Transport: tr, Log: c.LogRequests, Clock: &b.clock, TLS: cloud.NewTLSFiles(c.Network)}
 	b.plain = straight(chain)
 	if !c.Anonymous {
 		b.identity = newIdentity(c, tr)

@@ -159,7 +159,7 @@ func (j *joining) joinGroups(ctx context.Context, level int, sources []*storage.
 		name := j.full(j.scratch(level, i))
 		j.made = append(j.made, name)
 		g.Go(func() error {
-			stored, err := j.compose(ctx, j.call(driver.Cond{}), j.fresh(name, driver.WriteOptions{}), group, nil, consume)
+			stored, err := j.compose(ctx, j.call(driver.Cond{}), j.fresh(name, driver.WriteOptions{Use: j.r.Options.Use}), group, nil, consume)
 			if err != nil {
 				return err
 			}

@@ -64,7 +64,7 @@ func (b *Bucket) copied(ctx context.Context, r driver.CopyRequest) (*storage.Obj
 	if o.ContentType != "" || o.Metadata != nil {
 		return b.fresh("", o), nil
 	}
-	if b.config.StorageClass == "" {
+	if b.config.StorageClass == "" || o.Use == driver.UseOther {
 		return new(storage.Object), nil
 	}
 	src, err := b.get(ctx, driver.OpCopy, r.Dst, b.full(r.Src.Key))

@@ -26,6 +26,7 @@ const platform = "https://www.googleapis.com/auth/cloud-platform"
 // it: the search may end at the metadata server.
 type identity struct {
 	file    string
+	files   *cloud.Files // nil where there is none
 	json    string
 	options credentials.DetectOptions
 	turn    chan struct{} // held by the one who looks
@@ -35,8 +36,9 @@ type identity struct {
 
 func newIdentity(c Config, tr *http.Transport) *identity {
 	return &identity{
-		file: c.CredentialsFile,
-		json: c.CredentialsJSON,
+		file:  c.CredentialsFile,
+		files: cloud.NewFiles(c.CredentialsFile),
+		json:  c.CredentialsJSON,
 		options: credentials.DetectOptions{
 			Scopes:         []string{scope, platform},
 			Client:         &http.Client{Transport: tr},
@@ -49,6 +51,12 @@ func newIdentity(c Config, tr *http.Transport) *identity {
 // credentials finds the credentials. The search takes no context, so that a
 // caller whose own ends leaves it behind, for the next to profit.
 func (i *identity) credentials(ctx context.Context) (*auth.Credentials, error) {
+	if i.files.Changed() {
+		if found, err := i.look(); err == nil { // a file names all, so that this asks nobody
+			i.found.Store(found)
+			i.signer.Store(nil)
+		}
+	}
 	if found := i.found.Load(); found != nil {
 		return found, nil
 	}

@@ -60,7 +60,9 @@
 //	                   have no private key; default: their own
 //	iam_endpoint       where such URLs are signed; default: Google's
 //
-//	storage_class      STANDARD, NEARLINE, COLDLINE or ARCHIVE; default: the bucket's
+//	storage_class      STANDARD, NEARLINE, COLDLINE or ARCHIVE, of blobs and of their pieces, as
+//	                   compose joins objects of one class; default: the bucket's, which
+//	                   all else has
 //	kms_key            projects/P/locations/L/keyRings/R/cryptoKeys/K; default: the bucket's
 //
 //	part_size          size of an upload's first pieces; default: 16MiB

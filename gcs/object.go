@@ -158,13 +158,18 @@ func generation(etag string) (int64, bool) {
 }
 
 // fresh is what a new object is to be. All that creates one is filled here, so
-// that none lacks the storage class.
+// that no blob lacks the storage class, and no piece of one: compose takes sources of the
+// destination's class alone.
 func (b *Bucket) fresh(name string, o driver.WriteOptions) *storage.Object {
+	class := b.config.StorageClass
+	if o.Use == driver.UseOther {
+		class = ""
+	}
 	return &storage.Object{
 		Name:         name,
 		ContentType:  cmp.Or(o.ContentType, plainType),
 		Metadata:     maps.Clone(o.Metadata),
-		StorageClass: b.config.StorageClass,
+		StorageClass: class,
 	}
 }
 

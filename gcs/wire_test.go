@@ -127,11 +127,11 @@ func TestAttributes(t *testing.T) {
 		}
 		return false
 	}
-	o := driver.WriteOptions{ContentType: "text/x-kept", Metadata: map[string]string{"k": "v"}}
+	o := driver.WriteOptions{ContentType: "text/x-kept", Metadata: map[string]string{"k": "v"}, Use: driver.UseBlob}
 	if _, err := b.Put(t.Context(), "put", section("x"), o); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "put"}, Dst: "copy"}); err != nil {
+	if _, err := b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "put"}, Dst: "copy", Options: driver.WriteOptions{Use: driver.UseBlob}}); err != nil {
 		t.Fatal(err)
 	}
 	var sources []driver.Object

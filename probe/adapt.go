@@ -39,7 +39,8 @@ func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (drive
 			a.Options["profile"] = profile
 			adapted, err := open(ctx, a.Options)
 			if err != nil {
-				return a, err
+				delete(a.Options, "profile") // it wants more than is configured
+				return a, fmt.Errorf("profile %s: %w", profile, err)
 			}
 			_ = b.Close()
 			b = adapted

@@ -191,7 +191,7 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 		return d.fail(ctx, to, err)
 	}
 	defer d.friend.InvalidateAll()
-	o := driver.WriteOptions{ContentType: obj.ContentType, Metadata: obj.Metadata}
+	o := driver.WriteOptions{ContentType: obj.ContentType, Metadata: obj.Metadata, Use: driver.UseBlob}
 	err = d.friend.Concat(ctx, driver.ConcatRequest{Key: dst, Sources: []driver.Object{obj}, Options: o, DeleteSources: true})
 	if (driver.OutcomeUnknown(err) || errors.Is(err, driver.NotFound)) && d.moved(ctx, obj, dst) {
 		return nil

@@ -132,7 +132,7 @@ func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 
 	b.region = o.Region
 
-	o.HTTPClient = cloud.Transport{Transport: b.transport, Log: c.LogRequests, Clock: &b.clock}
+	o.HTTPClient = cloud.Transport{Transport: b.transport, Log: c.LogRequests, Clock: &b.clock, TLS: cloud.NewTLSFiles(c.Network)}
 	// blobdock's own wrapper repeats calls, and knows which may be repeated.
 	o.Retryer = aws.NopRetryer{}
 	o.UsePathStyle = p.pathStyle
@@ -150,6 +150,9 @@ func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 	o.DisableLogOutputChecksumValidationSkipped = true
 	if p.noExpect {
 		o.ContinueHeaderThresholdBytes = -1
+	}
+	if h := c.header(); len(h) > 0 {
+		o.APIOptions = append(o.APIOptions, addHeader(h))
 	}
 	if p.unsignedEncoding {
 		o.APIOptions = append(o.APIOptions, dropAcceptEncoding)
@@ -215,6 +218,35 @@ func (b *Bucket) full(key string) *string { return aws.String(b.prefix.Full(key)
 
 // checkKey is driver.CheckKey with the prefix counted.
 func (b *Bucket) checkKey(key string) error { return b.prefix.CheckKey(key) }
+
+// header is of every request.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+func (c Config) header() http.Header {
+	h := http.Header{}
+	if c.RequesterPays {
+		h.Set("X-Amz-Request-Payer", "requester")
+	}
+	if c.BucketOwner != "" {
+		h.Set("X-Amz-Expected-Bucket-Owner", c.BucketOwner)
+	}
+	return h
+}
+
+// addHeader adds h before a request is signed.
+func addHeader(h http.Header) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Build.Add(middleware.BuildMiddlewareFunc("blobdock:Header",
+			func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+				if req, ok := in.Request.(*smithyhttp.Request); ok {
+					for name := range h {
+						req.Header.Set(name, h.Get(name))
+					}
+				}
+				return next.HandleBuild(ctx, in)
+			}), middleware.After)
+	}
+}
 
 // dropAcceptEncoding takes a header out of the signature that the store's front
 // end changes on the way.

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -117,6 +118,12 @@ type Config struct {
 	StorageClass       string // "" is the bucket's default
 	ACL                string // a canned ACL; "" sends none, as owner-enforced buckets demand
 
+	// RequesterPays accepts that these credentials pay for requests and bytes, as buckets
+	// of that kind demand.
+	RequesterPays bool
+	// BucketOwner is the account that has to own the bucket, or requests are refused.
+	BucketOwner string
+
 	Checksum   Checksum
 	Conditions Conditions
 
@@ -158,6 +165,12 @@ func (c Config) check() error {
 	switch {
 	case c.Bucket == "":
 		return fmt.Errorf("no bucket is named, want s3://bucket/prefix: %w", driver.Invalid)
+	case strings.HasPrefix(c.Bucket, "arn:"):
+		return fmt.Errorf("bucket %q: ARNs are not taken; name an access point by its alias, which ends in -s3alias: %w", c.Bucket, driver.Invalid)
+	case strings.HasSuffix(c.Bucket, directoryBucket):
+		return fmt.Errorf("bucket %q: directory buckets (S3 Express One Zone) are not supported: they list keys in no order: %w", c.Bucket, driver.Invalid)
+	case c.BucketOwner != "" && !accountID.MatchString(c.BucketOwner):
+		return fmt.Errorf("bucket_owner %q: want an account id of 12 digits: %w", c.BucketOwner, driver.Invalid)
 	case strings.ContainsAny(c.Bucket, "/?#@: "):
 		return fmt.Errorf("bucket %q: not the name of a bucket: %w", c.Bucket, driver.Invalid)
 	case c.Profile != "" && !slices.Contains(Profiles(), c.Profile):
@@ -210,6 +223,13 @@ func (c Config) check() error {
 	}
 	return cloud.CheckEndpoint("sts_endpoint", c.STSEndpoint, exampleEndpoint)
 }
+
+// directoryBucket is how the names of directory buckets end.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (order of keys)
+const directoryBucket = "--x-s3"
+
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
 
 // hostOptions names the options of c that choose among Amazon's hosts.
 func (c Config) hostOptions() string {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // sessionName is what CloudTrail shows for requests under an assumed role.
@@ -72,7 +73,7 @@ func (c Config) awsConfig(ctx context.Context, client *awshttp.BuildableClient) 
 // load the configuration again, as its files may have been replaced.
 func (c Config) keyring(conf aws.Config) *keyring {
 	first := conf.Credentials
-	return &keyring{fetch: func(ctx context.Context) (aws.Credentials, error) {
+	return &keyring{files: cloud.NewFiles(c.CredentialsFile), fetch: func(ctx context.Context) (aws.Credentials, error) {
 		provider := first
 		if first = nil; provider == nil {
 			client, err := c.httpClient()

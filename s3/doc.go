@@ -19,8 +19,10 @@
 //	endpoint           URL of the store; default: Amazon S3, or AWS_ENDPOINT_URL_S3
 //	redirect_endpoint  endpoint as clients reach it that follow redirects, such as
 //	                   https://blobs.example.com; default: endpoint
-//	profile            aws, minio, r2, ceph, b2, wasabi, gcs, scaleway, storj, oracle
-//	                   or generic; default: by the endpoint's host name
+//	profile            aws, minio, r2, ceph, b2, wasabi, gcs, scaleway, storj, oracle,
+//	                   oss, obs, digitalocean, hetzner, linode, ovh, ibm, tigris,
+//	                   garage, seaweedfs, versitygw, swift or generic; default: by the
+//	                   endpoint's host name
 //	path_style         bucket in the path rather than in the host name; default: profile's
 //	list_version       auto, v1 or v2; default: profile's
 //	dual_stack         use IPv6 endpoints too (Amazon S3)
@@ -44,8 +46,10 @@
 //	sse_customer_key_file  key that the store encrypts with and does not keep (SSE-C):
 //	                   32 bytes, or their base64; over https only, and without
 //	                   signed URLs, which would need the key
-//	storage_class      default: the bucket's
+//	storage_class      of blobs; default: the bucket's, which all else has
 //	acl                canned ACL; default: none is sent
+//	requester_pays     these credentials pay, as the bucket demands; default: false
+//	bucket_owner       account id that has to own the bucket; default: any
 //	checksum           auto, none, md5, crc32, crc32c or crc64nvme; default: profile's
 //	conditions         what may carry If-Match and If-None-Match: auto, none, put,
 //	                   complete (put and completion), all, or a list such as
@@ -68,6 +72,9 @@
 //	dial_timeout       until a connection is made; default: 5s
 //	stall_timeout      without a byte moving, in the midst of a request; default: 30s
 //	log_requests       log each request, without headers and queries; default: false
+//
+// An access point is named by its alias. Directory buckets are not supported, as they
+// list keys in no order.
 //
 // # Credentials
 //

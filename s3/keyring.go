@@ -28,6 +28,8 @@ type keyring struct {
 	// fetch asks where credentials come from, and reads their files anew.
 	fetch func(context.Context) (aws.Credentials, error)
 
+	files *cloud.Files // that hold them; nil is none
+
 	flight     singleflight.Group
 	generation atomic.Int64 // of the credentials that are held
 
@@ -54,6 +56,7 @@ func (k *keyring) lasting(ctx context.Context, life time.Duration) (aws.Credenti
 		left = time.Until(end)
 	}
 	switch {
+	case k.files.Changed():
 	case held.HasKeys() && left >= life, held.HasKeys() && left > 0 && time.Since(fetched) < fetchInterval:
 		return held, nil
 	}

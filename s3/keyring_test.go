@@ -144,6 +144,36 @@ func TestRotatedFile(t *testing.T) {
 	}
 }
 
+// TestSignAfterRotation signs by the keys of a file that was replaced, without a request
+// that the store could refuse.
+func TestSignAfterRotation(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(id string) {
+		if err := os.WriteFile(file, []byte("[default]\naws_access_key_id = "+id+"\naws_secret_access_key = x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("OLD")
+	b, _ := fakeStore(t, answers, func(c *Config) {
+		c.AccessKeyID, c.SecretAccessKey, c.SessionToken, c.CredentialsFile = "", "", "", file
+	})
+	sign := func() string {
+		u, err := b.features.Sign(t.Context(), driver.SignRequest{Method: "GET", Key: "k", Expires: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u.URL
+	}
+	if got := sign(); !strings.Contains(got, "Credential=OLD") {
+		t.Errorf("signed by other keys: %s", driver.RedactURL(got))
+	}
+	write("NEWER")
+	time.Sleep(1100 * time.Millisecond) // files are looked at once a second
+	if got := sign(); !strings.Contains(got, "Credential=NEWER") {
+		t.Error("signed by the old keys")
+	}
+}
+
 // TestFetchFails keeps credentials that still work while others can't be had.
 func TestFetchFails(t *testing.T) {
 	broken := errors.New("the service is away")

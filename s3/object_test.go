@@ -298,3 +298,27 @@ func TestCopyToAbsent(t *testing.T) {
 		}
 	}
 }
+
+// TestHeaderOfEveryRequest has a bucket of somebody else, who bills the requester.
+func TestHeaderOfEveryRequest(t *testing.T) {
+	b, f := fakeStore(t, answers, func(c *Config) { c.RequesterPays, c.BucketOwner = true, "123456789012" })
+	everyVerb(t, b, func(op driver.Op, err error) {
+		if err != nil {
+			t.Errorf("%s: %v", op, err)
+		}
+		for _, r := range f.take() {
+			if r.header.Get("X-Amz-Request-Payer") != "requester" || r.header.Get("X-Amz-Expected-Bucket-Owner") != "123456789012" {
+				t.Errorf("%s: the request has %v", op, r.header)
+			}
+			for _, name := range []string{"x-amz-request-payer", "x-amz-expected-bucket-owner"} {
+				if !strings.Contains(r.header.Get("Authorization"), name) {
+					t.Errorf("%s: %s is not signed", op, name)
+				}
+			}
+		}
+	})
+	u, err := b.features.Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "k", Expires: time.Minute})
+	if err != nil || !strings.Contains(u.URL, "x-amz-request-payer=requester") && !strings.Contains(u.URL, "X-Amz-Request-Payer=requester") || len(u.Header) != 0 {
+		t.Errorf("signed URL: %s with %v, %v", u.URL, u.Header, err)
+	}
+}

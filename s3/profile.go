@@ -133,9 +133,22 @@ func (p profile) regionOf(endpoint string) string {
 	}
 	labels := strings.Split(strings.TrimSuffix(host, suffix), ".")
 	last := labels[len(labels)-1]
+	if last == "vpce" && len(labels) > 1 {
+		// PrivateLink: bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com
+		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/privatelink-interface-endpoints.html
+		last = labels[len(labels)-2]
+	}
+	last = strings.TrimSuffix(last, "-internal") // Alibaba's networks inside
+	if old := legacyRegion.FindStringSubmatch(last); old != nil {
+		return old[1]
+	}
 	// s3.amazonaws.com, s3-accelerate.amazonaws.com and s3.wasabisys.com name none.
 	if strings.HasPrefix(last, "s3") || last == "dualstack" {
 		return ""
 	}
 	return last
 }
+
+// legacyRegion is in the host names of older regions, such as s3-us-west-2.amazonaws.com.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+var legacyRegion = regexp.MustCompile(`^s3-([a-z]{2}(?:-[a-z]+)+-[0-9])$`)

@@ -50,8 +50,14 @@ var writeConds = driver.Conds{Put: driver.AllConds, Complete: driver.AllConds}
 // endpoint, the last where no other fits.
 var profiles = []profile{
 	{
-		name:         "aws",
-		hosts:        []string{".amazonaws.com", ".amazonaws.com.cn", ".api.aws"},
+		name: "aws",
+		// The DNS suffixes of all partitions, with those of dual-stack endpoints:
+		// https://github.com/aws/aws-sdk-go-v2/blob/main/internal/endpoints/awsrulesfn/partitions.go
+		hosts: []string{
+			".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".c2s.ic.gov", ".cloud.adc-e.uk", ".csp.hci.ic.gov", ".sc2s.sgov.gov",
+			".api.aws", ".api.amazonwebservices.com.cn", ".api.amazonwebservices.eu", ".api.aws.hci.ic.gov", ".api.aws.ic.gov",
+			".api.aws.scloud", ".api.cloud-aws.adc-e.uk",
+		},
 		regionInHost: true,
 		// Announced as full-object: completion needs no list of sums then, and S3 works
 		// out that of a part which comes without (by a signed URL, by a copy).
@@ -95,7 +101,7 @@ var profiles = []profile{
 		hosts:     []string{".r2.cloudflarestorage.com"},
 		region:    "auto", // https://developers.cloudflare.com/r2/api/s3/api/
 		pathStyle: true,
-		checksum:  ChecksumNone,
+		checksum:  ChecksumMD5,
 		// No 100 Continue: https://developers.cloudflare.com/r2/api/s3/extensions/
 		noExpect: true,
 		// All parts but the last have one size, and limits are a little below S3's:
@@ -127,7 +133,7 @@ var profiles = []profile{
 		pathStyle: true,
 		// ListObjectsV2 is missing in older releases, and slow on large buckets.
 		listV1:    true,
-		checksum:  ChecksumNone,
+		checksum:  ChecksumMD5,
 		md5Delete: true,
 		// rgw_max_put_size and rgw_multipart_min_part_size:
 		// https://docs.ceph.com/en/latest/radosgw/config-ref/
@@ -144,7 +150,7 @@ var profiles = []profile{
 		hosts:        []string{".backblazeb2.com"},
 		regionInHost: true,
 		// https://www.backblaze.com/docs/cloud-storage-s3-compatible-api
-		checksum:     ChecksumNone,
+		checksum:     ChecksumMD5,
 		md5Delete:    true,
 		parts:        limits(10 * tib),
 		copyMax:      copyMax,
@@ -160,7 +166,7 @@ var profiles = []profile{
 		region:       "us-east-1", // of s3.wasabisys.com, which names none
 		regionInHost: true,
 		pathStyle:    true, // https://docs.wasabi.com/docs/rest-api-introduction
-		checksum:     ChecksumNone,
+		checksum:     ChecksumMD5,
 		md5Delete:    true,
 		parts:        limits(5 * tib),
 		copyMax:      copyMax,
@@ -173,7 +179,7 @@ var profiles = []profile{
 		hosts:            []string{"storage.googleapis.com"},
 		region:           "auto", // any name will do
 		pathStyle:        true,
-		checksum:         ChecksumNone,
+		checksum:         ChecksumMD5,
 		unsignedEncoding: true, // the front end appends gzip(gfe)
 		// https://cloud.google.com/storage/quotas
 		parts: limits(5 * tib),
@@ -187,7 +193,7 @@ var profiles = []profile{
 		name:         "scaleway",
 		hosts:        []string{".scw.cloud"},
 		regionInHost: true,
-		checksum:     ChecksumNone,
+		checksum:     ChecksumMD5,
 		md5Delete:    true,
 		// https://www.scaleway.com/en/docs/object-storage/api-cli/multipart-uploads/
 		parts: driver.PartLimits{
@@ -204,7 +210,7 @@ var profiles = []profile{
 		name:      "storj",
 		hosts:     []string{".storjshare.io"},
 		region:    "us-1", // any name will do
-		checksum:  ChecksumNone,
+		checksum:  ChecksumMD5,
 		md5Delete: true,
 		// A part fills whole segments of 64 MiB, and there are no part copies:
 		// https://storj.dev/dcs/api/s3/s3-compatibility
@@ -217,18 +223,200 @@ var profiles = []profile{
 		batchMax:     batchMax,
 	},
 	{
-		name:         "oracle",
-		hosts:        []string{".oraclecloud.com"},
+		name: "oracle",
+		// https://docs.oracle.com/en-us/iaas/Content/Object/Tasks/s3compatibleapi.htm
+		hosts:        []string{".oraclecloud.com", ".oci.customer-oci.com"},
 		regionInHost: true,
 		pathStyle:    true,
 		// https://docs.oracle.com/en-us/iaas/Content/Object/Tasks/s3compatibleapi.htm
-		checksum:  ChecksumNone,
+		checksum:  ChecksumMD5,
 		md5Delete: true,
 		// https://docs.oracle.com/en-us/iaas/Content/Object/Tasks/usingmultipartuploads.htm
 		parts: driver.PartLimits{
 			MinSize: 10 * mib, MaxSize: 5 * gib, MaxParts: 10_000, MaxObject: 10 * tib, MaxPut: 5 * gib,
 		},
 		partSize:     10 * mib,
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:         "oss",
+		hosts:        []string{".aliyuncs.com"},
+		replies:      []mark{server("AliyunOSS")},
+		regionInHost: true, // oss-cn-hangzhou
+		// The bucket is in the host name alone, no conditions of writes are known, and
+		// multipart uploads can't be listed:
+		// https://www.alibabacloud.com/help/en/oss/developer-reference/compatibility-with-amazon-s3
+		// https://github.com/tobi/walgit/issues/67
+		checksum:  ChecksumMD5,
+		md5Delete: true,
+		// https://www.alibabacloud.com/help/en/oss/user-guide/limits
+		parts: limits(48*tib + 840*gib),
+		// https://www.alibabacloud.com/help/en/oss/developer-reference/copyobject
+		copyMax:      gib,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name: "obs",
+		// https://support.huaweicloud.com/intl/en-us/productdesc-obs/obs_03_0152.html
+		hosts:        []string{".myhuaweicloud.com", ".myhuaweicloud.eu"},
+		regionInHost: true,
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		// https://support.huaweicloud.com/intl/en-us/productdesc-obs/obs_03_0360.html
+		parts:        limits(48*tib + 840*gib),
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:         "digitalocean",
+		hosts:        []string{".digitaloceanspaces.com"},
+		regionInHost: true,
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		// https://docs.digitalocean.com/products/spaces/details/limits/
+		parts:        limits(5_000_000_000_000),
+		copyMax:      copyMax,
+		copyOneBelow: 32 * mib, // it is Ceph
+		copyPart:     32 * mib,
+		batchMax:     batchMax,
+	},
+	{
+		name: "hetzner",
+		// https://docs.hetzner.com/storage/object-storage/overview/
+		hosts:        []string{".your-objectstorage.com"},
+		regionInHost: true,
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		parts:        limits(5 * tib),
+		// https://docs.hetzner.com/storage/object-storage/supported-actions/
+		copyMax:      copyMax,
+		copyOneBelow: 32 * mib, // it is Ceph
+		copyPart:     32 * mib,
+		batchMax:     batchMax,
+	},
+	{
+		name: "linode",
+		// https://techdocs.akamai.com/cloud-computing/docs/endpoint-types
+		hosts:        []string{".linodeobjects.com"},
+		regionInHost: true,
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		parts:        limits(5 * tib),
+		copyMax:      copyMax,
+		copyOneBelow: 32 * mib, // it is Ceph
+		copyPart:     32 * mib,
+		batchMax:     batchMax,
+	},
+	{
+		name: "ovh",
+		// https://github.com/ovh/docs/tree/develop/pages/storage_and_backup/object_storage/s3_location
+		hosts:        []string{".io.cloud.ovh.net", ".perf.cloud.ovh.net", ".io.cloud.ovh.us", ".perf.cloud.ovh.us"},
+		regionInHost: true,
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		parts:        limits(5 * tib),
+		// https://docs.ovhcloud.com/it/guides/storage-and-backup/object-storage/s3-conditional-writes
+		conds:        driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Delete: driver.CondIfMatch},
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:         "ibm",
+		hosts:        []string{".cloud-object-storage.appdomain.cloud"},
+		replies:      []mark{server("Cleversafe/")},
+		regionInHost: true,
+		// https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-compatibility-common
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		parts:        limits(10 * tib),
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:    "tigris",
+		hosts:   []string{".t3.storage.dev", ".t3.storageapi.dev", ".storage.tigris.dev"},
+		replies: []mark{server("Tigris OS")},
+		region:  "auto", // https://www.tigrisdata.com/docs/api/s3.md
+		// https://www.tigrisdata.com/docs/objects/conditionals.md
+		conds:        driver.Conds{Put: driver.AllConds},
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		parts:        limits(5 * tib),
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:      "garage",
+		region:    "garage", // https://garagehq.deuxfleurs.fr/documentation/reference-manual/configuration/ (s3_region)
+		pathStyle: true,
+		// https://garagehq.deuxfleurs.fr/reference_manual/s3_compatibility.html
+		checksum:     ChecksumMD5,
+		md5Delete:    true,
+		parts:        limits(5 * tib),
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name:      "seaweedfs",
+		replies:   []mark{server("SeaweedFS")},
+		region:    "us-east-1",
+		pathStyle: true,
+		checksum:  ChecksumMD5,
+		md5Delete: true,
+		parts:     limits(5 * tib),
+		// Depend on the release; serve finds out.
+		conds:        writeConds,
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name: "versitygw",
+		// https://github.com/versity/versitygw/blob/main/s3api/server.go
+		replies:   []mark{server("VERSITYGW")},
+		region:    "us-east-1",
+		pathStyle: true,
+		checksum:  ChecksumMD5,
+		md5Delete: true,
+		parts:     limits(5 * tib),
+		// Depend on the release; serve finds out.
+		conds:        writeConds,
+		copyMax:      copyMax,
+		copyOneBelow: copyOneBelow,
+		copyPart:     copyPart,
+		batchMax:     batchMax,
+	},
+	{
+		name: "swift",
+		// https://github.com/openstack/swift/blob/2.30.1/swift/common/middleware/catch_errors.py
+		replies:   []mark{{header: "X-Openstack-Request-Id"}},
+		region:    "us-east-1", // of s3api's configuration
+		pathStyle: true,
+		checksum:  ChecksumMD5,
+		md5Delete: true,
+		// max_upload_part_num, and Swift's max_file_size:
+		// https://github.com/openstack/swift/blob/2.30.1/swift/common/middleware/s3api/s3api.py
+		parts: driver.PartLimits{
+			MinSize: 5 * mib, MaxSize: 5 * gib, MaxParts: 1000, MaxObject: 1000 * 5 * gib, MaxPut: 5 * gib,
+		},
+		// Conditions are refused with 501:
+		// https://github.com/openstack/swift/blob/2.30.1/swift/common/middleware/s3api/s3request.py
 		copyMax:      copyMax,
 		copyOneBelow: copyOneBelow,
 		copyPart:     copyPart,

@@ -25,6 +25,26 @@ func TestProfileOf(t *testing.T) {
 		{"https://s3.fr-par.scw.cloud", "scaleway", "fr-par"},
 		{"https://gateway.storjshare.io", "storj", ""},
 		{"https://ns.compat.objectstorage.us-phoenix-1.oraclecloud.com", "oracle", "us-phoenix-1"},
+		{"https://bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com", "aws", "us-east-1"},
+		{"https://bucket.vpce-1a2b3c4d-5e6f-us-east-1a.s3.us-east-1.vpce.amazonaws.com", "aws", "us-east-1"},
+		{"https://s3-us-west-2.amazonaws.com", "aws", "us-west-2"},
+		{"https://s3-accelerate.amazonaws.com", "aws", ""},
+		{"https://s3.us-gov-west-1.amazonaws.com", "aws", "us-gov-west-1"},
+		{"https://s3-fips.dualstack.us-east-1.amazonaws.com", "aws", "us-east-1"},
+		{"https://s3.eusc-de-east-1.amazonaws.eu", "aws", "eusc-de-east-1"},
+		{"https://s3.us-iso-east-1.c2s.ic.gov", "aws", "us-iso-east-1"},
+		{"https://s3.dualstack.us-west-2.api.aws", "aws", "us-west-2"},
+		{"https://ns.compat.objectstorage.eu-frankfurt-1.oci.customer-oci.com", "oracle", "eu-frankfurt-1"},
+		{"https://oss-cn-hangzhou.aliyuncs.com", "oss", "oss-cn-hangzhou"},
+		{"https://s3.oss-cn-hangzhou-internal.aliyuncs.com", "oss", "oss-cn-hangzhou"},
+		{"https://obs.cn-north-4.myhuaweicloud.com", "obs", "cn-north-4"},
+		{"https://nyc3.digitaloceanspaces.com", "digitalocean", "nyc3"},
+		{"https://fsn1.your-objectstorage.com", "hetzner", "fsn1"},
+		{"https://us-east-1.linodeobjects.com", "linode", "us-east-1"},
+		{"https://s3.gra.io.cloud.ovh.net", "ovh", "gra"},
+		{"https://s3.private.us-south.cloud-object-storage.appdomain.cloud", "ibm", "us-south"},
+		{"https://t3.storage.dev", "tigris", ""},
+		{"https://fly.storage.tigris.dev", "tigris", ""},
 		{"https://amazonaws.com.example.org", "generic", ""},
 		{"https://notamazonaws.com", "generic", ""},
 		{"http://127.0.0.1:9000", "generic", ""},
@@ -49,8 +69,8 @@ func TestProfiles(t *testing.T) {
 			t.Errorf("%s: limits are %+v", p.name, l)
 		case int64(l.MaxParts)*l.MaxSize < l.MaxObject:
 			t.Errorf("%s: %d parts of %d don't make an object of %d", p.name, l.MaxParts, l.MaxSize, l.MaxObject)
-		case p.checksum == ChecksumAuto:
-			t.Errorf("%s: no checksum is chosen", p.name)
+		case p.checksum.new() == nil:
+			t.Errorf("%s: bodies go without a checksum", p.name)
 		case p.copyOneBelow > p.copyMax || p.copyMax == 0:
 			t.Errorf("%s: copies up to %d of at most %d", p.name, p.copyOneBelow, p.copyMax)
 		case p.copyPart == 0 && p.copyOneBelow < p.copyMax:

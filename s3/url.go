@@ -68,6 +68,9 @@ func parseURL(u *url.URL, p *driver.Params) (Config, error) {
 		StorageClass: p.String("storage_class", ""),
 		ACL:          p.String("acl", ""),
 
+		RequesterPays: p.Bool("requester_pays", false),
+		BucketOwner:   p.String("bucket_owner", ""),
+
 		Checksum:   Checksum(p.String("checksum", "")),
 		Conditions: Conditions(strings.Join(p.List("conditions"), ",")),
 

@@ -53,6 +53,7 @@ func TestParseURL(t *testing.T) {
 			Config{Bucket: "b", Network: driver.Network{SkipVerify: true, CAFile: "ca", ClientCertFile: "c", ClientKeyFile: "k",
 				MaxConns: 9, IdleConns: 7, IdleTimeout: 9 * time.Second, LogRequests: true, DialTimeout: 2 * time.Second, StallTimeout: 3 * time.Minute}},
 		},
+		{"s3://b?requester_pays=true&bucket_owner=123456789012", Config{Bucket: "b", RequesterPays: true, BucketOwner: "123456789012"}},
 		{"s3://b?anonymous=true", Config{Bucket: "b", Anonymous: true}},
 	}
 	for _, tt := range tests {
@@ -76,7 +77,7 @@ func TestBadURL(t *testing.T) {
 	tests := []struct{ url, want string }{
 		{"s3://", "no bucket"},
 		{"s3:///prefix", "no bucket"},
-		{"s3://b?regoin=x", `unknown parameter "regoin", valid ones are accelerate, access_key, acl, anonymous, aws_profile, ca_file`},
+		{"s3://b?regoin=x", `unknown parameter "regoin", valid ones are accelerate, access_key, acl, anonymous, aws_profile, bucket_owner, ca_file`},
 		{"s3://b?access_key=s3cr3t", "access_key: a secret does not belong into a URL"},
 		{"s3://b?secretkey=s3cr3t", "unknown parameter"},
 		{"s3://b?sse_kms_context=a=b", "sse_kms_context: wants sse=aws:kms"},
@@ -114,6 +115,8 @@ func TestBadURL(t *testing.T) {
 		{"s3://b?dial_timeout=5", "a duration"},
 		{"s3://b", "no region"},
 		{"s3://b?profile=minio", "profile minio needs an endpoint"},
+		{"s3://b--use1-az4--x-s3?region=us-east-1", "list keys in no order"},
+		{"s3://b?bucket_owner=me", "12 digits"},
 		{"s3://b?endpoint=http://minio:9000&fips=true", "endpoint (or AWS_ENDPOINT_URL_S3) and fips exclude each other"},
 		{"s3://b?ca_file=/no/such/file" + region, "ca_file"},
 		{"s3://b?credentials_file=/no/such/file" + region, "credentials_file"},

@@ -43,10 +43,32 @@ func answers(w http.ResponseWriter, r *http.Request) {
 
 const helloSHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 
+// TestStorageClassOfBlobs has small objects, and those that live for seconds, in the
+// standard class: others bill each as 128 KB for 30 days.
+func TestStorageClassOfBlobs(t *testing.T) {
+	b, f := fakeStore(t, answers, func(c *Config) { c.StorageClass = "STANDARD_IA" })
+	for use, want := range map[driver.Use]string{driver.UseOther: "", driver.UsePiece: "", driver.UseBlob: "STANDARD_IA"} {
+		o := driver.WriteOptions{Use: use}
+		_, err := b.Put(t.Context(), "key", section("hello"), o)
+		_, uerr := b.CreateUpload(t.Context(), "key", o)
+		_, cerr := b.features.Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: "key", Options: o})
+		if err := errors.Join(err, uerr, cerr); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range f.take() {
+			if got := r.header.Get("X-Amz-Storage-Class"); got != want {
+				t.Errorf("use %d: %s has class %q, want %q", use, r.method, got, want)
+			}
+		}
+	}
+}
+
 func TestRequests(t *testing.T) {
 	ctx := context.Background()
 	sum := sha256.Sum256([]byte("hello"))
 	meta := driver.WriteOptions{ContentType: "text/x-test", Metadata: map[string]string{"size": "5"}}
+	blob := meta
+	blob.Use = driver.UseBlob
 	u := driver.Upload{Key: "key", ID: "up1"}
 	encrypted := func(c *Config) {
 		c.SSE, c.SSEKMSKeyID, c.StorageClass, c.ACL = "aws:kms", "key-id", "STANDARD_IA", "bucket-owner-full-control"
@@ -97,7 +119,7 @@ hello
 			name: "put over",
 			edit: encrypted,
 			do: func(b *Bucket) error {
-				_, err := b.Put(ctx, "key", section("hello"), driver.WriteOptions{Cond: driver.Cond{IfMatch: `"old"`}})
+				_, err := b.Put(ctx, "key", section("hello"), driver.WriteOptions{Cond: driver.Cond{IfMatch: `"old"`}, Use: driver.UseBlob})
 				return err
 			},
 			want: `PUT /bucket/p/key?x-id=PutObject
@@ -245,7 +267,7 @@ X-Amz-Content-Sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 		{
 			name: "create upload",
 			edit: encrypted,
-			do:   func(b *Bucket) error { _, err := b.CreateUpload(ctx, "key", meta); return err },
+			do:   func(b *Bucket) error { _, err := b.CreateUpload(ctx, "key", blob); return err },
 			want: `POST /bucket/p/key?uploads=
 Content-Type: text/x-test
 X-Amz-Acl: bucket-owner-full-control
@@ -324,7 +346,6 @@ X-Amz-Copy-Source-If-Match: "old"
 X-Amz-Metadata-Directive: COPY
 X-Amz-Server-Side-Encryption: aws:kms
 X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id: key-id
-X-Amz-Storage-Class: STANDARD_IA
 `,
 		},
 		{

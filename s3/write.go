@@ -39,7 +39,7 @@ func (c Config) attributes(customer *customerKey) attributes {
 }
 
 func (a attributes) put(in *s3.PutObjectInput, o driver.WriteOptions) {
-	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.class, a.acl
+	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.classOf(o), a.acl
 	in.SSEKMSEncryptionContext = a.scope
 	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = a.customer.fields()
 	in.ContentType, in.Metadata = text(o.ContentType), o.Metadata
@@ -47,14 +47,14 @@ func (a attributes) put(in *s3.PutObjectInput, o driver.WriteOptions) {
 }
 
 func (a attributes) upload(in *s3.CreateMultipartUploadInput, o driver.WriteOptions) {
-	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.class, a.acl
+	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.classOf(o), a.acl
 	in.SSEKMSEncryptionContext = a.scope
 	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = a.customer.fields()
 	in.ContentType, in.Metadata = text(o.ContentType), o.Metadata
 }
 
 func (a attributes) copy(in *s3.CopyObjectInput, o driver.WriteOptions) {
-	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.class, a.acl
+	in.ServerSideEncryption, in.SSEKMSKeyId, in.StorageClass, in.ACL = a.sse, a.kms, a.classOf(o), a.acl
 	in.SSEKMSEncryptionContext = a.scope
 	in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5 = a.customer.fields()
 	in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5 = a.customer.fields()
@@ -64,6 +64,14 @@ func (a attributes) copy(in *s3.CopyObjectInput, o driver.WriteOptions) {
 		in.ContentType, in.Metadata = text(o.ContentType), o.Metadata
 	}
 	in.IfMatch, in.IfNoneMatch = conditionOf(o.Cond)
+}
+
+// classOf is the storage class, which blobs alone have.
+func (a attributes) classOf(o driver.WriteOptions) types.StorageClass {
+	if o.Use == driver.UseBlob {
+		return a.class
+	}
+	return ""
 }
 
 // conditionOf is the values of If-Match and If-None-Match.

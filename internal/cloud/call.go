@@ -59,6 +59,8 @@ type Transport struct {
 	*http.Transport
 	Log   bool   // each request and the status of its reply
 	Clock *Clock // nil, or what notes the store's clock
+	// TLS replaces the embedded transport when its files have been replaced.
+	TLS *TLSFiles
 }
 
 // Do is RoundTrip, by the name that SDKs want.
@@ -75,10 +77,10 @@ func (t Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t Transport) roundTrip(req *http.Request) (*http.Response, error) {
 	c, _ := req.Context().Value(callKey{}).(*Call)
 	if c == nil {
-		return t.Transport.RoundTrip(req)
+		return t.TLS.transport(t.Transport).RoundTrip(req)
 	}
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { c.sent.Store(true) }}
-	resp, err := t.Transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	resp, err := t.TLS.transport(t.Transport).RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 	if err != nil {
 		return nil, err
 	}

@@ -323,7 +323,7 @@ func (w *Writer) concat(ctx context.Context, d digest.Digest) error {
 	return e.publish(ctx, key, w.contentOf(), e.features.ConcatConds(), w.replace, func(c driver.Cond) error {
 		return e.concat(ctx, driver.ConcatRequest{
 			Key: key, Sources: sources, CRC32C: w.hash.hashes.crc32c, DeleteSources: true, Scratch: w.folder + scratchDir,
-			Options: driver.WriteOptions{ContentType: contentType, Cond: c},
+			Options: driver.WriteOptions{ContentType: contentType, Cond: c, Use: driver.UseBlob},
 		}, &w.intent)
 	})
 }

@@ -90,7 +90,7 @@ func (w *Writer) makeDirect(ctx context.Context) error {
 	if err := w.engine.intend(ctx, key, &w.intent); err != nil {
 		return w.brokeUnlocked(err)
 	}
-	u, err := w.engine.features.Uploads.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType})
+	u, err := w.engine.features.Uploads.CreateUpload(ctx, key, driver.WriteOptions{ContentType: contentType, Use: driver.UseBlob})
 	if err != nil {
 		return w.brokeUnlocked(err)
 	}

@@ -123,7 +123,7 @@ func (f *File) Commit(ctx context.Context) error {
 
 func (f *File) publish(ctx context.Context, sum digest.Digest) error {
 	w, e := f.Writer, f.engine
-	o := driver.WriteOptions{ContentType: contentType, Metadata: map[string]string{layout.MetadataSHA256: sum.Encoded()}}
+	o := driver.WriteOptions{ContentType: contentType, Use: driver.UsePiece, Metadata: map[string]string{layout.MetadataSHA256: sum.Encoded()}}
 	if len(w.pieces) == 0 {
 		body := w.tailBody()
 		o.SHA256, _ = hex.DecodeString(sum.Encoded())

@@ -135,7 +135,7 @@ func (f *flight) run(o *outgoing) {
 func (e *Engine) piece(folder string, body joined) (piece, func(context.Context) (piece, error)) {
 	p := piece{Key: newPieceKey(folder), Size: body.size()}
 	return p, func(ctx context.Context) (piece, error) {
-		obj, err := e.bucket.Put(ctx, p.Key, body.section(), driver.WriteOptions{ContentType: contentType})
+		obj, err := e.bucket.Put(ctx, p.Key, body.section(), driver.WriteOptions{ContentType: contentType, Use: driver.UsePiece})
 		p.ETag, p.Version = obj.ETag, obj.Version
 		return p, err
 	}

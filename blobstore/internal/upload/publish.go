@@ -184,7 +184,7 @@ func worthALook(err error) bool {
 
 // putBlob stores body, which is the content c, under d by one request.
 func (e *Engine) putBlob(ctx context.Context, d digest.Digest, c content, body *io.SectionReader, replace bool) error {
-	o := driver.WriteOptions{ContentType: contentType}
+	o := driver.WriteOptions{ContentType: contentType, Use: driver.UseBlob}
 	if c.sha256 != "" {
 		o.SHA256, _ = hex.DecodeString(c.sha256.Encoded())
 	}
