@@ -37,7 +37,7 @@ func TestStorm(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		pushes, many int // in ordinary runs, and in full ones
-	}{{"s3-aws", 60, 500}, {"gcs-laws", 0, 500}, {"azure-laws", 0, 500}} {
+	}{{"s3-aws", 60, 500}, {"gcs-laws", 0, 200}, {"azure-laws", 0, 200}} {
 		pushes := tt.pushes
 		if full() {
 			pushes = tt.many
@@ -109,7 +109,7 @@ var stormWays = []struct {
 	{"image", stormedImage},
 	{"patch-small", storming(100*kib, 64*kib, true)},
 	{"patch", storming(7*mib, 7*mib, false)},
-	{"put-byte", storming(1, 0, true)},
+	{"put-tiny", storming(8, 0, true)},
 	{"patches-of-1MiB", storming(3*mib, mib, true)},
 	{"image", stormedImage},
 }
