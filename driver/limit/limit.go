@@ -89,11 +89,13 @@ func (l *limiter) around(ctx context.Context, c *driver.Call, next func(context.
 	if c.Op == driver.OpSign {
 		return next(ctx) // mostly no request at all
 	}
+	came := time.Now()
 	if err := l.enter(ctx); err != nil {
 		return driver.NewError(c.Op, c.Key, err)
 	}
 	err := l.pace(ctx)
 	began := time.Now()
+	wait.Queued(ctx, began.Sub(came))
 	if err != nil {
 		err = driver.NewError(c.Op, c.Key, err)
 	} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/limit"
 	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/driver/retry"
 )
 
 // store is one whose calls take a second, and of which so many at once are too many.
@@ -129,6 +130,25 @@ func TestThrottled(t *testing.T) {
 		if limited.served.Load() < bare.served.Load()*6/10 {
 			t.Errorf("%d calls were served, without a limit %d", limited.served.Load(), bare.served.Load())
 		}
+	})
+}
+
+// TestThrottledInQueue has many callers on a store that takes two calls at once. Some are
+// throttled again after they have waited long for their turn: that is repeated all the same.
+func TestThrottledInQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{enough: 2}
+		b := retry.Wrap(limit.Wrap(s.bucket(), limit.Options{}), retry.Policy{Throttled: 100})
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				if err := b.Delete(t.Context(), "k", driver.DeleteOptions{}); err != nil {
+					t.Errorf("after %v: %v", time.Since(began), err)
+				}
+			})
+		}
+		wg.Wait()
 	})
 }
 

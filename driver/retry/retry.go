@@ -50,7 +50,8 @@ type Policy struct {
 	// Total bounds all waits of one call taken together: 10 s. A call whose next
 	// wait would exceed it fails at once. For calls that send no more than a little
 	// it bounds the attempts as well: none begins later than that, so that a store
-	// which does not answer is not asked in vain over and over. Those that send
+	// which does not answer is not asked in vain over and over. The time that package
+	// limit lets calls wait for their turn does not count. Those that send
 	// more may take their time, and all of them are repeated.
 	Total time.Duration
 	// MaxRetryAfter is the longest wait that a store may ask for: 30 s. A call for
@@ -100,6 +101,7 @@ func Wrap(b driver.Bucket, p Policy) driver.Bucket {
 
 func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 	began := time.Now()
+	ctx, queue := wait.WithQueue(ctx)
 	waits := p.Backoff()
 	var outcomeUnknown bool // some attempt may have been carried out
 	for attempt := 1; ; attempt++ {
@@ -112,7 +114,7 @@ func (p Policy) around(ctx context.Context, c *driver.Call, next func(context.Co
 			return unsure(c, err, outcomeUnknown)
 		}
 		if !long(c) {
-			waits.waited = time.Since(began)
+			waits.waited = time.Since(began) - queue.Waited()
 		}
 		pause, ok := waits.next(ctx, err)
 		if !ok {

@@ -56,6 +56,7 @@ func (r Refusal) String() string {
 type faultState struct {
 	total  int
 	keys   map[string]int
+	began  time.Time
 	since  map[string]time.Time // when the first request came, by key
 	random *rand.Rand
 }
@@ -144,7 +145,7 @@ func (e rule) strikes(c call) bool {
 	if s == nil {
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(law))
-		s = &faultState{keys: make(map[string]int), since: make(map[string]time.Time), random: rand.New(rand.NewPCG(e.options.Seed, h.Sum64()))}
+		s = &faultState{keys: make(map[string]int), since: make(map[string]time.Time), began: time.Now(), random: rand.New(rand.NewPCG(e.options.Seed, h.Sum64()))}
 		e.faults[law] = s
 	}
 	s.total++
@@ -152,10 +153,19 @@ func (e rule) strikes(c call) bool {
 	if _, ok := s.since[key]; !ok {
 		s.since[key] = time.Now()
 	}
-	if s.total <= f.Total || s.keys[key] <= f.First || time.Since(s.since[key]) < f.For {
+	if s.total <= f.Total || s.keys[key] <= f.First || f.outage(s.began, s.since[key]) {
 		return true
 	}
 	return s.random.Float64() < f.Rate
+}
+
+// outage reports whether For strikes now. began is when the first request came, since when
+// the first one to the key did.
+func (f Faults) outage(began, since time.Time) bool {
+	if f.Every > 0 {
+		return time.Since(began)%f.Every >= f.Every-f.For
+	}
+	return time.Since(since) < f.For
 }
 
 // logTo logs to tb until tb's test ends: a request may come later.

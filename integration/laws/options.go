@@ -21,7 +21,10 @@ type Faults struct {
 	Total int           // the first so many requests of all that the law looks at
 	First int           // the first so many requests to each key
 	For   time.Duration // all requests to a key until so long after the key's first one
-	Rate  float64       // of the others this share, from 0 to 1
+	// Every makes For an outage of the whole store: all requests fail in the last For of
+	// each Every since the first one came.
+	Every time.Duration
+	Rate  float64 // of the others this share, from 0 to 1
 	// After lets the store execute the request before it fails; by default the store
 	// never sees it.
 	After bool
