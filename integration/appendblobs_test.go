@@ -11,7 +11,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
+	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/transfer"
 )
 
 // onAppendBlobs are pushes to a container whose objects are append blobs.
@@ -63,6 +65,31 @@ var onAppendBlobs = []struct {
 			pullSame(t, base, "app", c)
 		}
 	}},
+	{"copy-over-others", func(t *testing.T, a appended) {
+		from := a.store.newBucket(t)
+		base := serve(t, inParts(t, a.store, from)).URL
+		large := content{20 * mib, 9}
+		push(t, base, "app", large, 0)
+		writeImage(t, base, "app:latest", randomImage(t, kib, 2))
+		transferAll(t, a.store, from, a.bucket)
+		// A layer of the right size and other bytes, and a tag that has moved.
+		wrong := content{20 * mib, 10}
+		damaged := make([]byte, wrong.size)
+		if _, err := io.ReadFull(wrong.reader(), damaged); err != nil {
+			t.Fatal(err)
+		}
+		a.convert(t)
+		if err := a.behind.Delete(t.Context(), blobKey(large.digest()), driver.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		a.create(t, blobKey(large.digest()), damaged)
+		img := randomImage(t, kib, 2)
+		writeImage(t, base, "app:latest", img)
+		transferAll(t, a.store, from, a.bucket)
+		to := a.serve(t)
+		readImage(t, to, "app:latest", hashOf(t, img))
+		pullSame(t, to, "app", large)
+	}},
 	{"wrong-body-over-another", func(t *testing.T, a appended) {
 		// Content that has not the digest must not take away what is there.
 		c, wrong := content{20 * mib, 7}, content{19 * mib, 8}
@@ -74,6 +101,27 @@ var onAppendBlobs = []struct {
 			t.Errorf("got %+v, %v", obj, err)
 		}
 	}},
+}
+
+// transferAll copies a registry from bucket to bucket, and replaces blobs with wrong content.
+func transferAll(t *testing.T, c cloud, from, to string) {
+	t.Helper()
+	var stores []*blobstore.Store
+	for _, bucket := range []string{from, to} {
+		s, err := blobstore.New(look(t, c, bucket), blobstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores = append(stores, s)
+	}
+	problem := func(p transfer.Problem) {
+		if p.Kind != transfer.Replaced && p.Kind != transfer.Moved {
+			t.Errorf("copy: %+v", p)
+		}
+	}
+	if _, err := transfer.Copy(t.Context(), stores[0], stores[1], transfer.Options{Verify: true, Problem: problem}); err != nil {
+		t.Errorf("copy: %v", err)
+	}
 }
 
 // pushChunked pushes c by POST and a PUT of unknown length.
