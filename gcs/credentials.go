@@ -165,9 +165,11 @@ func (a authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	again := req.Clone(req.Context())
 	if req.GetBody != nil {
-		if again.Body, err = req.GetBody(); err != nil {
-			return resp, nil
+		body, bodyErr := req.GetBody()
+		if bodyErr != nil {
+			return resp, err // the refusal
 		}
+		again.Body = body
 	}
 	_ = resp.Body.Close()
 	return a.send(again)
