@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials"
@@ -26,19 +27,53 @@ const platform = "https://www.googleapis.com/auth/cloud-platform"
 // it: the search may end at the metadata server.
 type identity struct {
 	file    string
-	files   *cloud.Files // nil where there is none
 	json    string
 	options credentials.DetectOptions
 	turn    chan struct{} // held by the one who looks
-	found   atomic.Pointer[auth.Credentials]
+	found   atomic.Pointer[loaded]
 	signer  atomic.Pointer[string] // the account that signs, once it is known
 }
 
+// loaded are credentials, and the version of the file that they are from.
+type loaded struct {
+	*auth.Credentials
+	file fileVersion
+}
+
+// fileVersion changes when a file is replaced.
+type fileVersion struct {
+	modified time.Time
+	size     int64
+}
+
+// version is that of the file with the key; zero without a file.
+func (i *identity) version() fileVersion {
+	file := i.file
+	if file == "" && i.json == "" {
+		file = os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return fileVersion{}
+	}
+	return fileVersion{info.ModTime(), info.Size()}
+}
+
+// current returns the credentials unless there are none yet, or their file was replaced.
+func (i *identity) current() *loaded {
+	if found := i.found.Load(); found != nil && found.file == i.version() {
+		return found
+	}
+	return nil
+}
+
+// drop has credentials that the store does not accept looked for anew.
+func (i *identity) drop(refused *loaded) { i.found.CompareAndSwap(refused, nil) }
+
 func newIdentity(c Config, tr *http.Transport) *identity {
 	return &identity{
-		file:  c.CredentialsFile,
-		files: cloud.NewFiles(c.CredentialsFile),
-		json:  c.CredentialsJSON,
+		file: c.CredentialsFile,
+		json: c.CredentialsJSON,
 		options: credentials.DetectOptions{
 			Scopes:         []string{scope, platform},
 			Client:         &http.Client{Transport: tr},
@@ -50,14 +85,11 @@ func newIdentity(c Config, tr *http.Transport) *identity {
 
 // credentials finds the credentials. The search takes no context, so that a
 // caller whose own ends leaves it behind, for the next to profit.
-func (i *identity) credentials(ctx context.Context) (*auth.Credentials, error) {
-	if i.files.Changed() {
-		if found, err := i.look(); err == nil { // a file names all, so that this asks nobody
-			i.found.Store(found)
-			i.signer.Store(nil)
-		}
-	}
-	if found := i.found.Load(); found != nil {
+//
+// A key file that was replaced is read again. While it can't be read, the credentials from
+// the old one go on.
+func (i *identity) credentials(ctx context.Context) (*loaded, error) {
+	if found := i.current(); found != nil {
 		return found, nil
 	}
 	select {
@@ -72,24 +104,29 @@ func (i *identity) credentials(ctx context.Context) (*auth.Credentials, error) {
 	}()
 	select {
 	case err := <-done:
-		if err != nil {
+		found := i.found.Load()
+		if found == nil {
+			if err == nil {
+				return i.credentials(ctx) // refused meanwhile
+			}
 			return nil, &cloud.IdentityError{Err: err}
 		}
-		return i.found.Load(), nil
+		return found, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
 func (i *identity) detect() error {
-	if i.found.Load() != nil {
+	if i.current() != nil {
 		return nil // while this one waited
 	}
+	version := i.version() // before the file is read: a later one is read again
 	found, err := i.look()
 	if err != nil {
 		return err
 	}
-	i.found.Store(found)
+	i.found.Store(&loaded{found, version})
 	return nil
 }
 
@@ -118,23 +155,47 @@ type authorizer struct {
 	identity *identity
 }
 
+// RoundTrip sends a request. One that is refused for its token is sent once more, with
+// credentials that were looked for anew. A request whose body can't be had again is repeated
+// by its sender.
 func (a authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
-	signed, err := a.authorize(req)
+	resp, err := a.send(req)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || req.Body != nil && req.GetBody == nil {
+		return resp, err
+	}
+	again := req.Clone(req.Context())
+	if req.GetBody != nil {
+		body, bodyErr := req.GetBody()
+		if bodyErr != nil {
+			return resp, err // the refusal
+		}
+		again.Body = body
+	}
+	_ = resp.Body.Close()
+	return a.send(again)
+}
+
+func (a authorizer) send(req *http.Request) (*http.Response, error) {
+	found, err := a.identity.credentials(req.Context())
+	var signed *http.Request
+	if err == nil {
+		signed, err = authorize(req, found)
+	}
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
 		return nil, err
 	}
-	return a.next.RoundTrip(signed)
+	resp, err := a.next.RoundTrip(signed)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized {
+		a.identity.drop(found)
+	}
+	return resp, err
 }
 
-func (a authorizer) authorize(req *http.Request) (*http.Request, error) {
+func authorize(req *http.Request, found *loaded) (*http.Request, error) {
 	ctx := req.Context()
-	found, err := a.identity.credentials(ctx)
-	if err != nil {
-		return nil, err
-	}
 	token, err := found.Token(ctx)
 	if err != nil {
 		return nil, &cloud.IdentityError{Err: err}

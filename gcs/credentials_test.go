@@ -1,12 +1,18 @@
 package gcs_test
 
 import (
+	"crypto"
+	"crypto/rsa"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/api/storage/v1"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/gcs"
@@ -54,6 +60,94 @@ func TestCredentialsBeside(t *testing.T) {
 		}
 		if shown := fmt.Sprintf("%v %#v", tt.c, tt.c); strings.Contains(shown, "s3cr3t") || strings.Contains(shown, "PRIVATE") {
 			t.Errorf("prints %s", shown)
+		}
+	}
+}
+
+// TestRotatedKey replaces the key file of an open bucket: the next call signs, and gets its
+// token, with the new key. A file that is half written changes nothing.
+func TestRotatedKey(t *testing.T) {
+	f := newFake(t, "bucket")
+	old, next := newKey(t), newKey(t)
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, CredentialsFile: old.file})
+	list := func() {
+		t.Helper()
+		if _, err := b.ListPage(t.Context(), driver.ListRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signedBy := func(k key) {
+		t.Helper()
+		s, err := b.Features().Sign(t.Context(), driver.SignRequest{Method: http.MethodGet, Key: "key", Expires: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		verify(t, http.MethodGet, s.URL, func(digest, signature []byte) error {
+			return rsa.VerifyPKCS1v15(&k.private.PublicKey, crypto.SHA256, digest, signature)
+		})
+	}
+	list()
+	list()
+	signedBy(old)
+	text, err := os.ReadFile(next.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, content := range [][]byte{text[:len(text)/2], text} {
+		if err := os.WriteFile(old.file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list()
+		signedBy([]key{old, next}[i])
+	}
+	list()
+	if old.tokens.Load() != 1 || next.tokens.Load() != 1 {
+		t.Errorf("%d tokens by the old key, %d by the new one, want 1 each", old.tokens.Load(), next.tokens.Load())
+	}
+}
+
+// TestRefusedToken answers 401 to each request once, and then always: a new token is fetched,
+// and the request made once more.
+func TestRefusedToken(t *testing.T) {
+	f := newFake(t, "bucket")
+	k := newKey(t)
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, CredentialsFile: k.file})
+	var always bool
+	refused := false
+	f.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if refused && !always {
+			refused = false
+			return false
+		}
+		refused = true
+		_, _ = io.Copy(io.Discard, r.Body)
+		answer(w, func() (any, *refusal) { return nil, &refusal{401, "authError", "Invalid Credentials"} })
+		return true
+	}
+	ctx := t.Context()
+	for _, always = range []bool{false, true} {
+		for op, do := range map[driver.Op]func() error{
+			driver.OpPut:  func() error { _, err := b.Put(ctx, "key", section("x"), driver.WriteOptions{}); return err },
+			driver.OpStat: func() error { _, err := b.Stat(ctx, "key"); return err },
+			driver.OpConcat: func() error {
+				_, err := b.Features().Concat(ctx, driver.ConcatRequest{Key: "joined", Sources: []driver.Object{{Key: "source", Size: 1}}})
+				return err
+			},
+			driver.OpDeleteBatch: func() error { return b.Features().DeleteBatch(ctx, driver.Refs("absent")) },
+		} {
+			f.buckets["bucket"]["source"] = &stored{storage.Object{Name: "source", Generation: 1}, []byte("x")}
+			f.buckets["bucket"]["key"] = f.buckets["bucket"]["source"]
+			refused = false
+			f.requests.Store(0)
+			k.tokens.Store(0)
+			err := do()
+			want := driver.Unknown
+			if always {
+				want = driver.Denied
+			}
+			if requests := f.requests.Load(); driver.KindOf(err) != want || requests != 2 && op != driver.OpDeleteBatch || k.tokens.Load() == 0 {
+				t.Errorf("%s, always %t: %v after %d requests and %d tokens", op, always, err, requests, k.tokens.Load())
+			}
 		}
 	}
 }

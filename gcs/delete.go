@@ -44,7 +44,9 @@ func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions)
 	default:
 		err = cloud.Late(b.removeBefore(ctx, key, g, o.NotAfter), o.NotAfter)
 	}
-	if errors.Is(err, driver.Mismatch) {
+	if g != 0 && errors.Is(err, driver.NotFound) {
+		err = b.another(ctx, driver.OpDelete, key, driver.NewError(driver.OpDelete, key, fmt.Errorf("there is no generation %d: %w", g, driver.Mismatch)))
+	} else if errors.Is(err, driver.Mismatch) {
 		err = b.another(ctx, driver.OpDelete, key, err)
 	}
 	if err = b.absent(ctx, err); errors.Is(err, driver.NotFound) {
@@ -65,12 +67,16 @@ func (b *Bucket) another(ctx context.Context, op driver.Op, key string, mismatch
 	return mismatch
 }
 
-// remove deletes the object at key, in the given generation only unless that is 0.
+// remove deletes the object at key, in the given generation only unless that is 0. A
+// generation that a request names is deleted for good where the bucket keeps versions; under
+// ifGenerationMatch it would stay as a noncurrent one.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/delete
+// https://cloud.google.com/storage/docs/object-versioning
 func (b *Bucket) remove(ctx context.Context, key string, generation int64) error {
 	ctx, c := begin(ctx, driver.OpDelete, key, driver.Cond{})
 	r := b.service.Delete(b.name, b.full(key)).Context(ctx)
 	if generation != 0 {
-		r.IfGenerationMatch(generation)
+		r.Generation(generation)
 	}
 	if b.config.UserProject != "" {
 		r.UserProject(b.config.UserProject)
@@ -86,10 +92,12 @@ func (b *Bucket) remove(ctx context.Context, key string, generation int64) error
 // its own clock. Tokens have no such bound.
 // https://cloud.google.com/storage/docs/authentication/signatures
 func (b *Bucket) removeBefore(ctx context.Context, key string, generation int64, deadline time.Time) error {
-	const condition = "X-Goog-If-Generation-Match"
 	o := &sdk.SignedURLOptions{Method: http.MethodDelete, Expires: earlier(deadline, time.Now().Add(maxExpires)), QueryParameters: b.query(driver.SignRequest{})}
 	if generation != 0 {
-		o.Headers = []string{fmt.Sprintf("%s:%d", condition, generation)}
+		if o.QueryParameters == nil {
+			o.QueryParameters = url.Values{}
+		}
+		o.QueryParameters.Set("generation", strconv.FormatInt(generation, 10))
 	}
 	signing, c := begin(ctx, driver.OpSign, key, driver.Cond{})
 	at, err := url.Parse(b.config.Endpoint)
@@ -106,9 +114,6 @@ func (b *Bucket) removeBefore(ctx context.Context, key string, generation int64,
 		return c.fail(ctx, err)
 	}
 	req.Header.Set("User-Agent", userAgent)
-	if generation != 0 {
-		req.Header.Set(condition, strconv.FormatInt(generation, 10))
-	}
 	resp, err := exchange(b.plain, req)
 	if err != nil {
 		return c.fail(ctx, err)
@@ -193,8 +198,11 @@ func (b *Bucket) batch(ctx context.Context, op driver.Op, all []deletion) error 
 		}
 		e := c.partly(reply)
 		e.Key = all[i].key
-		if e.Kind == driver.Mismatch && errors.Is(b.another(ctx, op, e.Key, e), driver.NotFound) || e.Kind == driver.NotFound {
-			continue
+		if e.Kind == driver.NotFound {
+			e.Kind = driver.Mismatch // of a version; another may be there
+			if all[i].generation == 0 || errors.Is(b.another(ctx, op, e.Key, e), driver.NotFound) {
+				continue
+			}
 		}
 		if left++; failed == nil {
 			failed = e
@@ -281,7 +289,7 @@ func (b *Bucket) deletionQuery(d deletion) string {
 		q.Set("userProject", b.config.UserProject)
 	}
 	if d.generation != 0 {
-		q.Set("ifGenerationMatch", strconv.FormatInt(d.generation, 10))
+		q.Set("generation", strconv.FormatInt(d.generation, 10))
 	}
 	if len(q) == 0 {
 		return ""

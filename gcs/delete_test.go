@@ -132,3 +132,42 @@ func TestDeleteBatchVersions(t *testing.T) {
 		t.Errorf("left %q", got)
 	}
 }
+
+// TestDeleteNamesGeneration deletes versions in each way: a bucket that keeps versions keeps
+// what a deletion does not name.
+func TestDeleteNamesGeneration(t *testing.T) {
+	f := newFake(t, "bucket")
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, CredentialsFile: newKey(t).file})
+	for name, remove := range map[string]func(driver.Object) error{
+		"Delete": func(o driver.Object) error {
+			return b.Delete(t.Context(), o.Key, driver.DeleteOptions{IfVersion: o.Version})
+		},
+		"Delete before": func(o driver.Object) error {
+			return b.Delete(t.Context(), o.Key, driver.DeleteOptions{IfVersion: o.Version, NotAfter: time.Now().Add(time.Minute)})
+		},
+		"DeleteBatch": func(o driver.Object) error {
+			return b.Features().DeleteBatch(t.Context(), []driver.ObjectRef{{Key: o.Key, Version: o.Version}})
+		},
+	} {
+		old, err := b.Put(t.Context(), "key", section("old"), driver.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		obj, err := b.Put(t.Context(), "key", section("new"), driver.WriteOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.named = nil
+		if err := remove(old); !errors.Is(err, driver.Mismatch) || len(f.named) != 0 {
+			t.Errorf("%s of a version that was replaced: %v, %d deletions", name, err, len(f.named))
+		}
+		for range 2 { // the second time there is nothing
+			if err := remove(obj); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if !slices.Equal(f.named, []bool{true}) {
+			t.Errorf("%s: deletions named a generation: %v, want one that does", name, f.named)
+		}
+	}
+}

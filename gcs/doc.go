@@ -26,6 +26,7 @@
 //     source.
 //   - Delete with NotAfter is a signed URL: one more to IAM without a service account's key.
 //   - A range of an object without bytes is two.
+//   - A request that is refused for its token, 401, is sent once more with a new one.
 //   - Features.Sign is none with a service account's key, else one to IAM.
 //
 // # Uploads
@@ -87,7 +88,9 @@
 //
 // Application default credentials: GOOGLE_APPLICATION_CREDENTIALS, the file that
 // gcloud keeps, and the metadata server, workload identity included. They are
-// looked for at the first call. Secrets never go into a URL.
+// looked for at the first call. A key file that is replaced is read again at the next call, and
+// the credentials are looked for anew when the store refuses their token. Secrets never go
+// into a URL.
 //
 // # Integrity
 //

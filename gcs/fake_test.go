@@ -44,6 +44,8 @@ type fake struct {
 	ignoresSums bool
 	// held are names that may not be deleted.
 	held map[string]bool
+	// named is whether each deletion that was done named a generation.
+	named []bool
 
 	mu         sync.Mutex
 	buckets    map[string]map[string]*stored
@@ -200,12 +202,10 @@ func (f *fake) json(r *http.Request, path []string, body []byte) (any, *refusal)
 		if f.held[path[5]] {
 			return nil, &refusal{403, "objectUnderActiveHold", "Object is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed."}
 		}
-		if bad := unmet(o, q.Get("ifGenerationMatch")); bad != nil {
-			return nil, bad
-		}
-		if o == nil {
+		if o == nil || q.Has("generation") && q.Get("generation") != strconv.FormatInt(o.Generation, 10) {
 			return nil, absent(path[5])
 		}
+		f.named = append(f.named, q.Has("generation"))
 		delete(objects, path[5])
 		return nil, nil
 	case path[6] == "compose":
@@ -390,8 +390,7 @@ func (f *fake) xmlRead(w http.ResponseWriter, r *http.Request, bucket, name stri
 	case q.Has("X-Goog-Signature") && time.Now().After(signed.Add(time.Duration(life)*time.Second)):
 		fail(400, "ExpiredToken")
 		return
-	case r.Method == http.MethodDelete && (!q.Has("X-Goog-Signature") || r.Header.Get("Authorization") != "" ||
-		r.Header.Get("X-Goog-If-Generation-Match") != "" && !strings.Contains(q.Get("X-Goog-SignedHeaders"), "x-goog-if-generation-match")):
+	case r.Method == http.MethodDelete && (!q.Has("X-Goog-Signature") || r.Header.Get("Authorization") != ""):
 		fail(403, "SignatureDoesNotMatch")
 		return
 	case !ok:
@@ -400,10 +399,11 @@ func (f *fake) xmlRead(w http.ResponseWriter, r *http.Request, bucket, name stri
 	case unmet(o, r.Header.Get("X-Goog-If-Generation-Match")) != nil:
 		fail(412, "PreconditionFailed")
 		return
-	case o == nil:
+	case o == nil, q.Has("generation") && q.Get("generation") != strconv.FormatInt(o.Generation, 10):
 		fail(404, "NoSuchKey")
 		return
 	case r.Method == http.MethodDelete:
+		f.named = append(f.named, q.Has("generation"))
 		delete(objects, name)
 		w.WriteHeader(http.StatusNoContent)
 		return

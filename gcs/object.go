@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -98,23 +99,34 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	}
 	obj := b.fresh(b.full(key), o)
 	obj.Crc32c = crc
-	ctx, c := begin(ctx, driver.OpPut, key, o.Cond)
+	stored, err := b.send(ctx, key, obj, body, match, o.Cond)
+	var e *driver.Error
+	if b.identity != nil && errors.As(err, &e) && e.Status == http.StatusUnauthorized {
+		stored, err = b.send(ctx, key, obj, body, match, o.Cond) // with a new token
+	}
+	if errors.As(err, &e) && e.Kind == driver.NotFound {
+		err = b.noBucket(e)
+	}
+	if err != nil {
+		return driver.Object{}, err
+	}
+	return b.object(key, stored), nil
+}
+
+// send makes one request for an object.
+func (b *Bucket) send(ctx context.Context, key string, obj *storage.Object, body *io.SectionReader, match *int64, cond driver.Cond) (*storage.Object, error) {
+	ctx, c := begin(ctx, driver.OpPut, key, cond)
 	up := cloud.NewUpstream(body)
 	defer up.Release()
 	stored, err := b.insert(ctx, obj, up, body.Size(), match)
 	if err != nil {
-		err = c.failBody(ctx, up, err)
-		var e *driver.Error
-		if errors.As(err, &e) && e.Kind == driver.NotFound {
-			return driver.Object{}, b.noBucket(e)
-		}
-		return driver.Object{}, err
+		return nil, c.failBody(ctx, up, err)
 	}
 	b.seen.Store(true)
 	if stored.Generation == 0 {
-		return driver.Object{}, c.Incomplete("generation")
+		return nil, c.Incomplete("generation")
 	}
-	return b.object(key, stored), nil
+	return stored, nil
 }
 
 func (b *Bucket) checkPut(key string, body *io.SectionReader, o driver.WriteOptions) (match *int64, crc string, err error) {
