@@ -114,6 +114,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 	f := driver.Features{
 		Permissions: permissions,
 		Now:         b.clock.Now,
+		Transport:   cloud.Transport{Transport: b.transport, TLS: cloud.NewTLSFiles(c.Network)},
 		Name:        "azure",
 		Parts: driver.PartLimits{
 			MinSize: 1, MaxSize: maxBlock, MaxParts: maxBlocks,

@@ -55,6 +55,9 @@ type Features struct {
 	// SuffixRange tells that who reads by a signed URL may ask for the last bytes,
 	// as in "Range: bytes=-7". Azure knows no such ranges.
 	SuffixRange bool
+	// Transport sends requests as the driver does: with its authorities, client
+	// certificate and time-outs. It adds no credentials. nil where there is no HTTP.
+	Transport http.RoundTripper
 	// Sign makes a URL that works without further credentials.
 	Sign func(ctx context.Context, r SignRequest) (SignedURL, error)
 	// StatChecksums is Stat of an object with its Checksums, as far as the store reports

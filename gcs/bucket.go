@@ -100,6 +100,7 @@ func (b *Bucket) offer() driver.Features {
 		Permissions: permissions,
 		SuffixRange: true,
 		Now:         b.clock.Now,
+		Transport:   b.plain.Transport,
 		Name:        "gcs",
 		Parts:       limits,
 		Conds: driver.Conds{

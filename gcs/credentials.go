@@ -127,6 +127,7 @@ func (i *identity) detect() error {
 		return err
 	}
 	i.found.Store(&loaded{found, version})
+	i.signer.Store(nil) // it may be another account
 	return nil
 }
 

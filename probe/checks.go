@@ -206,7 +206,7 @@ func signed(ctx context.Context, p *run) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	status, body, err := fetch(ctx, u.URL)
+	status, body, err := p.fetch(ctx, u.URL)
 	switch {
 	case err != nil:
 		return "", driver.NewError(driver.OpSign, p.key("object"), fmt.Errorf("%s: %w: %w", u, err, driver.Unavailable))
@@ -216,20 +216,23 @@ func signed(ctx context.Context, p *run) (string, error) {
 		return "", driver.NewError(driver.OpSign, p.key("object"), fmt.Errorf("%s gives something else than was written: %w", u, driver.Corrupt))
 	}
 	bare, _, _ := strings.Cut(u.URL, "?")
-	if status, _, err := fetch(ctx, bare); err == nil && status == http.StatusOK {
+	if status, _, err := p.fetch(ctx, bare); err == nil && status == http.StatusOK {
 		return "fetched; and anybody can read the object without a signature", nil
 	}
 	return "fetched", nil
 }
 
-func fetch(ctx context.Context, url string) (status int, body string, err error) {
+// fetch reads a URL through the driver's own transport: a store may have a certificate of a
+// private authority.
+func (p *run) fetch(ctx context.Context, url string) (status int, body string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, "", errors.New("no URL that can be fetched")
 	}
-	res, err := http.DefaultClient.Do(req)
+	client := http.Client{Transport: p.features.Transport}
+	res, err := client.Do(req)
 	if err != nil {
 		// The text repeats the URL.
 		for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {

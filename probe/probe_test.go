@@ -252,6 +252,32 @@ func TestUnused(t *testing.T) {
 	}
 }
 
+// TestSignedThroughTransport fetches a signed URL of a server whose authority the driver's
+// transport knows, and nobody else.
+func TestSignedThroughTransport(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.RawQuery == "" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			_, _ = io.WriteString(w, "written by blobdock probe, safe to delete\n")
+		}))
+		all := results(t, bucket(t, func(f *driver.Features) {
+			if known {
+				f.Transport = srv.Client().Transport
+			}
+			f.Sign = func(_ context.Context, r driver.SignRequest) (driver.SignedURL, error) {
+				return driver.SignedURL{URL: srv.URL + "/" + r.Key + "?signature", Expires: time.Now().Add(r.Expires)}, nil
+			}
+		}))
+		if r := all["signed URL"]; (r.Err == nil) != known {
+			t.Errorf("authority is known: %t: %+v", known, r)
+		}
+		srv.Close()
+	}
+}
+
 // early answers with times of another clock.
 type early struct{ driver.Bucket }
 

@@ -172,6 +172,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 		Uploads:      b,
 		UploadsByKey: b.profile.uploadsByKey,
 		Now:          b.clock.Now,
+		Transport:    cloud.Transport{Transport: b.transport, TLS: cloud.NewTLSFiles(c.Network)},
 		Name:         "s3/" + p.name,
 		Parts:        p.parts,
 		Conds:        p.conds,
