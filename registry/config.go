@@ -94,7 +94,7 @@ func parseConfig(section map[string]any) (c Config, err error) {
 	}
 	u, err := driver.ParseURL(raw)
 	if err != nil {
-		return c, err
+		return c, fmt.Errorf("url: %w", err)
 	}
 	if u.Scheme == "" {
 		return c, fmt.Errorf("url is not a URL: %w", driver.Invalid)

@@ -121,6 +121,7 @@ driver: filesystem
 rootdirectory: /data/registry
 maxthreads: 100
 `, "file:///data/registry", map[string]string{"max_requests": "100", "fsync": "true"}},
+		{"filesystem, odd", "\ndriver: filesystem\nrootdirectory: '/data/100% #1?'\n", "file:///data/100%25%20%231%3F", map[string]string{}},
 		{"filesystem, little", "\ndriver: filesystem\n", "file:///var/lib/registry", map[string]string{"create": "true"}},
 	} {
 		config, err := configuration.Parse(strings.NewReader("version: 0.1\nstorage:\n  blobdock:" + strings.ReplaceAll(tt.section, "\n", "\n    ")))

@@ -223,6 +223,16 @@ func TestLinkedFile(t *testing.T) {
 				t.Error("Delete left the symlink")
 			}
 			moveAway(t, dir, "v2/blobs/sha256/bb/bb22/data", folder(t))
+			obj, err := b.Stat(t.Context(), "v2/blobs/sha256/bb/bb22/data")
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A symlink that is moved may lead nowhere.
+			if _, err = b.Features().Concat(t.Context(), driver.ConcatRequest{Key: "moved", Sources: []driver.Object{obj}, DeleteSources: true}); err != nil || isLink(t, filepath.Join(dir, "moved")) {
+				t.Errorf("Concat moved the symlink, %v", err)
+			}
+			put(t, b, "v2/blobs/sha256/bb/bb22/data", "x")
+			moveAway(t, dir, "v2/blobs/sha256/bb/bb22/data", folder(t))
 			if err := b.Delete(t.Context(), "v2/blobs/sha256/bb/bb22/data", driver.DeleteOptions{}); err != nil {
 				t.Errorf("Delete: %v", err)
 			}

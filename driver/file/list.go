@@ -266,7 +266,7 @@ func (w *walk) emit(e driver.Entry) {
 // in the one before: that takes one call, and no folder is read.
 func (w *walk) holdsSome(prefix string, n name) (bool, error) {
 	key := prefix + n.name
-	if w.first != "" && key+w.first >= w.from {
+	if w.first != "" {
 		if w.folder == nil {
 			var err error
 			if w.folder, err = w.bucket.disk.open(w.bucket.path(cmp.Or(strings.TrimSuffix(prefix, "/"), "."))); err != nil {
