@@ -32,7 +32,7 @@ func wantHeader(t *testing.T, r request, want map[string]string) {
 }
 
 func TestPutOnTheWire(t *testing.T) {
-	b, f := fakeStore(t, created, func(c *Config) { c.Prefix, c.EncryptionScope = "p", "scope" })
+	b, f := fakeStore(t, created, func(c *Config) { c.Prefix, c.Tier, c.EncryptionScope = "p", "Cool", "scope" })
 	for _, tt := range []struct {
 		o    driver.WriteOptions
 		want map[string]string
@@ -253,27 +253,17 @@ type readerAt func(p []byte, off int64) (int, error)
 
 func (f readerAt) ReadAt(p []byte, off int64) (int, error) { return f(p, off) }
 
-// TestTier writes objects of each kind: only blobs go to the tier, by whatever request.
+// TestTier writes objects for each use: only blobs go to the tier, by whatever request.
 func TestTier(t *testing.T) {
-	sum := strings.Repeat("ab", 32)
-	for key, want := range map[string]string{
-		"docker/registry/v2/blobs/sha256/ab/" + sum + "/data":                   "Cool",
-		"root/blobs/sha256/ab/" + sum + "/data":                                 "Cool",
-		"docker/registry/v2/blobs/sha256/cd/" + sum + "/data":                   "",
-		"docker/registry/v2/repositories/r/_layers/sha256/" + sum + "/link":     "",
-		"docker/registry/v2/repositories/r/_manifests/tags/latest/current/link": "",
-		"docker/registry/v2/repositories/r/_uploads/1/data":                     "",
-		"docker/registry/v2/_uploads/1-2/p/3":                                   "",
-		"docker/registry/v2/_uploads/1-2/s/3":                                   "",
-		"docker/registry/v2/_leases/sweep":                                      "",
-	} {
+	for use, want := range map[driver.Use]string{driver.UseBlob: "Cool", driver.UsePiece: "", driver.UseOther: ""} {
+		const key = "key"
 		b, f := fakeStore(t, created, func(c *Config) { c.Tier = "Cool" })
-		up := newUpload(driver.WriteOptions{})
+		up := newUpload(driver.WriteOptions{Use: use})
 		_, tag := up.newBlock(1)
-		_, _ = b.Put(t.Context(), key, section("hello"), driver.WriteOptions{})
+		_, _ = b.Put(t.Context(), key, section("hello"), driver.WriteOptions{Use: use})
 		_, _ = b.CompleteUpload(t.Context(), driver.Upload{Key: key, ID: up.id()}, []driver.Part{{Number: 1, Size: 5, ETag: tag}}, driver.Cond{})
-		_, _ = b.copyObject(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: key})
-		_, _ = b.copyObject(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: key, Options: driver.WriteOptions{ContentType: "text/plain"}})
+		_, _ = b.copyObject(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: key, Options: driver.WriteOptions{Use: use}})
+		_, _ = b.copyObject(t.Context(), driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: key, Options: driver.WriteOptions{Use: use, ContentType: "text/plain"}})
 		sent := f.take()
 		for _, i := range []int{0, 1, 2, 4} {
 			if len(sent) != 5 {

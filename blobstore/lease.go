@@ -49,12 +49,6 @@ func (s internals) RunWithLease(ctx context.Context, name string, every time.Dur
 	switch err := s.renewLease(ctx, key, l); {
 	case errors.Is(err, driver.Exists) || errors.Is(err, driver.Mismatch):
 		return friend.LeaseResult{Began: l.Began}, nil // another was faster, by a moment
-	case errors.Is(err, driver.Throttled):
-		// So may another have been where the store takes one write of a key in a second.
-		if winner, lerr := s.acquire(ctx, key, every); lerr == nil && winner.Holder != "" {
-			return friend.LeaseResult{Began: winner.Began}, nil
-		}
-		return friend.LeaseResult{}, fmt.Errorf("lease %s: %w", name, err)
 	case err != nil:
 		return friend.LeaseResult{}, fmt.Errorf("lease %s: %w", name, err)
 	}
@@ -118,7 +112,8 @@ func (s *Store) renewLease(ctx context.Context, key string, l *lease) error {
 }
 
 // writeLease writes the lease, and again while that fails in passing: after a look whether it
-// is there, as the write may have been executed.
+// is there, as the write may have been executed, or another is, for whose sake the store may
+// take no further write.
 func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -131,11 +126,15 @@ func (s *Store) writeLease(ctx context.Context, key string, l *lease) error {
 			l.etag = obj.ETag
 			return nil
 		}
-		if driver.OutcomeUnknown(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists) {
+		if driver.OutcomeUnknown(err) || errors.Is(err, driver.Mismatch) || errors.Is(err, driver.Exists) || errors.Is(err, driver.Throttled) {
 			there, rerr := s.readLease(ctx, key)
-			if rerr == nil && there.is(l) {
+			switch {
+			case rerr != nil:
+			case there.is(l):
 				l.etag = there.etag
 				return nil
+			case there.etag != l.etag:
+				return &driver.Error{Op: driver.OpPut, Key: key, Kind: driver.Mismatch, Err: err}
 			}
 		}
 		if err := waits.Wait(ctx, err); err != nil {

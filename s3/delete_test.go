@@ -184,7 +184,7 @@ func TestTooManyRequests(t *testing.T) {
 		for _, code := range []string{"ServiceUnavailable", "InternalError", ""} {
 			b, _ := fakeStore(t, reject(429, code, ""), func(c *Config) { c.Profile = profile })
 			everyVerb(t, b, func(op driver.Op, err error) {
-				keyOnly := limited && (op == driver.OpPut || op == driver.OpDelete || op == driver.OpDeleteBatch || op == driver.OpCompleteUpload || op == driver.OpCopy)
+				keyOnly := limited && (op == driver.OpPut || op == driver.OpDelete || op == driver.OpCompleteUpload || op == driver.OpCopy)
 				var e *driver.Error
 				if !errors.As(err, &e) || e.Kind != driver.Throttled || e.OutcomeUnknown || e.KeyOnly != keyOnly || e.KeyOnly && e.RetryAfter != time.Second {
 					t.Errorf("%s, %s, code %q: got %+v", profile, op, code, e)

@@ -87,7 +87,7 @@ func TestBadURL(t *testing.T) {
 		{"s3://b?sse_customer_key_file=/no/such/file" + region, "sse_customer_key_file"},
 		{"s3://AKID:s3cr3t@b", "credentials don't belong"},
 		{"s3://b:9000", "endpoint parameter"},
-		{"s3://b#frag", "no fragment"},
+		{"s3://b#frag", "write %23"},
 		{"s3://b?region=x;y", "malformed"},
 		{"s3://b?region=a" + region, "2 times"},
 		{"s3://b?profile=amazon", "one of aws, minio"},
