@@ -194,7 +194,7 @@ func TestManyListings(t *testing.T) {
 		put(t, b, key, "x")
 		want = append(want, key)
 	}
-	const listings = 40
+	const listings = 100
 	got, tokens := make([][]string, listings), make([]string, listings)
 	for range 3 {
 		for i := range listings {

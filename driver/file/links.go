@@ -75,9 +75,8 @@ func (b *Bucket) checkLoop(prefix string) error {
 // .snapshots, "System Volume Information". Repositories, tags and digests are made of
 // letters, digits, "_", "-" and ".", and don't begin with a dot.
 func foreign(name string) bool {
-	return strings.HasPrefix(name, ".") || strings.ContainsFunc(name, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_-.", r))
-	})
+	const written = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+	return strings.HasPrefix(name, ".") || strings.Trim(name, written) != ""
 }
 
 // mayHide reports whether a listing leaves out what it finds at a name of that error:

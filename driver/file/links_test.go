@@ -39,7 +39,7 @@ func newRegistry(t *testing.T) (dir string) {
 // t.TempDir, and a faster one.
 func inMemory(t *testing.T) (dir string, ok bool) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "blobdock-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "blobdock-test-") //nolint:usetesting // t.TempDir is on the disk
 	if err != nil {
 		return t.TempDir(), false
 	}

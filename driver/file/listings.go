@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxListings is how many listings are kept that may go on.
-	maxListings = 16
+	maxListings = 64
 	// maxNames bounds the names in them, at some 40 bytes each.
 	maxNames = 1 << 20
 )

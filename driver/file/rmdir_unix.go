@@ -10,7 +10,7 @@ import (
 func rmdir(path string) error {
 	for {
 		err := syscall.Rmdir(path)
-		if err == syscall.EINTR { //nolint:errorlint // a bare system call
+		if err == syscall.EINTR {
 			continue
 		}
 		if err != nil {
