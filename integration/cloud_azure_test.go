@@ -74,7 +74,7 @@ func (c oldStockCloud) stock(t testing.TB, container string) side {
 		"delete":      map[string]any{"enabled": true},
 		"maintenance": map[string]any{"uploadpurging": map[string]any{"enabled": false}},
 	}
-	for name, parameters := range c.azureCloud.stock(t, container).(section) { //nolint:errcheck,forcetypeassert // it is one
+	for name, parameters := range c.azureCloud.stock(t, container).(section) { //nolint:forcetypeassert // it is one
 		storage[name] = parameters
 	}
 	return stockProcess{c.program, nil, storage}
