@@ -120,7 +120,6 @@ func latency(ctx context.Context, p *run) (string, error) {
 	return fmt.Sprintf("%v for a HEAD, the median of 5", took[2].Round(100*time.Microsecond)), nil
 }
 
-
 // join makes an object of one object and itself, and deletes nothing.
 func join(ctx context.Context, p *run) (string, error) {
 	key := p.key("joined")
