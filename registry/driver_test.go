@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,12 +123,12 @@ func TestMoveOrphan(t *testing.T) {
 			if err := newDriver(t, b).PutContent(t.Context(), from, make([]byte, 500)); err != nil {
 				t.Fatal(err)
 			}
-			calls, parts := 0, 0
+			var calls, parts atomic.Int32
 			dying := newStore(t, driver.Wrap(b, func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 				if c.Op == driver.OpCopyPart {
-					parts++
+					parts.Add(1)
 				}
-				if calls++; calls > n {
+				if calls.Add(1) > int32(n) {
 					return &driver.Error{Op: c.Op, Key: c.Key, Kind: driver.Denied}
 				}
 				return next(ctx)
@@ -135,8 +136,8 @@ func TestMoveOrphan(t *testing.T) {
 			err := registry.NewDriver(dying).Move(t.Context(), from, to)
 			_ = dying.Close()
 			more = err != nil
-			if !more && parts != 3 {
-				t.Errorf("%d parts were copied, want 3", parts)
+			if !more && parts.Load() != 3 {
+				t.Errorf("%d parts were copied, want 3", parts.Load())
 			}
 			time.Sleep(time.Hour)
 			if _, err := newStore(t, b).Sweep(t.Context(), blobstore.SweepOptions{OlderThan: time.Minute}); err != nil {
