@@ -57,12 +57,16 @@ func (b *Bucket) tryOut(v *volume) (time.Duration, error) {
 
 // tryTimes is 0 where times are rounded too much.
 func (b *Bucket) tryTimes(f *os.File) (time.Duration, error) {
-	want := time.Unix(1_000_000_000, 123_456_789)
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	// Another process takes a file that seems to be old for one that a crash left.
+	want := info.ModTime().Truncate(time.Second).Add(123_456_789)
 	if err := b.disk.chtimes(f.Name(), want); err != nil {
 		return 0, err
 	}
-	info, err := b.disk.lstat(f.Name())
-	if err != nil {
+	if info, err = b.disk.lstat(f.Name()); err != nil {
 		return 0, err
 	}
 	for _, step := range steps {

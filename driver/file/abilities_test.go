@@ -85,6 +85,20 @@ func TestLacking(t *testing.T) {
 	}
 }
 
+// TestTwoTryOut has two processes try the file system out, and look for what a crash left,
+// at the same time.
+func TestTwoTryOut(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir, file.Options{NoSync: true})
+	file.Watch(b, func(call, _ string) error {
+		if call == "link" || call == "lock" {
+			put(t, open(t, dir, file.Options{NoSync: true}), "other", "x")
+		}
+		return nil
+	})
+	put(t, b, "key", "x")
+}
+
 // TestUnableForNow checks that an error that says nothing about the file system is not
 // taken for a lack.
 func TestUnableForNow(t *testing.T) {
