@@ -131,11 +131,35 @@ func (j *joining) join(ctx context.Context, sources []*storage.ComposeRequestSou
 	if j.r.CRC32C != nil {
 		dst.Crc32c = encodeCRC(*j.r.CRC32C)
 	}
-	stored, err := j.compose(ctx, j.call(j.r.Options.Cond), dst, sources, match, own || j.consumes())
+	stored, err := j.composeMade(ctx, j.call(j.r.Options.Cond), dst, sources, match, own, own || j.consumes())
 	if err != nil {
 		j.tidy(ctx)
 	}
 	return stored, err
+}
+
+// youngTries bounds how often a request is sent that consumes objects which are too young.
+const youngTries = 3
+
+// composeMade is compose, of intermediate objects where own is true. Their removal may be a
+// change too many within the second in which they were made; the caller's repetition of the
+// whole would make others, as young as these.
+func (j *joining) composeMade(ctx context.Context, c *call, dst *storage.Object, sources []*storage.ComposeRequestSourceObjects, match *int64, own, consume bool) (*storage.Object, error) {
+	for try := 1; ; try++ {
+		stored, err := j.compose(ctx, c, dst, sources, match, consume)
+		var e *driver.Error
+		if !own || try == youngTries || !errors.As(err, &e) || e.Kind != driver.Throttled || !e.KeyOnly {
+			return stored, err
+		}
+		t := time.NewTimer(e.RetryAfter)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, err
+		}
+		c = &call{cloud.Call{Op: c.Op, Key: c.Key, Cond: c.Cond}}
+	}
 }
 
 // consumes reports whether the one request may delete the caller's sources. One that
@@ -159,7 +183,7 @@ func (j *joining) joinGroups(ctx context.Context, level int, sources []*storage.
 		name := j.full(j.scratch(level, i))
 		j.made = append(j.made, name)
 		g.Go(func() error {
-			stored, err := j.compose(ctx, j.call(driver.Cond{}), j.fresh(name, driver.WriteOptions{Use: j.r.Options.Use}), group, nil, consume)
+			stored, err := j.composeMade(ctx, j.call(driver.Cond{}), j.fresh(name, driver.WriteOptions{Use: j.r.Options.Use}), group, nil, consume, consume)
 			if err != nil {
 				return err
 			}

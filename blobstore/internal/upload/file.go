@@ -112,7 +112,8 @@ func (f *File) Commit(ctx context.Context) error {
 		return fmt.Errorf("%q: %w", f.key, err)
 	}
 	w.status = isEnded
-	w.engine.fulfilled(&w.intent)
+	// At once, as the folder below: a walk of distribution's may come next.
+	w.engine.fulfilledNow(ctx, &w.intent)
 	if w.state.object.Key == "" && len(w.unnamed)+len(w.promised)+len(w.checkpoints) == 0 {
 		return nil // no object was ever written
 	}

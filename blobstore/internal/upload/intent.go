@@ -47,6 +47,19 @@ func (e *Engine) fulfilled(i *intent) {
 	}
 }
 
+// fulfilledNow is fulfilled that has removed the intent when it returns, if that is possible.
+func (e *Engine) fulfilledNow(ctx context.Context, i *intent) {
+	if i.object.Key == "" {
+		return
+	}
+	left, err := uploadsAt(ctx, e.bucket, i.key)
+	if err == nil && len(left) == 0 && driver.DeleteAll(ctx, e.bucket, []driver.ObjectRef{i.object}) == nil {
+		*i = intent{}
+		return
+	}
+	e.fulfilled(i)
+}
+
 // concat is driver.Concat to which the intent leads the sweep, if it takes a multipart
 // upload.
 func (e *Engine) concat(ctx context.Context, r driver.ConcatRequest, i *intent) error {
