@@ -65,7 +65,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 }
 
 func (b *Bucket) putBlob(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions, sum blob.TransferValidationType) (driver.Object, error) {
-	up := cloud.NewUpstream(body)
+	up := cloud.NewRequestBody(body)
 	defer up.Release()
 	ctx, c := begin(ctx, driver.OpPut, key)
 	c.Cond = o.Cond

@@ -53,7 +53,7 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 		return driver.Part{Number: n, ETag: emptyPart}, nil
 	}
 	id, tag := up.newBlock(n)
-	sent := cloud.NewUpstream(body)
+	sent := cloud.NewRequestBody(body)
 	defer sent.Release()
 	ctx, c := begin(ctx, driver.OpPutPart, u.Key)
 	_, err = b.blockBlob(u.Key).StageBlock(ctx, id, sent, &blockblob.StageBlockOptions{

@@ -10,7 +10,7 @@ import (
 
 // delay has each request wait before the store gets it, as on a longer way there.
 // Bytes then flow as fast as ever.
-func delay(d time.Duration) wire.Around {
+func delay(d time.Duration) wire.Interceptor {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if wait(r.Context(), d) == nil {
 			next.ServeHTTP(w, r)

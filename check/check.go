@@ -34,8 +34,8 @@ type Options struct {
 	Ignore []Kind
 	// Repair are the kinds to repair, all of them [Repairable]; none.
 	Repair []Kind
-	// Found is called for everything that is found, by one goroutine at a time.
-	Found func(Finding)
+	// OnFinding is called for each finding, by one goroutine at a time.
+	OnFinding func(Finding)
 	// Progress is called often, by one goroutine at a time.
 	Progress func(Progress)
 	// Resume is where an earlier check with Digest was when Save was last called.
@@ -114,8 +114,8 @@ func (o Options) defaults() (Options, error) {
 	if o.Concurrency == 0 {
 		o.Concurrency = 16
 	}
-	if o.Found == nil {
-		o.Found = func(Finding) {}
+	if o.OnFinding == nil {
+		o.OnFinding = func(Finding) {}
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
@@ -194,7 +194,7 @@ func (r *run) found(ctx context.Context, f Finding, fix *repair) error {
 	if f.Repaired {
 		r.summary.Repaired++
 	}
-	r.options.Found(f)
+	r.options.OnFinding(f)
 	return nil
 }
 

@@ -41,7 +41,7 @@ func TestResume(t *testing.T) {
 			var found []check.Finding
 			s, err := check.Run(ctx, b, check.Options{
 				OlderThan: 1, Concurrency: concurrency, Digest: true, Resume: state,
-				Found: func(f check.Finding) { found = append(found, f) },
+				OnFinding: func(f check.Finding) { found = append(found, f) },
 				Progress: func(now check.Progress) {
 					if now.Phase == check.Digests && now.Done-before > 60 {
 						cancel()

@@ -18,7 +18,7 @@ func ExampleRun() {
 	}
 	defer bucket.Close()
 	_, err = check.Run(ctx, bucket, check.Options{
-		Found: func(f check.Finding) { fmt.Println(f.Kind, f.Key) },
+		OnFinding: func(f check.Finding) { fmt.Println(f.Kind, f.Key) },
 	})
 	fmt.Println(err)
 	// Output: below docker/registry/v2/: no registry is there

@@ -210,7 +210,7 @@ func run(t testing.TB, b driver.Bucket, o check.Options) (check.Summary, []check
 	if o.OlderThan == 0 {
 		o.OlderThan = 1
 	}
-	o.Found = func(f check.Finding) { all = append(all, f) }
+	o.OnFinding = func(f check.Finding) { all = append(all, f) }
 	s, err := check.Run(t.Context(), b, o)
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func TestStoreFails(t *testing.T) {
 			p := populate(b)
 			b.remove(at.Blob(p.old.layers[0].Digest)) // which takes a Stat to be sure of
 			rule.Kind = kind
-			_, err := check.Run(t.Context(), fault.Wrap(b, fault.Script{rule}), check.Options{OlderThan: 1, Digest: true, Found: func(f check.Finding) {
+			_, err := check.Run(t.Context(), fault.Wrap(b, fault.Script{rule}), check.Options{OlderThan: 1, Digest: true, OnFinding: func(f check.Finding) {
 				t.Errorf("%v: found %+v", rule, f)
 			}})
 			if !errors.Is(err, kind) {

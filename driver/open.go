@@ -84,8 +84,8 @@ type Location struct {
 	open   func() (Bucket, error)
 }
 
-// Parse is Open without opening. b may be nil.
-func Parse(ctx context.Context, rawURL string, b Beside) (*Location, error) {
+// Parse is Open without opening. more may be nil.
+func Parse(ctx context.Context, rawURL string, more Overrides) (*Location, error) {
 	u, err := ParseURL(rawURL)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func Parse(ctx context.Context, rawURL string, b Beside) (*Location, error) {
 	if err != nil {
 		return nil, fmt.Errorf("storage URL %s: query is malformed: %w", l.url, Invalid)
 	}
-	l.params = NewParams(q).With(b)
+	l.params = NewParams(q).WithOverrides(more)
 	if l.open, err = o(ctx, u, l.params); err != nil {
 		return nil, fmt.Errorf("storage URL %s: %w", l.url, err)
 	}

@@ -14,18 +14,18 @@ import (
 // it knows; Err then reports the first bad value, or a name nobody asked for, in
 // words that list what is allowed. Settings tells what came of it.
 type Params struct {
-	values   url.Values
-	beside   Beside
-	settings []Setting
-	err      error
+	values    url.Values
+	overrides Overrides
+	settings  []Setting
+	err       error
 }
 
 // NewParams reads q, which it does not change.
 func NewParams(q url.Values) *Params { return &Params{values: q} }
 
-// With adds what is given beside the URL.
-func (p *Params) With(b Beside) *Params {
-	p.beside = b
+// WithOverrides adds the parameters that are given beside the URL.
+func (p *Params) WithOverrides(o Overrides) *Params {
+	p.overrides = o
 	return p
 }
 
@@ -154,7 +154,7 @@ func (p *Params) Err() error {
 			return p.unknown(name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.beside)) {
+	for _, name := range slices.Sorted(maps.Keys(p.overrides)) {
 		if !slices.ContainsFunc(p.settings, func(s Setting) bool { return SameName(s.Name, name) }) {
 			return p.unknown(name)
 		}
@@ -175,7 +175,7 @@ func (p *Params) unknown(name string) error {
 func (p *Params) lookup(name string) (string, bool) {
 	p.settings = append(p.settings, Setting{Name: name})
 	vs := p.values[name]
-	for other, v := range p.beside {
+	for other, v := range p.overrides {
 		if !SameName(name, other) {
 			continue
 		}

@@ -32,15 +32,15 @@ func (p *Params) Resolve(name, value string) {
 // note sets the value of the parameter that was looked up last.
 func (p *Params) note(value string) { p.settings[len(p.settings)-1].Value = value }
 
-// Beside is parameters that are given beside a store's URL, secrets among them. Names
+// Overrides are parameters that are given beside a store's URL, secrets among them. Names
 // may leave out the underscores: secretkey is secret_key. Distribution's variables,
 // such as REGISTRY_STORAGE_BLOBDOCK_SECRETKEY, can't have any.
-type Beside map[string]string
+type Overrides map[string]string
 
 // String has the names alone.
-func (b Beside) String() string {
-	names := make([]string, 0, len(b))
-	for name := range b {
+func (o Overrides) String() string {
+	names := make([]string, 0, len(o))
+	for name := range o {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -48,10 +48,10 @@ func (b Beside) String() string {
 }
 
 // GoString is String.
-func (b Beside) GoString() string { return b.String() }
+func (o Overrides) GoString() string { return o.String() }
 
 // MarshalText is String.
-func (b Beside) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+func (o Overrides) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // SameName tells whether the parameter may be written as other beside a URL.
 func SameName(name, other string) bool {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestSettings(t *testing.T) {
-	p := params(t, "mode=b&on=yes&size=1024KiB&wait=60s").With(Beside{"secretkey": "s3cr3t", "n": "7", "list": "a, b"})
+	p := params(t, "mode=b&on=yes&size=1024KiB&wait=60s").WithOverrides(Overrides{"secretkey": "s3cr3t", "n": "7", "list": "a, b"})
 	p.String("mode", "a")
 	p.String("unset", "default")
 	p.Bool("on", false)
@@ -43,36 +43,36 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-func TestBesideRefuses(t *testing.T) {
+func TestOverridesRefuses(t *testing.T) {
 	for _, tt := range []struct {
-		query  string
-		beside Beside
-		want   string
+		query     string
+		overrides Overrides
+		want      string
 	}{
 		{"secret_key=s3cr3t", nil, "secret_key: a secret does not belong into a URL"},
 		{"secret_key=", nil, "secret_key: a secret does not belong into a URL"},
-		{"part_size=1", Beside{"part_size": "2"}, "part_size is given twice"},
-		{"part_size=1", Beside{"partsize": "2"}, "given twice, as partsize beside the URL"},
-		{"", Beside{"part_size": "1", "partsize": "2"}, "given twice"},
+		{"part_size=1", Overrides{"part_size": "2"}, "part_size is given twice"},
+		{"part_size=1", Overrides{"partsize": "2"}, "given twice, as partsize beside the URL"},
+		{"", Overrides{"part_size": "1", "partsize": "2"}, "given twice"},
 		{"partsize=1", nil, `unknown parameter "partsize"`}, // in a URL there is one way to write it
-		{"", Beside{"secret": "s3cr3t"}, `unknown parameter "secret", valid ones are part_size, secret_key`},
+		{"", Overrides{"secret": "s3cr3t"}, `unknown parameter "secret", valid ones are part_size, secret_key`},
 	} {
-		p := params(t, tt.query).With(tt.beside)
+		p := params(t, tt.query).WithOverrides(tt.overrides)
 		p.Int("part_size", 0, 1, 10)
 		p.Secret("secret_key")
 		err := p.Err()
 		if !errors.Is(err, Invalid) || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%q and %v: got %v, want %q", tt.query, tt.beside, err, tt.want)
+			t.Errorf("%q and %v: got %v, want %q", tt.query, tt.overrides, err, tt.want)
 		} else if strings.Contains(err.Error(), "s3cr3t") {
 			t.Errorf("%q tells a secret: %v", tt.query, err)
 		}
 	}
 }
 
-func TestBesideHides(t *testing.T) {
-	b := Beside{"secret_key": "s3cr3t", "region": "r"}
+func TestOverridesHides(t *testing.T) {
+	b := Overrides{"secret_key": "s3cr3t", "region": "r"}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
-		got := fmt.Sprintf(format, struct{ B Beside }{b})
+		got := fmt.Sprintf(format, struct{ B Overrides }{b})
 		if strings.Contains(got, "s3cr3t") || !strings.Contains(got, "secret_key") {
 			t.Errorf("%s prints %s", format, got)
 		}

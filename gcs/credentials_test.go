@@ -26,7 +26,7 @@ func TestCredentialsBeside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := driver.Parse(t.Context(), "gs://bucket?endpoint="+f.URL, driver.Beside{"credentials": string(text)})
+	l, err := driver.Parse(t.Context(), "gs://bucket?endpoint="+f.URL, driver.Overrides{"credentials": string(text)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -116,7 +116,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 // send makes one request for an object.
 func (b *Bucket) send(ctx context.Context, key string, obj *storage.Object, body *io.SectionReader, match *int64, cond driver.Cond) (*storage.Object, error) {
 	ctx, c := begin(ctx, driver.OpPut, key, cond)
-	up := cloud.NewUpstream(body)
+	up := cloud.NewRequestBody(body)
 	defer up.Release()
 	stored, err := b.insert(ctx, obj, up, body.Size(), match)
 	if err != nil {

@@ -23,7 +23,7 @@ type s3Cloud struct {
 	profile string
 	lawful  bool // it stands behind laws
 	// learned are options that probe.Adapt found, as serve does for itself.
-	learned driver.Beside
+	learned driver.Overrides
 }
 
 // learn is c with the options that it needs and that nobody would have to configure.
@@ -36,7 +36,7 @@ func (c s3Cloud) learn(t testing.TB) s3Cloud {
 // adapt is what is found out about a store.
 func adapt(t testing.TB, storage string) probe.Adaptation {
 	t.Helper()
-	found, err := probe.Adapt(t.Context(), func(ctx context.Context, more driver.Beside) (driver.Bucket, error) {
+	found, err := probe.Adapt(t.Context(), func(ctx context.Context, more driver.Overrides) (driver.Bucket, error) {
 		l, err := driver.Parse(ctx, storage, more)
 		if err != nil {
 			return nil, err

@@ -11,7 +11,7 @@ import (
 type Adaptation struct {
 	// Options are those to open the store with, beside what is configured: profile, and
 	// conditions where the store does not honour all that its profile has.
-	Options driver.Beside
+	Options driver.Overrides
 	// Gaps are the reason for conditions.
 	Gaps []Gap
 }
@@ -23,8 +23,8 @@ type Adaptation struct {
 //
 // The Options are good as far as they go, also where an error ends the search: a registry
 // may be allowed to read only.
-func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (driver.Bucket, error)) (a Adaptation, err error) {
-	a.Options = driver.Beside{}
+func Adapt(ctx context.Context, open func(context.Context, driver.Overrides) (driver.Bucket, error)) (a Adaptation, err error) {
+	a.Options = driver.Overrides{}
 	b, err := open(ctx, a.Options)
 	if err != nil {
 		return a, err

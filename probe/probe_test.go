@@ -221,7 +221,7 @@ func TestConditionsCheck(t *testing.T) {
 // TestAdapt opens a store that tells its profile, and is another one under it.
 func TestAdapt(t *testing.T) {
 	var opened []string
-	got, err := probe.Adapt(t.Context(), func(_ context.Context, more driver.Beside) (driver.Bucket, error) {
+	got, err := probe.Adapt(t.Context(), func(_ context.Context, more driver.Overrides) (driver.Bucket, error) {
 		opened = append(opened, more["profile"])
 		b := bucket(t, func(f *driver.Features) {
 			if more["profile"] == "" {

@@ -39,9 +39,9 @@ type answer struct {
 
 type answerKey struct{}
 
-// note remembers the answer to err, if it is one that distribution has no word
+// recordError remembers the answer to err, if it is one that distribution has no word
 // for, and returns err.
-func note(ctx context.Context, err error) error {
+func recordError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -116,15 +116,15 @@ func Handler(config *configuration.Configuration, next http.Handler) http.Handle
 		defer cancel(nil)
 		a := &answer{secret: config.HTTP.Secret}
 		r = r.WithContext(context.WithValue(ctx, answerKey{}, a))
-		answering := &answering{ResponseWriter: w, answer: a, body: limitBody(w, r, limits, cancel)}
-		defer answering.leaveBody()
+		ew := &errorWriter{ResponseWriter: w, answer: a, body: limitBody(w, r, limits, cancel)}
+		defer ew.leaveBody()
 		if nameTooLong(r.URL.Path) {
-			_ = errcode.ServeJSON(answering, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
+			_ = errcode.ServeJSON(ew, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
 			return
 		}
-		next.ServeHTTP(answering, r)
-		if !answering.wrote && answering.bodyTimedOut() {
-			answering.WriteHeader(http.StatusOK) // as the server would
+		next.ServeHTTP(ew, r)
+		if !ew.wrote && ew.bodyTimedOut() {
+			ew.WriteHeader(http.StatusOK) // as the server would
 		}
 	})
 }
@@ -141,7 +141,8 @@ func nameTooLong(path string) bool {
 	return false
 }
 
-type answering struct {
+// errorWriter replaces the body of an error reply by the answer that was recorded for it.
+type errorWriter struct {
 	http.ResponseWriter
 	answer *answer
 	body   *body // nil where the request's has no limits
@@ -149,9 +150,9 @@ type answering struct {
 	wrote  bool
 }
 
-func (w *answering) bodyTimedOut() bool { return w.body != nil && w.body.timedOut() }
+func (w *errorWriter) bodyTimedOut() bool { return w.body != nil && w.body.timedOut() }
 
-func (w *answering) leaveBody() {
+func (w *errorWriter) leaveBody() {
 	if w.body != nil {
 		w.body.leave()
 	}
@@ -159,7 +160,7 @@ func (w *answering) leaveBody() {
 
 // WriteHeader puts the noted answer in the place of a 500, and 408 in the place of any
 // when the request did not come in time.
-func (w *answering) WriteHeader(status int) {
+func (w *errorWriter) WriteHeader(status int) {
 	if w.wrote {
 		return
 	}
@@ -214,7 +215,7 @@ var errorCodeTimeout = errcode.Register(Name, errcode.ErrorDescriptor{
 })
 
 // writeTimeout answers 408.
-func (w *answering) writeTimeout() {
+func (w *errorWriter) writeTimeout() {
 	w.mute = true
 	h := w.Header()
 	for _, name := range []string{"Content-Length", "Docker-Content-Digest", "Location", "Range", uploadHeader} {
@@ -241,7 +242,7 @@ func nameUpload(h http.Header) {
 // uploadHeader is distribution's own name for an upload, beside the Location.
 const uploadHeader = "Docker-Upload-UUID"
 
-func (w *answering) Write(p []byte) (int, error) {
+func (w *errorWriter) Write(p []byte) (int, error) {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -252,7 +253,7 @@ func (w *answering) Write(p []byte) (int, error) {
 }
 
 // ReadFrom keeps the server's own way of copying a body.
-func (w *answering) ReadFrom(r io.Reader) (int64, error) {
+func (w *errorWriter) ReadFrom(r io.Reader) (int64, error) {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -263,14 +264,14 @@ func (w *answering) ReadFrom(r io.Reader) (int64, error) {
 }
 
 // Flush implements http.Flusher.
-func (w *answering) Flush() {
+func (w *errorWriter) Flush() {
 	if f, ok := w.ResponseWriter.(http.Flusher); ok {
 		f.Flush()
 	}
 }
 
 // Hijack implements http.Hijacker where the server does.
-func (w *answering) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *errorWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil && w.body != nil {
 		w.body.finish()
@@ -279,4 +280,4 @@ func (w *answering) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // Unwrap is for http.ResponseController.
-func (w *answering) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *errorWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -32,7 +32,7 @@ func TestAnswersToFailures(t *testing.T) {
 		{fail(driver.Denied), http.StatusServiceUnavailable, "UNAVAILABLE", "operator", true},
 	} {
 		h := Handler(&configuration.Configuration{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_ = note(r.Context(), tt.err)
+			_ = recordError(r.Context(), tt.err)
 			w.WriteHeader(http.StatusInternalServerError)
 		}))
 		rec := httptest.NewRecorder()

@@ -33,7 +33,7 @@ var (
 func (b *blobs) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error) {
 	blob, err := b.find(ctx, d)
 	if err != nil {
-		return v1.Descriptor{}, note(ctx, err)
+		return v1.Descriptor{}, recordError(ctx, err)
 	}
 	return blob.Descriptor(), nil
 }
@@ -52,13 +52,13 @@ func (b *blobs) find(ctx context.Context, d digest.Digest) (*blobstore.Blob, err
 // Get implements distribution.BlobProvider.
 func (b *blobs) Get(ctx context.Context, d digest.Digest) ([]byte, error) {
 	p, err := b.Repository.Get(ctx, d)
-	return p, note(ctx, err)
+	return p, recordError(ctx, err)
 }
 
 // Open implements distribution.BlobProvider.
 func (b *blobs) Open(ctx context.Context, d digest.Digest) (io.ReadSeekCloser, error) {
 	r, err := b.Repository.Open(ctx, d)
-	return r, note(ctx, err)
+	return r, recordError(ctx, err)
 }
 
 // ServeBlob implements distribution.BlobServer.
@@ -75,15 +75,15 @@ func (b *blobs) ServeBlob(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	blob, err := b.find(ctx, d)
 	if err != nil {
-		return note(ctx, err)
+		return recordError(ctx, err)
 	}
-	return note(ctx, blob.Serve(ctx, w, r, redirect))
+	return recordError(ctx, blob.Serve(ctx, w, r, redirect))
 }
 
 // Put implements distribution.BlobIngester.
 func (b *blobs) Put(ctx context.Context, mediaType string, p []byte) (v1.Descriptor, error) {
 	desc, err := b.Repository.Put(ctx, mediaType, p)
-	return desc, note(ctx, err)
+	return desc, recordError(ctx, err)
 }
 
 // Create implements distribution.BlobIngester.
@@ -106,7 +106,7 @@ func (b *blobs) Delete(ctx context.Context, d digest.Digest) error {
 	b.last.Store(nil)
 	err := b.inner.Delete(ctx, d)
 	b.Forget(ctx, d)
-	return note(ctx, err)
+	return recordError(ctx, err)
 }
 
 // writer notes the errors of an upload for the HTTP answer.
@@ -117,21 +117,21 @@ type writer struct {
 
 func noting(ctx context.Context, w distribution.BlobWriter, err error) (distribution.BlobWriter, error) {
 	if err != nil {
-		return nil, note(ctx, err)
+		return nil, recordError(ctx, err)
 	}
 	return &writer{w, ctx}, nil
 }
 
 func (w *writer) ReadFrom(r io.Reader) (int64, error) {
 	n, err := w.BlobWriter.ReadFrom(r)
-	return n, note(w.ctx, err)
+	return n, recordError(w.ctx, err)
 }
 
 func (w *writer) Commit(ctx context.Context, d v1.Descriptor) (v1.Descriptor, error) {
 	desc, err := w.BlobWriter.Commit(ctx, d)
-	return desc, note(ctx, err)
+	return desc, recordError(ctx, err)
 }
 
 func (w *writer) Cancel(ctx context.Context) error {
-	return note(ctx, w.BlobWriter.Cancel(ctx))
+	return recordError(ctx, w.BlobWriter.Cancel(ctx))
 }

@@ -22,8 +22,8 @@ import (
 type Config struct {
 	// URL is the store's, with the store's own options.
 	URL string
-	// Beside is those of the store's options that stand beside the URL.
-	Beside driver.Beside
+	// Overrides are the options of the store that stand beside the URL.
+	Overrides driver.Overrides
 	// Options of the engine:
 	//
 	//	memory_budget    bytes of all part buffers, such as 256MiB
@@ -61,7 +61,7 @@ type Config struct {
 	//	body_min_rate  bytes per second, such as 500B; 0 is any number
 	Body BodyLimits
 
-	engine []driver.Setting // what URL and Beside don't have any more
+	engine []driver.Setting // what URL and Overrides don't have any more
 }
 
 // DefaultMemoryBudget is that of a configuration that names none.
@@ -83,12 +83,12 @@ func parseConfig(section map[string]any) (c Config, err error) {
 	if section, err = fromStock(section); err != nil {
 		return c, err
 	}
-	if c.Beside, err = scalars(section); err != nil {
+	if c.Overrides, err = scalars(section); err != nil {
 		return c, err
 	}
-	raw := c.Beside["url"]
-	delete(c.Beside, "url")
-	delete(c.Beside, "useragent") // distribution adds it itself
+	raw := c.Overrides["url"]
+	delete(c.Overrides, "url")
+	delete(c.Overrides, "useragent") // distribution adds it itself
 	if raw == "" {
 		return c, fmt.Errorf("url is missing, want such as s3://bucket/prefix?region=eu-west-1: %w", driver.Invalid)
 	}
@@ -112,8 +112,8 @@ func parseConfig(section map[string]any) (c Config, err error) {
 }
 
 // scalars is a section's values as they would stand in a URL.
-func scalars(section map[string]any) (driver.Beside, error) {
-	b := make(driver.Beside, len(section))
+func scalars(section map[string]any) (driver.Overrides, error) {
+	b := make(driver.Overrides, len(section))
 	for _, name := range slices.Sorted(maps.Keys(section)) {
 		text, err := scalar(section[name])
 		if err != nil {
@@ -157,8 +157,8 @@ var engineParams = []string{
 }
 
 // take moves the parameters that ours holds for from q and b to what it returns.
-func take(q url.Values, b driver.Beside, ours func(name string) bool) *driver.Params {
-	taken, beside := url.Values{}, driver.Beside{}
+func take(q url.Values, b driver.Overrides, ours func(name string) bool) *driver.Params {
+	taken, overrides := url.Values{}, driver.Overrides{}
 	for name, vs := range q {
 		if ours(name) {
 			taken[name] = vs
@@ -167,18 +167,18 @@ func take(q url.Values, b driver.Beside, ours func(name string) bool) *driver.Pa
 	}
 	for name, v := range b {
 		if ours(name) {
-			beside[name] = v
+			overrides[name] = v
 			delete(b, name)
 		}
 	}
-	return driver.NewParams(taken).With(beside)
+	return driver.NewParams(taken).WithOverrides(overrides)
 }
 
-// parseEngine takes the engine's parameters out of q and c.Beside. prefix is that of all
+// parseEngine takes the engine's parameters out of q and c.Overrides. prefix is that of all
 // keys.
 func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 	o := &c.Options
-	p := take(q, c.Beside, func(name string) bool {
+	p := take(q, c.Overrides, func(name string) bool {
 		return slices.ContainsFunc(engineParams, func(known string) bool { return driver.SameName(known, name) })
 	})
 	defer func() { c.engine = append(p.Settings(), c.engine...) }()
@@ -224,7 +224,7 @@ func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 		return err
 	}
 	if signer != "" {
-		own := take(q, c.Beside, func(name string) bool { return strings.HasPrefix(name, signer+"_") })
+		own := take(q, c.Overrides, func(name string) bool { return strings.HasPrefix(name, signer+"_") })
 		if o.Signer, err = redirect.Open(signer, own, prefix); err != nil {
 			return err
 		}
@@ -246,15 +246,15 @@ func (c Config) Open(ctx context.Context) (*blobstore.Store, error) {
 		_ = b.Close()
 		return nil, err
 	}
-	metrics.engines.add(s)
-	end.closed = func() { metrics.engines.remove(s) }
+	metrics.stores.add(s)
+	end.closed = func() { metrics.stores.remove(s) }
 	return s, nil
 }
 
 // OpenBucket opens the store alone, whose calls are counted, traced and limited, and
 // not repeated.
 func (c Config) OpenBucket(ctx context.Context) (driver.Bucket, error) {
-	l, err := driver.Parse(ctx, c.URL, c.Beside)
+	l, err := driver.Parse(ctx, c.URL, c.Overrides)
 	if err != nil {
 		return nil, err
 	}
@@ -265,18 +265,18 @@ func (c Config) OpenBucket(ctx context.Context) (driver.Bucket, error) {
 	return limit.Wrap(trace.Wrap(metrics.observe(b)), c.Limit), nil
 }
 
-// With is c with options of the store for those that c leaves out.
-func (c Config) With(more driver.Beside) Config {
-	beside := maps.Clone(c.Beside)
+// WithOverrides is c with options of the store for those that c leaves out.
+func (c Config) WithOverrides(more driver.Overrides) Config {
+	overrides := maps.Clone(c.Overrides)
 	for name, value := range more {
 		if c.Takes(name) {
-			if beside == nil {
-				beside = driver.Beside{}
+			if overrides == nil {
+				overrides = driver.Overrides{}
 			}
-			beside[name] = value
+			overrides[name] = value
 		}
 	}
-	c.Beside = beside
+	c.Overrides = overrides
 	return c
 }
 
@@ -291,7 +291,7 @@ func (c Config) Takes(name string) bool {
 			return false
 		}
 	}
-	for given := range c.Beside {
+	for given := range c.Overrides {
 		if driver.SameName(name, given) {
 			return false
 		}
@@ -302,7 +302,7 @@ func (c Config) Takes(name string) bool {
 // Settings are all parameters that c could have, the store's and the engine's, with
 // what each came to. It asks the store nothing.
 func (c Config) Settings(ctx context.Context) ([]driver.Setting, error) {
-	l, err := driver.Parse(ctx, c.URL, c.Beside)
+	l, err := driver.Parse(ctx, c.URL, c.Overrides)
 	if err != nil {
 		return nil, err
 	}

@@ -33,16 +33,16 @@ func TestParseConfig(t *testing.T) {
 		return o
 	}
 	for _, tt := range []struct {
-		name    string
-		section map[string]any
-		url     string
-		beside  driver.Beside
-		want    blobstore.Options
+		name      string
+		section   map[string]any
+		url       string
+		overrides driver.Overrides
+		want      blobstore.Options
 	}{
-		{"only a url", map[string]any{"url": "s3://b/p?region=r", "useragent": "distribution"}, "s3://b/p?region=r", driver.Beside{}, base},
+		{"only a url", map[string]any{"url": "s3://b/p?region=r", "useragent": "distribution"}, "s3://b/p?region=r", driver.Overrides{}, base},
 		{"all in the url", map[string]any{
 			"url": "s3://b?region=r&memory_budget=64MiB&memory_wait=5s&lookup_ttl=0s&lookups=7&redirect=off&redirect_expiry=5m&redirect_urls=8&redirect_min_size=0",
-		}, "s3://b?region=r", driver.Beside{}, with(func(o *blobstore.Options) {
+		}, "s3://b?region=r", driver.Overrides{}, with(func(o *blobstore.Options) {
 			o.MemoryWait = 5 * time.Second
 			o.MemoryBudget, o.LookupTTL, o.Lookups, o.RedirectExpiry, o.RedirectURLs = 64<<20, -1, 7, 5*time.Minute, 8
 			o.Redirect = redirect.Policy{Off: true}
@@ -51,7 +51,7 @@ func TestParseConfig(t *testing.T) {
 			"url": "s3://b", "region": "r", "path_style": true, "lookups": 7,
 			"redirect_networks": []any{"10.0.0.0/8", "192.0.2.7"}, "redirect_except_networks": "10.1.0.0/16, 2001:db8::/32",
 			"redirect_except_agents": []any{"old tool"}, "redirect_except_repositories": []any{"a/*", "b/**"},
-		}, "s3://b", driver.Beside{"region": "r", "path_style": "true"}, with(func(o *blobstore.Options) {
+		}, "s3://b", driver.Overrides{"region": "r", "path_style": "true"}, with(func(o *blobstore.Options) {
 			o.Lookups = 7
 			o.Redirect.Networks = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")}
 			o.Redirect.ExceptNetworks = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("2001:db8::/32")}
@@ -64,7 +64,7 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		want := registry.Config{URL: tt.url, Beside: tt.beside, Options: tt.want, Body: registry.BodyLimits{Timeout: registry.DefaultBodyTimeout, MinRate: registry.DefaultBodyMinRate}}
+		want := registry.Config{URL: tt.url, Overrides: tt.overrides, Options: tt.want, Body: registry.BodyLimits{Timeout: registry.DefaultBodyTimeout, MinRate: registry.DefaultBodyMinRate}}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(registry.Config{}, retry.Policy{}), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}

@@ -320,5 +320,5 @@ func (d *Driver) fail(ctx context.Context, p string, err error) error {
 	case errors.Is(err, driver.NotFound):
 		return storagedriver.PathNotFoundError{Path: p, DriverName: Name}
 	}
-	return note(ctx, fmt.Errorf("%s: %w", Name, err))
+	return recordError(ctx, fmt.Errorf("%s: %w", Name, err))
 }

@@ -31,7 +31,7 @@ type processMetrics struct {
 	sweeps   *prometheus.CounterVec   // outcome
 	removed  *prometheus.CounterVec   // kind
 	swept    prometheus.Gauge
-	engines  engines
+	stores   openStores
 }
 
 // latencies are from what a store in the same rack needs for a small object to what
@@ -66,7 +66,7 @@ func newMetrics(r prometheus.Registerer) *processMetrics {
 	for _, kind := range []blobstore.OrphanKind{blobstore.OrphanUpload, blobstore.OrphanFolder, blobstore.OrphanParts} {
 		m.removed.WithLabelValues(string(kind))
 	}
-	r.MustRegister(&m.engines)
+	r.MustRegister(&m.stores)
 	return m
 }
 

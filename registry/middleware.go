@@ -99,7 +99,7 @@ func (n *namespace) Repositories(ctx context.Context, repos []string, last strin
 	found := 0
 	for name, err := range n.driver.store.Repositories(ctx, last) {
 		if err != nil {
-			return found, note(ctx, err)
+			return found, recordError(ctx, err)
 		}
 		repos[found] = name
 		if found++; found == len(repos) {
@@ -116,7 +116,7 @@ func (n *namespace) Enumerate(ctx context.Context, ingester func(string) error) 
 			err = ingester(name)
 		}
 		if err != nil {
-			return note(ctx, err)
+			return recordError(ctx, err)
 		}
 	}
 	return nil

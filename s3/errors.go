@@ -109,7 +109,7 @@ func (c *call) fail(ctx context.Context, err error) error {
 }
 
 // failBody is fail for calls with a body, which may be what failed.
-func (c *call) failBody(ctx context.Context, up *cloud.Upstream, err error) error {
+func (c *call) failBody(ctx context.Context, up *cloud.RequestBody, err error) error {
 	return c.FailBody(ctx, up, err, func(e *driver.Error) { c.judge(ctx, e, err) })
 }
 

@@ -108,7 +108,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	if err != nil {
 		return driver.Object{}, driver.NewError(driver.OpPut, key, err)
 	}
-	up := cloud.NewUpstream(body)
+	up := cloud.NewRequestBody(body)
 	defer up.Release()
 	in := &s3.PutObjectInput{
 		Bucket: b.bucket(), Key: b.full(key),

@@ -24,10 +24,10 @@ type profile struct {
 	region       string // where the configuration names none; "" needs one
 	regionInHost bool   // s3.eu-west-1.example.com names the region
 
-	pathStyle bool // bucket in the path rather than in the host name
-	listV1    bool // ListObjects instead of ListObjectsV2
-	checksum  Checksum
-	announce  bool // CreateMultipartUpload names the checksum that parts will have
+	pathStyle       bool // bucket in the path rather than in the host name
+	listV1          bool // ListObjects instead of ListObjectsV2
+	checksum        Checksum
+	declareChecksum bool // CreateMultipartUpload names the checksum that parts will have
 	// It lists multipart uploads only by their exact key.
 	uploadsByKey bool
 	md5Delete    bool // DeleteObjects wants Content-MD5, a CRC will not do

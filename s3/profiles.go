@@ -63,9 +63,9 @@ var profiles = []profile{
 		// out that of a part which comes without (by a signed URL, by a copy).
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 		// https://github.com/pgsty/silo/issues/46 compares with MinIO.
-		checksum: ChecksumCRC32C,
-		announce: true, // else "expected checksum Type: null, actual checksum Type: crc32c"
-		parts:    awsParts,
+		checksum:        ChecksumCRC32C,
+		declareChecksum: true, // else "expected checksum Type: null, actual checksum Type: crc32c"
+		parts:           awsParts,
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 		conds:        driver.Conds{Put: driver.AllConds, Complete: driver.AllConds, Copy: driver.AllConds, Delete: driver.CondIfMatch},

@@ -25,7 +25,7 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, o driver.WriteOpt
 		return driver.Upload{}, driver.NewError(driver.OpCreateUpload, key, err)
 	}
 	in := &s3.CreateMultipartUploadInput{Bucket: b.bucket(), Key: b.full(key)}
-	if b.profile.announce {
+	if b.profile.declareChecksum {
 		in.ChecksumAlgorithm, in.ChecksumType = b.profile.checksum.algorithm()
 	}
 	b.write.upload(in, o)
@@ -48,7 +48,7 @@ func (b *Bucket) PutPart(ctx context.Context, u driver.Upload, n int, body *io.S
 		return driver.Part{}, driver.NewError(driver.OpPutPart, u.Key, err)
 	}
 	ctx, c := b.begin(ctx, driver.OpPutPart, u.Key)
-	up := cloud.NewUpstream(body)
+	up := cloud.NewRequestBody(body)
 	defer up.Release()
 	in := &s3.UploadPartInput{
 		Bucket: b.bucket(), Key: b.full(u.Key), UploadId: &u.ID, PartNumber: aws.Int32(int32(n)),

@@ -22,7 +22,7 @@ func (c *copier) blobs(ctx context.Context) (n int64, err error) {
 	var g errgroup.Group
 	g.SetLimit(c.options.Concurrency)
 	defer func() { _ = g.Wait() }()
-	for f, err := range c.both(ctx, c.src.Blobs()) {
+	for f, err := range c.mergeListings(ctx, c.src.Blobs()) {
 		if err != nil {
 			return n, err
 		}
@@ -32,7 +32,7 @@ func (c *copier) blobs(ctx context.Context) (n int64, err error) {
 		}
 		n++
 		bring := func() error {
-			_ = c.bring(ctx, name.Digest, f) // reported
+			_ = c.ensureBlob(ctx, name.Digest, f) // reported
 			return nil
 		}
 		if f.same() && !c.options.Verify {
@@ -82,7 +82,7 @@ func (c *copier) blob(ctx context.Context, d digest.Digest) error {
 		}
 		f.src = *src
 		c.advance(0, src.Size)
-		return nil, c.bring(ctx, d, f)
+		return nil, c.ensureBlob(ctx, d, f)
 	})
 	return err
 }
@@ -96,8 +96,8 @@ func stat(ctx context.Context, s side, d digest.Digest) (*driver.Object, error) 
 	return &obj, err
 }
 
-// bring copies the blob d, unless it is there. Errors are reported.
-func (c *copier) bring(ctx context.Context, d digest.Digest, f found) error {
+// ensureBlob copies the blob d, unless it is there. Errors are reported.
+func (c *copier) ensureBlob(ctx context.Context, d digest.Digest, f found) error {
 	key, size := c.dst.Blob(d), f.src.Size
 	if err, ok := c.corrupt.Get(d); ok {
 		return err

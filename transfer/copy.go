@@ -116,7 +116,7 @@ func (c *copier) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := c.links(ctx, c.both(ctx, c.src.Repositories()), true)
+	m, err := c.links(ctx, c.mergeListings(ctx, c.src.Repositories()), true)
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,9 @@ type found struct {
 // same reports whether the destination has an object of the same size.
 func (f found) same() bool { return f.dst != nil && f.dst.Size == f.src.Size }
 
-// both lists what the source has below prefix. The listing of the destination goes
+// mergeListings lists what the source has below prefix. The listing of the destination goes
 // along: both are in the order of their keys.
-func (c *copier) both(ctx context.Context, prefix string) iter.Seq2[found, error] {
+func (c *copier) mergeListings(ctx context.Context, prefix string) iter.Seq2[found, error] {
 	return func(yield func(found, error) bool) {
 		next, stop := iter.Pull2(driver.List(ctx, c.dst.bucket, driver.ListRequest{Prefix: c.theirs(prefix)}))
 		defer stop()

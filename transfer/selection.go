@@ -76,7 +76,7 @@ func (c *copier) repositories(ctx context.Context) error {
 				return
 			}
 			// What belongs to the repository, and not to one below it.
-			for f, err := range c.both(ctx, c.src.Repository(name)+"_") {
+			for f, err := range c.mergeListings(ctx, c.src.Repository(name)+"_") {
 				if err == nil {
 					p.match(name)
 				}

@@ -139,7 +139,7 @@ func runCheck(ctx context.Context, out, progress io.Writer, storage string, f ch
 	o.Save = file.save
 	p := &phaseBar{out: progress}
 	o.Progress = p.at
-	o.Found = func(found check.Finding) {
+	o.OnFinding = func(found check.Finding) {
 		if f.notices || found.Kind.Damage() {
 			p.clear()
 			f.print(out, found)

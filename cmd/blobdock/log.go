@@ -10,10 +10,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// logTogether has all that is reported by log/slog and by the standard log package,
+// bridgeSlog has all that is reported by log/slog and by the standard log package,
 // as net/http does, written by distribution's logger: where that writes to, in the
 // format, at the level and with the fields that config.Log has.
-func logTogether(config *configuration.Configuration) {
+func bridgeSlog(config *configuration.Configuration) {
 	slog.SetDefault(slog.New(logHandler{fields: config.Log.Fields}))
 	slog.SetLogLoggerLevel(slog.LevelWarn) // net/http reports what goes wrong
 }

@@ -40,7 +40,7 @@ func logged(t *testing.T, l logrus.Level, do func(*slog.Logger)) []map[string]an
 	})
 	config := new(configuration.Configuration)
 	config.Log.Fields = map[string]any{"environment": "staging"}
-	logTogether(config)
+	bridgeSlog(config)
 	do(slog.Default())
 	var lines []map[string]any
 	for line := range strings.Lines(out.String()) {

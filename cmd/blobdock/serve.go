@@ -77,8 +77,8 @@ as usual; flags that are given override both.`,
 const checkTimeout = 30 * time.Second
 
 func serve(ctx context.Context, out io.Writer, config *configuration.Configuration) error {
-	traceNowhere()
-	logTogether(config)
+	disableDefaultTracing()
+	bridgeSlog(config)
 	if err := checkAddress(ctx, config); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func serve(ctx context.Context, out io.Writer, config *configuration.Configurati
 	if err != nil {
 		return err
 	}
-	defer traceAsAsked()()
+	defer applyTraceExporter()()
 	if err := serveDebug(ctx, config, ready); err != nil {
 		return err
 	}
@@ -165,8 +165,8 @@ func checkStorage(ctx context.Context, config *configuration.Configuration) erro
 // it: to rely on conditions costs a race between two writers more. The error is that of a
 // directory on a file system that can't be written to as it must be.
 func adapt(ctx context.Context, config *configuration.Configuration, c blobdock.Config) error {
-	found, err := probe.Adapt(ctx, func(ctx context.Context, more driver.Beside) (driver.Bucket, error) {
-		s, err := c.With(more).Open(ctx)
+	found, err := probe.Adapt(ctx, func(ctx context.Context, more driver.Overrides) (driver.Bucket, error) {
+		s, err := c.WithOverrides(more).Open(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -285,7 +285,7 @@ func describeStorage(config *configuration.Configuration) string {
 		return redact(raw)
 	}
 	where := redact(c.URL)
-	endpoint := c.Beside["endpoint"]
+	endpoint := c.Overrides["endpoint"]
 	if u, err := url.Parse(c.URL); err == nil && endpoint == "" {
 		endpoint = u.Query().Get("endpoint")
 	}
@@ -293,7 +293,7 @@ func describeStorage(config *configuration.Configuration) string {
 	if endpoint != "" {
 		notes = append(notes, redact(endpoint))
 	}
-	if profile := c.Beside["profile"]; profile != "" {
+	if profile := c.Overrides["profile"]; profile != "" {
 		notes = append(notes, "profile "+profile)
 	}
 	if len(notes) > 0 {

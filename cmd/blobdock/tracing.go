@@ -13,18 +13,18 @@ import (
 // exporterVariable says where traces go, as OpenTelemetry defines it.
 const exporterVariable = "OTEL_TRACES_EXPORTER"
 
-// traceNowhere is the default: distribution's own is a collector on localhost, whose
+// disableDefaultTracing is the default: distribution's own is a collector on localhost, whose
 // absence it reports over and over. Its own container image sets the same.
-func traceNowhere() {
+func disableDefaultTracing() {
 	if os.Getenv(exporterVariable) == "" {
 		_ = os.Setenv(exporterVariable, "none")
 	}
 }
 
-// traceAsAsked ends what distribution has set up to trace where nobody looks: it
+// applyTraceExporter ends what distribution has set up to trace where nobody looks: it
 // records every request, and writes it to the log at level debug, for exporter none
 // as well. It returns what sends the rest of the traces at the end of the process.
-func traceAsAsked() (flush func()) {
+func applyTraceExporter() (flush func()) {
 	if os.Getenv(exporterVariable) == "none" && !logrus.IsLevelEnabled(logrus.DebugLevel) {
 		endTraces()
 		otel.SetTracerProvider(noop.NewTracerProvider())

@@ -27,11 +27,11 @@ func TestTraceAsAsked(t *testing.T) {
 	} {
 		t.Setenv(exporterVariable, tt.exporter)
 		logrus.SetLevel(tt.level)
-		traceNowhere()
+		disableDefaultTracing()
 		sent := tracetest.NewInMemoryExporter()
 		kept := &keeping{InMemoryExporter: sent}
 		otel.SetTracerProvider(sdk.NewTracerProvider(sdk.WithBatcher(kept)))
-		flush := traceAsAsked()
+		flush := applyTraceExporter()
 		_, span := otel.Tracer("request").Start(t.Context(), "GET /")
 		if span.IsRecording() != tt.recorded {
 			t.Errorf("%s: recorded %v, want %v", tt.name, span.IsRecording(), tt.recorded)

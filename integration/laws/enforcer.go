@@ -68,7 +68,7 @@ func newEnforcer(o Options, laws []Law, logf func(string, ...any)) *Enforcer {
 // around builds the chain of laws, and returns what a proxy puts around each request.
 // describe names what a request does. outer and inner stand around all laws and behind
 // them; nil is nothing.
-func (e *Enforcer) around(describe func(*http.Request) call, outer, inner func(handler) handler) wire.Around {
+func (e *Enforcer) around(describe func(*http.Request) call, outer, inner func(handler) handler) wire.Interceptor {
 	type storeKey struct{}
 	h := handler(func(w http.ResponseWriter, c call) {
 		store, _ := c.Context().Value(storeKey{}).(http.Handler)

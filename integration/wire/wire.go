@@ -31,11 +31,11 @@ type Proxy struct {
 	stop     func()
 	mu       sync.Mutex
 	counts   Counts
-	around   Around
+	around   Interceptor
 }
 
-// Around stands around a request, which next passes on to the store.
-type Around func(w http.ResponseWriter, r *http.Request, next http.Handler)
+// Interceptor handles a request, which next passes on to the store.
+type Interceptor func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
 // protocol is what differs between one store's requests and another's.
 type protocol struct {
@@ -149,14 +149,14 @@ func (p *Proxy) Reset() {
 }
 
 // Intercept puts f around the requests that come from now on; nil is nothing.
-func (p *Proxy) Intercept(f Around) {
+func (p *Proxy) Intercept(f Interceptor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.around = f
 }
 
 // count counts a request, and returns what stands around it.
-func (p *Proxy) count(r *http.Request) Around {
+func (p *Proxy) count(r *http.Request) Interceptor {
 	op := p.protocol.operation(r)
 	copied := p.protocol.copied(op, r)
 	p.mu.Lock()

@@ -163,9 +163,9 @@ func TestUnansweredHidesURL(t *testing.T) {
 	}
 }
 
-func TestUpstream(t *testing.T) {
+func TestRequestBody(t *testing.T) {
 	short := io.NewSectionReader(strings.NewReader("hello"), 0, 10)
-	up := NewUpstream(short)
+	up := NewRequestBody(short)
 	if _, err := io.ReadAll(up); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("short body: got %v", err)
 	}
@@ -175,7 +175,7 @@ func TestUpstream(t *testing.T) {
 	if !errors.Is(err, io.ErrUnexpectedEOF) || driver.OutcomeUnknown(err) {
 		t.Errorf("short body: the call fails with %v", err)
 	}
-	up = NewUpstream(io.NewSectionReader(strings.NewReader("hello"), 0, 5))
+	up = NewRequestBody(io.NewSectionReader(strings.NewReader("hello"), 0, 5))
 	up.Release()
 	if _, err := up.Read(make([]byte, 5)); !errors.Is(err, errReleased) {
 		t.Errorf("after release: got %v", err)

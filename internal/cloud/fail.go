@@ -36,7 +36,7 @@ func (c *Call) Fail(ctx context.Context, err error, judge func(*driver.Error)) e
 }
 
 // FailBody is Fail for calls with a body, which may be what failed.
-func (c *Call) FailBody(ctx context.Context, up *Upstream, err error, judge func(*driver.Error)) error {
+func (c *Call) FailBody(ctx context.Context, up *RequestBody, err error, judge func(*driver.Error)) error {
 	if failure := up.failure.Load(); failure != nil && c.Status == 0 && ctx.Err() == nil {
 		return driver.NewError(c.Op, c.Key, *failure) // half a body changes nothing
 	}

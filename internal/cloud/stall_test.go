@@ -75,7 +75,7 @@ func TestSendingMemory(t *testing.T) {
 	for _, announced := range []int64{int64(len(m.p)), handBytes + 5, 5} {
 		raw := new(caught)
 		c := &stallConn{Conn: raw, limit: time.Minute}
-		up := NewUpstream(m.body())
+		up := NewRequestBody(m.body())
 		first := make([]byte, 3) // net/http reads some along with the header
 		if _, err := io.ReadFull(up, first); err != nil {
 			t.Fatal(err)
@@ -98,11 +98,11 @@ func TestSendingMemory(t *testing.T) {
 func TestSending(t *testing.T) {
 	raw := new(caught)
 	c := &stallConn{Conn: raw, limit: time.Minute}
-	read := NewUpstream(io.NewSectionReader(strings.NewReader("hello"), 0, 5))
+	read := NewRequestBody(io.NewSectionReader(strings.NewReader("hello"), 0, 5))
 	if n, err := c.ReadFrom(io.LimitReader(read, 5)); n != 5 || err != nil || raw.all() != "hello" {
 		t.Errorf("sent %d (%v): %q", n, err, raw.all())
 	}
-	up := NewUpstream(memory{[]byte("hello")}.body())
+	up := NewRequestBody(memory{[]byte("hello")}.body())
 	up.Release()
 	if n, err := c.ReadFrom(io.LimitReader(up, 5)); n != 0 || !errors.Is(err, errReleased) {
 		t.Errorf("released: sent %d (%v), want %v", n, err, errReleased)

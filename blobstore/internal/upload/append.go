@@ -169,7 +169,7 @@ func (w *Writer) take(ctx context.Context, block *readBlock, left int64) error {
 				return err
 			}
 		}
-		if err := w.cut(ctx); err != nil {
+		if err := w.flushTail(ctx); err != nil {
 			return err
 		}
 	}

@@ -171,7 +171,7 @@ func (w *Writer) releaseGathered() {
 
 // verify compares the content's digest and size.
 func (w *Writer) verify(ctx context.Context, d digest.Digest, want int64) error {
-	if err := w.land(); err != nil {
+	if err := w.waitParts(); err != nil {
 		return err
 	}
 	if w.broken != nil {
@@ -332,7 +332,7 @@ func (w *Writer) concat(ctx context.Context, d digest.Digest) error {
 func (w *Writer) drop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	_ = w.land() // the pieces under way are known then
+	_ = w.waitParts() // the pieces under way are known then
 	w.discard()
 }
 

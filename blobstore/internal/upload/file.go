@@ -94,7 +94,7 @@ func (f *File) Commit(ctx context.Context) error {
 		w.mu.Unlock()
 	}()
 	if err == nil {
-		err = w.land()
+		err = w.waitParts()
 	}
 	if err == nil {
 		err = w.broken

@@ -59,7 +59,7 @@ func (w *Writer) persistLocked(ctx context.Context, force, keep bool) error {
 	if w.published {
 		return nil
 	}
-	lost := w.land()
+	lost := w.waitParts()
 	if lost != nil && !w.salvaged {
 		return lost
 	}

@@ -42,10 +42,10 @@ type Writer struct {
 	hash     hasher
 	hashed   int64 // bytes of buf that are hashed or handed to the hasher
 
-	plan    driver.Plan
-	planned bool
-	flight  *flight
-	unnamed []driver.ObjectRef // pieces written by this Writer that no state names
+	plan     driver.Plan
+	planned  bool
+	uploader *partUploader
+	unnamed  []driver.ObjectRef // pieces written by this Writer that no state names
 	// promised are pieces written by this Writer that a state may name which is not in
 	// state: a checkpoint, or a state whose writing failed. A status request may find it.
 	promised []driver.ObjectRef
@@ -213,9 +213,9 @@ func (w *Writer) release() {
 
 // releaseLocked is release with the lock held.
 func (w *Writer) releaseLocked() {
-	if w.flight != nil {
-		w.flight.cancel(ErrClosed)
-		_ = w.land() // what it could not store is gone with the rest
+	if w.uploader != nil {
+		w.uploader.cancel(ErrClosed)
+		_ = w.waitParts() // what it could not store is gone with the rest
 	}
 	w.hash.wait()
 	if w.direct != nil {

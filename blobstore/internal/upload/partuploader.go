@@ -9,8 +9,8 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// flight is the pieces of one Writer that are under way.
-type flight struct {
+// partUploader is the pieces of one Writer that are under way.
+type partUploader struct {
 	ctx    context.Context // outlives the client's by the grace period
 	cancel context.CancelCauseFunc
 	stop   context.CancelFunc
@@ -44,14 +44,14 @@ func (o *outgoing) done() {
 	}
 }
 
-func (w *Writer) newFlight(ctx context.Context) *flight {
+func (w *Writer) newPartUploader(ctx context.Context) *partUploader {
 	ctx, stop := detach(ctx, w.grace())
 	ctx, cancel := context.WithCancelCause(ctx)
-	return &flight{ctx: ctx, cancel: cancel, stop: stop, slots: make(chan struct{}, w.engine.options.Concurrency), first: len(w.pieces)}
+	return &partUploader{ctx: ctx, cancel: cancel, stop: stop, slots: make(chan struct{}, w.engine.options.Concurrency), first: len(w.pieces)}
 }
 
-// cut sends the tail as a piece, in the background.
-func (w *Writer) cut(ctx context.Context) error {
+// flushTail sends the tail as a piece, in the background.
+func (w *Writer) flushTail(ctx context.Context) error {
 	early, err := w.gather(ctx)
 	if err != nil {
 		return w.brokeUnlocked(err)
@@ -71,10 +71,10 @@ func (w *Writer) cut(ctx context.Context) error {
 // send sends the bytes of early, which has those of the references, and of buf as a
 // piece. The lock is held.
 func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
-	if w.flight == nil {
-		w.flight = w.newFlight(ctx)
+	if w.uploader == nil {
+		w.uploader = w.newPartUploader(ctx)
 	}
-	f := w.flight
+	f := w.uploader
 	body := joined{w.buf}
 	if early != nil {
 		body = joined{early, w.buf}
@@ -118,7 +118,7 @@ func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
 }
 
 // run sends one piece.
-func (f *flight) run(o *outgoing) {
+func (f *partUploader) run(o *outgoing) {
 	defer func() { <-f.slots }()
 	p, err := o.put(f.ctx)
 	if err != nil {
@@ -143,7 +143,7 @@ func (e *Engine) piece(folder string, body joined) (piece, func(context.Context)
 
 // failed ends a piece that the store does not have. The others' work is kept as far as it
 // lies before this one.
-func (f *flight) failed(o *outgoing, err error) {
+func (f *partUploader) failed(o *outgoing, err error) {
 	f.mu.Lock()
 	if f.err == nil {
 		f.err = err
@@ -155,9 +155,9 @@ func (f *flight) failed(o *outgoing, err error) {
 	f.wg.Done()
 }
 
-// checkpoint has a state written as soon as the first n pieces of the flight are stored,
+// checkpoint has a state written as soon as the first n sent pieces are stored,
 // while more are sent. Its failure fails nothing.
-func (w *Writer) checkpoint(f *flight, n int) {
+func (w *Writer) checkpoint(f *partUploader, n int) {
 	f.mu.Lock()
 	sent := f.sent[:n:n]
 	f.mu.Unlock()
@@ -194,11 +194,11 @@ func (w *Writer) checkpoint(f *flight, n int) {
 	})
 }
 
-// land waits for all pieces under way and takes over what has become of them: those that
+// waitParts waits for all pieces under way and takes over what has become of them: those that
 // are stored up to the first that is not. The lock is held. It returns the error of the
 // first piece that failed.
-func (w *Writer) land() error {
-	f := w.flight
+func (w *Writer) waitParts() error {
+	f := w.uploader
 	if f == nil {
 		return nil
 	}
@@ -206,7 +206,7 @@ func (w *Writer) land() error {
 	w.hash.wait()
 	f.stop()
 	f.cancel(nil)
-	w.flight = nil
+	w.uploader = nil
 	for i, o := range f.sent {
 		ref := driver.ObjectRef{Key: o.piece.Key, Version: o.piece.Version}
 		switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// stock is distribution's own storage drivers, whose sections are understood as they
+// compat is distribution's own storage drivers, whose sections are understood as they
 // are once they say which driver's they are:
 //
 //	storage:
@@ -22,7 +22,7 @@ import (
 //	    regionendpoint: https://minio.example.com:9000
 //
 // Beside distribution's parameters there may be ours.
-var stock = map[string]stockDriver{
+var compat = map[string]stockDriver{
 	"s3": {"s3", "bucket", fromS3, map[string]string{
 		"forcepathstyle": "path_style", "keyid": "sse_kms_key_id", "objectacl": "acl",
 		"usedualstack": "dual_stack", "usefipsendpoint": "fips", "chunksize": "part_size",
@@ -53,10 +53,10 @@ func fromStock(section map[string]any) (map[string]any, error) {
 	if !ok {
 		return section, nil
 	}
-	d, ok := stock[fmt.Sprint(name)]
+	d, ok := compat[fmt.Sprint(name)]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("driver %v: want one of %s, or a url: %w", name, strings.Join(slices.Sorted(maps.Keys(stock)), ", "), driver.Invalid)
+		return nil, fmt.Errorf("driver %v: want one of %s, or a url: %w", name, strings.Join(slices.Sorted(maps.Keys(compat)), ", "), driver.Invalid)
 	case section["url"] != nil:
 		return nil, fmt.Errorf("driver and url exclude each other: %w", driver.Invalid)
 	}

@@ -12,22 +12,22 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// Upstream is a body on its way. It remembers its own failure, which the
+// RequestBody is a body on its way. It remembers its own failure, which the
 // transport reports like one of the network.
 //
 // The transport may go on reading a body after it has returned, when the reply
 // came early or the call was given up. The caller, however, uses its buffer
 // again: after Release nothing reads it.
-type Upstream struct {
+type RequestBody struct {
 	*io.SectionReader
 	failure  atomic.Pointer[error]
 	mu       sync.Mutex // held while bytes are copied
 	released bool
 }
 
-// NewUpstream sends body from its start, with a position of its own.
-func NewUpstream(body *io.SectionReader) *Upstream {
-	return &Upstream{SectionReader: fromStart(body)}
+// NewRequestBody sends body from its start, with a position of its own.
+func NewRequestBody(body *io.SectionReader) *RequestBody {
+	return &RequestBody{SectionReader: fromStart(body)}
 }
 
 func fromStart(body *io.SectionReader) *io.SectionReader {
@@ -37,27 +37,27 @@ func fromStart(body *io.SectionReader) *io.SectionReader {
 var errReleased = errors.New("the call that sent this body has ended")
 
 // Read implements io.Reader. A body that ends early is io.ErrUnexpectedEOF.
-func (u *Upstream) Read(p []byte) (int, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.released {
+func (b *RequestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.released {
 		return 0, errReleased
 	}
-	at, _ := u.Seek(0, io.SeekCurrent)
-	n, err := u.SectionReader.Read(p)
-	if errors.Is(err, io.EOF) && at+int64(n) < u.Size() {
-		err = fmt.Errorf("body ends at %d of %d bytes: %w", at+int64(n), u.Size(), io.ErrUnexpectedEOF)
+	at, _ := b.Seek(0, io.SeekCurrent)
+	n, err := b.SectionReader.Read(p)
+	if errors.Is(err, io.EOF) && at+int64(n) < b.Size() {
+		err = fmt.Errorf("body ends at %d of %d bytes: %w", at+int64(n), b.Size(), io.ErrUnexpectedEOF)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		u.failure.CompareAndSwap(nil, &err)
+		b.failure.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
 // WriteTo implements io.WriterTo: what lies in memory is handed on from there.
-func (u *Upstream) WriteTo(w io.Writer) (n int64, err error) {
+func (b *RequestBody) WriteTo(w io.Writer) (n int64, err error) {
 	for {
-		m, err := u.hand(w)
+		m, err := b.hand(w)
 		n += int64(m)
 		if err != nil {
 			return n, err
@@ -66,7 +66,7 @@ func (u *Upstream) WriteTo(w io.Writer) (n int64, err error) {
 			break
 		}
 	}
-	m, err := io.Copy(w, struct{ io.Reader }{u})
+	m, err := io.Copy(w, struct{ io.Reader }{b})
 	return n + m, err
 }
 
@@ -74,30 +74,30 @@ func (u *Upstream) WriteTo(w io.Writer) (n int64, err error) {
 const handBytes = 1 << 20
 
 // hand writes what comes next if it lies in memory.
-func (u *Upstream) hand(w io.Writer) (int, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.released {
+func (b *RequestBody) hand(w io.Writer) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.released {
 		return 0, errReleased
 	}
-	at, _ := u.Seek(0, io.SeekCurrent)
-	p := driver.BodyBytes(u.SectionReader, at, handBytes)
+	at, _ := b.Seek(0, io.SeekCurrent)
+	p := driver.BodyBytes(b.SectionReader, at, handBytes)
 	if len(p) == 0 {
 		return 0, nil
 	}
 	n, err := w.Write(p)
-	_, _ = u.Seek(int64(n), io.SeekCurrent)
+	_, _ = b.Seek(int64(n), io.SeekCurrent)
 	return n, err
 }
 
 // Close is for SDKs that want a closer.
-func (u *Upstream) Close() error { return nil }
+func (b *RequestBody) Close() error { return nil }
 
 // Release ends the use of the body.
-func (u *Upstream) Release() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.released = true
+func (b *RequestBody) Release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.released = true
 }
 
 // Digest reads body once and writes all of it to each of to, usually hashes. Where

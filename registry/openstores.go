@@ -9,9 +9,9 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// engines are the stores of this process that are open. As a collector of metrics
+// openStores are the stores of this process that are open. As a collector of metrics
 // they tell what all of them hold together.
-type engines struct {
+type openStores struct {
 	mu   sync.Mutex
 	open map[*blobstore.Store]struct{}
 }
@@ -24,14 +24,14 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (e *engines) Describe(to chan<- *prometheus.Desc) {
+func (e *openStores) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{usedDesc, budgetDesc, waitingDesc, uploadsDesc} {
 		to <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (e *engines) Collect(to chan<- prometheus.Metric) {
+func (e *openStores) Collect(to chan<- prometheus.Metric) {
 	var sum blobstore.Usage
 	e.mu.Lock()
 	for s := range e.open {
@@ -51,7 +51,7 @@ func (e *engines) Collect(to chan<- prometheus.Metric) {
 	gauge(uploadsDesc, sum.Uploads)
 }
 
-func (e *engines) add(s *blobstore.Store) {
+func (e *openStores) add(s *blobstore.Store) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.open == nil {
@@ -60,7 +60,7 @@ func (e *engines) add(s *blobstore.Store) {
 	e.open[s] = struct{}{}
 }
 
-func (e *engines) remove(s *blobstore.Store) {
+func (e *openStores) remove(s *blobstore.Store) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.open, s)
