@@ -8,38 +8,41 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 // A write that is slow, but goes on, is not given up; one that stands still is.
 func TestStallingWrite(t *testing.T) {
-	const limit = 100 * time.Millisecond
-	near, far := net.Pipe()
-	defer near.Close()
-	defer far.Close()
-	c := &stallConn{Conn: near, limit: limit}
-	const text = "slowly, but it goes on"
-	read := make(chan string)
-	go func() {
-		var got []byte
-		for range text {
-			time.Sleep(limit / 10)
-			one := make([]byte, 1)
-			_, _ = far.Read(one)
-			got = append(got, one...)
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 100 * time.Millisecond
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		c := &stallConn{Conn: near, limit: limit}
+		const text = "slowly, but it goes on"
+		read := make(chan string)
+		go func() {
+			var got []byte
+			for range text {
+				time.Sleep(limit / 10)
+				one := make([]byte, 1)
+				_, _ = far.Read(one)
+				got = append(got, one...)
+			}
+			read <- string(got)
+		}()
+		began := time.Now()
+		if n, err := c.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("wrote %d bytes (%v), want %d", n, err, len(text))
 		}
-		read <- string(got)
-	}()
-	began := time.Now()
-	if n, err := c.Write([]byte(text)); n != len(text) || err != nil {
-		t.Errorf("wrote %d bytes (%v), want %d", n, err, len(text))
-	}
-	if got := <-read; got != text || time.Since(began) < limit {
-		t.Errorf("%q arrived in %v, want %q in more than %v", got, time.Since(began), text, limit)
-	}
-	if n, err := c.Write([]byte(text)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("nobody reads: wrote %d bytes (%v), want %v", n, err, os.ErrDeadlineExceeded)
-	}
+		if got, want := <-read, limit/10*time.Duration(len(text)); got != text || time.Since(began) != want {
+			t.Errorf("%q arrived in %v, want %q in %v", got, time.Since(began), text, want)
+		}
+		if n, err := c.Write([]byte(text)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("nobody reads: wrote %d bytes (%v), want %v", n, err, os.ErrDeadlineExceeded)
+		}
+	})
 }
 
 // memory is a body in memory.
