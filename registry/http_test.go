@@ -300,9 +300,9 @@ func spoil(t *testing.T, b driver.Bucket, change func([]byte)) {
 func TestRace(t *testing.T) {
 	b := mem.New()
 	one, two := serve(t, b), serve(t, b)
-	for round := range 20 {
+	for round := range 7 {
 		at := begin(t, one, "race")
-		size := 100 + round*500_000
+		size := 100 + round*1_500_000
 		bodies := [2][]byte{content(size), bytes.Repeat([]byte{byte(round)}, size)}
 		var next [2]string
 		var wg sync.WaitGroup

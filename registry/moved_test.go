@@ -67,6 +67,7 @@ func collectGarbage(t *testing.T, b driver.Bucket) error {
 func TestGarbageBehindSymlinks(t *testing.T) {
 	for _, moved := range []string{"repositories", "repositories/team", "repositories/team/app", "repositories/team/app/_manifests", "blobs", "blobs/sha256", "."} {
 		t.Run(moved, func(t *testing.T) {
+			t.Parallel() // it waits for the repetitions of what can't succeed
 			dir := t.TempDir()
 			b, err := file.New(dir, file.Options{NoSync: true})
 			if err != nil {
