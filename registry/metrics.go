@@ -31,7 +31,7 @@ type processMetrics struct {
 	sweeps   *prometheus.CounterVec   // outcome
 	removed  *prometheus.CounterVec   // kind
 	swept    prometheus.Gauge
-	stores   openStores
+	stores   *openStores
 }
 
 // latencies are from what a store in the same rack needs for a small object to what
@@ -56,6 +56,7 @@ func newMetrics(r prometheus.Registerer) *processMetrics {
 		removed:  counter("sweep_removed_total", "What sweeps have removed.", "kind"),
 		swept: metric.NewGauge(prometheus.GaugeOpts{Namespace: Name, Name: "sweep_last_success_timestamp_seconds",
 			Help: "When the last sweep ended that failed nowhere; 0 before the first."}),
+		stores: newOpenStores(),
 	}
 	for _, reason := range redirect.Reasons() {
 		m.pulls.WithLabelValues(string(reason))
@@ -66,7 +67,7 @@ func newMetrics(r prometheus.Registerer) *processMetrics {
 	for _, kind := range []blobstore.OrphanKind{blobstore.OrphanUpload, blobstore.OrphanFolder, blobstore.OrphanParts} {
 		m.removed.WithLabelValues(string(kind))
 	}
-	r.MustRegister(&m.stores)
+	r.MustRegister(m.stores)
 	return m
 }
 
