@@ -9,14 +9,24 @@ import (
 	"testing"
 )
 
-// TestSmoke runs everything there is, with sizes that tell nothing, and looks for
-// gaps in the table.
+// full tells whether what takes minutes is to run, too.
+func full() bool { return os.Getenv("BLOBDOCK_TEST_FULL") != "" }
+
+// sampled are scenarios of each kind.
+const sampled = "^(push-mono|push-chunked|limit-upload|limit-sha256|image-push|image-pull|pull-stream|limit-copy|catalog)$"
+
+// TestSmoke runs scenarios with sizes that tell nothing, and looks for gaps in the table:
+// one of each kind, in full runs all of them.
 func TestSmoke(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	var stdout, stderr strings.Builder
+	pattern := sampled
+	if full() {
+		pattern = "."
+	}
 	err := run(t.Context(), []string{
-		"-stores", "s3", "-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", "0", "-repositories", "10",
+		"-stores", "s3", "-scenarios", pattern, "-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", "0", "-repositories", "10",
 		"-json", in("json"), "-markdown", in("markdown"), "-svg", in("svg"),
 	}, &stdout, &stderr)
 	if err != nil {
@@ -26,11 +36,14 @@ func TestSmoke(t *testing.T) {
 		t.Errorf("progress where there is no terminal:\n%s", stderr.String())
 	}
 	r := readReport(t, in("json"))
-	o, err := parse([]string{"-stores", "s3"}, io.Discard)
+	o, err := parse([]string{"-stores", "s3", "-scenarios", pattern}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range scenarios(o) {
+		if !o.scenarios.MatchString(s.key) {
+			continue
+		}
 		for _, by := range s.registries() {
 			wantFilled(t, r, r.row("s3", s.key, by), s, by)
 		}
@@ -52,9 +65,13 @@ func TestSmoke(t *testing.T) {
 // TestOtherStores runs a few rows on the other stores, of each way to talk to them one.
 func TestOtherStores(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "json")
+	pattern, latencies := "^(push-chunked|pull-redirect)$", "0"
+	if full() {
+		pattern, latencies = "^(push-chunked|image-push|pull-redirect|pull-stream)$", "0,1ms"
+	}
 	args := []string{
-		"-stores", "gcs,azure", "-scenarios", "^(push-chunked|image-push|pull-redirect|pull-stream)$",
-		"-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", "0,1ms", "-json", path,
+		"-stores", "gcs,azure", "-scenarios", pattern,
+		"-size", "1MiB", "-chunked", "2MiB", "-rounds", "1", "-latency", latencies, "-json", path,
 	}
 	var stderr strings.Builder
 	if err := run(t.Context(), args, io.Discard, &stderr); err != nil {

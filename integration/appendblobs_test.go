@@ -141,8 +141,8 @@ func pushChunked(t *testing.T, base string, c content) {
 func TestAppendBlobs(t *testing.T) {
 	t.Parallel()
 	for _, s := range stores(t) {
-		if !strings.HasPrefix(s.name, "azure") {
-			continue
+		if !strings.HasPrefix(s.name, "azure") || s.name == "azure" && !full() {
+			continue // the laws' is the store as it is documented
 		}
 		for _, tt := range onAppendBlobs {
 			t.Run(s.name+"/"+tt.name, func(t *testing.T) {

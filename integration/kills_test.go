@@ -21,10 +21,10 @@ import (
 // acknowledged, uploads go on from there, and a sweep finds all that is left.
 func TestKills(t *testing.T) {
 	onEach(t, func(t *testing.T, store cloud) {
-		k := &killing{store: store, rounds: 2, random: rand.New(rand.NewPCG(1, 2))}
+		k := &killing{store: store, rounds: 1, random: rand.New(rand.NewPCG(1, 2))}
 		if c, ok := store.(s3Cloud); ok && !c.lawful {
 			k.minio = emulator.NewMinIO(t) // one that may be killed, too
-			k.store, k.rounds = onMinIO(k.minio.S3), 4
+			k.store, k.rounds = onMinIO(k.minio.S3), 3
 		}
 		if full() {
 			k.rounds = 50

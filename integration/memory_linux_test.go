@@ -12,9 +12,14 @@ import (
 // budget each push would have four parts and more in memory, and all of them
 // several times as much as is allowed.
 func TestMemory(t *testing.T) {
-	onEach(t, func(t *testing.T, store cloud) {
-		// The stores differ in nothing that matters here, so one is enough for the
-		// default budget.
+	t.Parallel()
+	// The stores differ in nothing that matters here, so one is enough for the default
+	// budget, and for a run that is not full.
+	on := clouds[:1]
+	if full() {
+		on = stores(t)
+	}
+	onAll(t, on, func(t *testing.T, _ store, store cloud) {
 		pushes, size, budget := 6, 32*mib, 32*mib
 		storage := store.bare(store.newBucket(t))
 		if _, ok := store.(s3Cloud); ok {
