@@ -23,7 +23,7 @@ IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 # race: the conformance suite on emulators, clients, uploads behind laws, the fault matrix,
 # our registry beside distribution's, the verification of emulators, and the upload engine's
 # random requests and its uploads of ten thousand pieces.
-PLAIN := TestTwoCommits|TestEnded|TestCommitEveryCall|TestFileCommitAgain|TestDistributionSuite|TestDriver|TestDriverUnderLaws|TestCrane|TestORAS|TestCopyTags|TestMetrics|TestConditionsIgnored|TestStockSection|TestWaits|TestWrongChecksum|TestUploadMovesBetweenReplicas|TestAppendBlobs|TestFaultMatrix|TestNoSecretShows|TestServeRefuses|TestCheckRefused|TestModel|TestTenThousandPieces|TestCheckpointsInMemory|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
+PLAIN := TestCommitsOfTwoReplicas|TestUseAfterEnd|TestCommitEveryCall|TestFileCommitEveryCall|TestDistributionSuite|TestDriver|TestDriverUnderLaws|TestCrane|TestORAS|TestCopyTags|TestMetrics|TestConditionsIgnored|TestStockSection|TestWaits|TestWrongChecksum|TestUploadMovesBetweenReplicas|TestAppendBlobs|TestFaultMatrix|TestNoSecretShows|TestServeRefuses|TestCheckRefused|TestModel|TestTenThousandPieces|TestCheckpointsInMemory|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients
 
 # Linking takes half as long without what a debugger needs.
 NODWARF := -ldflags=-w

@@ -120,10 +120,10 @@ func TestLostCheckpoint(t *testing.T) {
 	}
 }
 
-// TestTwoCommits has two replicas end one upload at the same time: with other bytes of the
+// TestCommitsOfTwoReplicas has two replicas end one upload at the same time: with other bytes of the
 // same length, or with the same. The second runs while the first makes each of its calls,
 // before or after the store has carried it out, or loses the answer to it.
-func TestTwoCommits(t *testing.T) {
+func TestCommitsOfTwoReplicas(t *testing.T) {
 	for _, store := range []string{"minio", "gcs", "azure", "plain"} {
 		for _, head := range []int{100, 2 * testPart, 2*testPart + 100} {
 			for _, rest := range []int{0, 10, 2*testPart + 10} {

@@ -14,9 +14,9 @@ import (
 	"github.com/blobdock/blobdock/driver"
 )
 
-// TestEnded uses a Writer after its end in each way, twice in a row: it either goes on
+// TestUseAfterEnd uses a Writer after its end in each way, twice in a row: it either goes on
 // correctly or returns an error.
-func TestEnded(t *testing.T) {
+func TestUseAfterEnd(t *testing.T) {
 	type use struct {
 		name string
 		run  func(context.Context, *Writer, digest.Digest) error

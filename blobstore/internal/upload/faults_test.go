@@ -24,7 +24,7 @@ var mutants = []mutant{
 	{"spill of a body that goes to the digest's key", "persist.go", "	if w.direct != nil {\n		err = w.spillPart", "	if w.direct != nil && w.size < 0 {\n		err = w.spillPart", "TestLateSpill", false},
 	{"part in memory until its client goes on", "persist.go", " || w.published || w.buf.Size() == 0:", " || w.published || w.direct != nil || w.buf.Size() == 0:", "TestLateSpill", false},
 	{"Commit after Close", "writer.go", "		w.broken = ErrClosed // bytes", "		_ = ErrClosed // bytes", "TestCommitAfterClose", false},
-	{"Write after the end", "writer.go", "	case w.status != isOpen:\n		return ErrClosed\n", "	case w.status == isEnded:\n		return ErrClosed\n", "TestEnded", false},
+	{"Write after the end", "writer.go", "	case w.status != isOpen:\n		return ErrClosed\n", "	case w.status == isEnded:\n		return ErrClosed\n", "TestUseAfterEnd", false},
 
 	// A blob under a digest is trusted by its size and checksums.
 	{"any checksum at the digest's key", "trust.go", "*crc != *c.crc32c:", "*crc != *c.crc32c && obj.Size < 0:", "TestReplacesWrongChecksum", false},
@@ -58,7 +58,7 @@ var mutants = []mutant{
 	{"repeated PUT where the state is cached", "commit.go", "	if !errors.Is(err, ErrGone) || !w.request.Final {\n", "	if err != nil {\n", "TestRepeatedPutCached", false},
 	{"repeated PUT during an outage", "engine.go", "return nil, fmt.Errorf(\"upload %s: %w\", i.uuid, perr)", "return nil, err", "TestRepeatedPutOutage", false},
 	{"Commit again after a link that failed", "direct.go", "	case d.published:\n		return nil\n", "", "TestCommitAgain", false},
-	{"file that was committed already", "file.go", "	if errors.Is(err, driver.NotFound) {\n		err = f.ignore", "	if errors.Is(err, driver.NotFound) && sum == \"\" {\n		err = f.ignore", "TestFileCommitAgain", false},
+	{"file that was committed already", "file.go", "	if errors.Is(err, driver.NotFound) {\n		err = f.ignore", "	if errors.Is(err, driver.NotFound) && sum == \"\" {\n		err = f.ignore", "TestFileCommitEveryCall", false},
 	{"wait for another write to the key", "publish.go", "		contested = contested || conflict(err)\n", "", "TestConditionalConflict", false},
 	{"repetition of a write that failed in passing", "publish.go", "		return waits.Wait(ctx, err)\n", "		return err\n", "TestShortOutage", false},
 	{"policy that never repeats", "publish.go", "		if most > 0 && try >= most {\n", "		if most < 0 {\n", "TestAttempts", false},

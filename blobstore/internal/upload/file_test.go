@@ -18,9 +18,9 @@ import (
 
 const fileKey = "root/repositories/app/_uploads/00000000-0000-4000-8000-000000000000/data"
 
-// TestFileCommitAgain has each call of a File's Commit fail in turn, or lose its answer, or
+// TestFileCommitEveryCall has each call of a File's Commit fail in turn, or lose its answer, or
 // the process die. Commit succeeds when it is called again, also by a process that resumes.
-func TestFileCommitAgain(t *testing.T) {
+func TestFileCommitEveryCall(t *testing.T) {
 	for _, store := range []string{"minio", "gcs", "azure", "plain"} {
 		for _, sizes := range [][]int{{100}, {3*testPart + 100}, {100, 200}, {2 * testPart, 2 * testPart, 10}} {
 			for _, how := range []string{"refused", "lost", "dead", "dead after"} {
