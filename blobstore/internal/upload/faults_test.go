@@ -18,8 +18,8 @@ var mutants = []mutant{
 	{"states that are overwritten", "persist.go", "base.id.own() + random()}", "base.id.own() + noParent}", "TestModel", false},
 	{"last part without what was spilled", "direct.go", "w.tailBody().section())", "w.buf.Section())", "TestLateSpill", false},
 	{"multipart upload begun twice", "direct.go", "	return w.direct == nil && !w.barred && r.Final", "	return !w.barred && r.Final", "TestSpillAnywhere", false},
-	{"cut after a spill", "flight.go", "	if early == nil && len(w.refs) > 0 || w.tail() == 0 {\n", "	if w.tail() == 0 {\n", "TestSpillAnywhere", false},
-	{"cut after a spill, with other bytes", "flight.go", "	if early != nil && early.Size() != w.tail()-w.buf.Size() {\n", "	if early != nil && early.Size() < 0 {\n", "TestSpillAnywhere", false},
+	{"cut after a spill", "partuploader.go", "	if early == nil && len(w.refs) > 0 || w.tail() == 0 {\n", "	if w.tail() == 0 {\n", "TestSpillAnywhere", false},
+	{"cut after a spill, with other bytes", "partuploader.go", "	if early != nil && early.Size() != w.tail()-w.buf.Size() {\n", "	if early != nil && early.Size() < 0 {\n", "TestSpillAnywhere", false},
 	{"commit after a spill", "commit.go", "if early == nil && len(w.refs) == 0 || ", "if early == nil || ", "TestSpillAnywhere", false},
 	{"spill of a body that goes to the digest's key", "persist.go", "	if w.direct != nil {\n		err = w.spillPart", "	if w.direct != nil && w.size < 0 {\n		err = w.spillPart", "TestLateSpill", false},
 	{"part in memory until its client goes on", "persist.go", " || w.published || w.buf.Size() == 0:", " || w.published || w.direct != nil || w.buf.Size() == 0:", "TestLateSpill", false},
@@ -65,10 +65,10 @@ var mutants = []mutant{
 
 	// A body that breaks is kept as far as it came.
 	{"bytes of a broken body", "writer.go", "	w.settled = true\n	if perr", "	w.settled = true\n	if err != nil {\n		return n, err\n	}\n	if perr", "TestModel", false},
-	{"pieces before one that failed", "flight.go", "	if n > 0 && w.direct == nil {\n", "	if n < 0 && w.direct == nil {\n", "TestFailedPiece", false},
-	{"hash behind a piece that failed", "flight.go", "	w.hash.hashes, _ = resumeHashes(hashes)\n", "	_ = hashes\n", "TestFailedPiece", false},
+	{"pieces before one that failed", "partuploader.go", "	if n > 0 && w.direct == nil {\n", "	if n < 0 && w.direct == nil {\n", "TestFailedPiece", false},
+	{"hash behind a piece that failed", "partuploader.go", "	w.hash.hashes, _ = resumeHashes(hashes)\n", "	_ = hashes\n", "TestFailedPiece", false},
 	{"pieces of a state without a reply", "persist.go", "		w.promised, w.unnamed = append(w.promised, w.unnamed...), nil\n", "", "TestLostState", false},
-	{"pieces of a checkpoint without a reply", "flight.go", "		f.named = max(f.named, n) // also", "		_ = n // also", "TestLostCheckpoint", false},
+	{"pieces of a checkpoint without a reply", "partuploader.go", "		u.named = max(u.named, n) // also", "		_ = n // also", "TestLostCheckpoint", false},
 	{"error that wraps io.EOF", "append.go", "		case rerr == io.EOF:\n", "		case errors.Is(rerr, io.EOF):\n", "TestWrappedEOF", false},
 	{"parts of a body that broke", "writer.go", "		return n, w.brokeUnlocked(err) // all", "		return n, err // all", "TestBrokenDirect", false},
 

@@ -74,7 +74,7 @@ func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
 	if w.uploader == nil {
 		w.uploader = w.newPartUploader(ctx)
 	}
-	f := w.uploader
+	u := w.uploader
 	body := joined{w.buf}
 	if early != nil {
 		body = joined{early, w.buf}
@@ -95,40 +95,40 @@ func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
 	w.buf, w.hashed, w.refs = w.holder.NewBuffer(), 0, nil
 	w.holder.SetIdle(0)
 	w.pieces = append(w.pieces, o.piece)
-	f.mu.Lock()
-	f.sent = append(f.sent, o)
-	n := len(f.sent)
-	f.mu.Unlock()
-	f.wg.Add(1)
+	u.mu.Lock()
+	u.sent = append(u.sent, o)
+	n := len(u.sent)
+	u.mu.Unlock()
+	u.wg.Add(1)
 	select {
-	case f.slots <- struct{}{}:
-		go f.run(o)
-	case <-f.ctx.Done():
-		f.failed(o, context.Cause(f.ctx))
+	case u.slots <- struct{}{}:
+		go u.run(o)
+	case <-u.ctx.Done():
+		u.failed(o, context.Cause(u.ctx))
 	}
 	if n%w.engine.options.Checkpoint == 0 && !w.request.Final {
-		w.checkpoint(f, n)
+		w.checkpoint(u, n)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err != nil {
-		return w.broke(f.err)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.err != nil {
+		return w.broke(u.err)
 	}
 	return nil
 }
 
 // run sends one piece.
-func (f *partUploader) run(o *outgoing) {
-	defer func() { <-f.slots }()
-	p, err := o.put(f.ctx)
+func (u *partUploader) run(o *outgoing) {
+	defer func() { <-u.slots }()
+	p, err := o.put(u.ctx)
 	if err != nil {
-		f.failed(o, err)
+		u.failed(o, err)
 		return
 	}
 	o.piece, o.ok = p, true
 	close(o.stored)
 	o.done()
-	f.wg.Done()
+	u.wg.Done()
 }
 
 // piece is an object for body, and how it is stored.
@@ -143,26 +143,26 @@ func (e *Engine) piece(folder string, body joined) (piece, func(context.Context)
 
 // failed ends a piece that the store does not have. The others' work is kept as far as it
 // lies before this one.
-func (f *partUploader) failed(o *outgoing, err error) {
-	f.mu.Lock()
-	if f.err == nil {
-		f.err = err
+func (u *partUploader) failed(o *outgoing, err error) {
+	u.mu.Lock()
+	if u.err == nil {
+		u.err = err
 	}
-	f.mu.Unlock()
-	f.cancel(err)
+	u.mu.Unlock()
+	u.cancel(err)
 	close(o.stored)
 	o.done()
-	f.wg.Done()
+	u.wg.Done()
 }
 
 // checkpoint has a state written as soon as the first n sent pieces are stored,
 // while more are sent. Its failure fails nothing.
-func (w *Writer) checkpoint(f *partUploader, n int) {
-	f.mu.Lock()
-	sent := f.sent[:n:n]
-	f.mu.Unlock()
-	base, before := w.state, w.pieces[:f.first:f.first]
-	f.wg.Go(func() {
+func (w *Writer) checkpoint(u *partUploader, n int) {
+	u.mu.Lock()
+	sent := u.sent[:n:n]
+	u.mu.Unlock()
+	base, before := w.state, w.pieces[:u.first:u.first]
+	u.wg.Go(func() {
 		for _, o := range sent {
 			<-o.stored
 			if !o.ok {
@@ -181,16 +181,16 @@ func (w *Writer) checkpoint(f *partUploader, n int) {
 			h.Pieces = append(h.Pieces, o.piece)
 		}
 		h.Offset = h.sum()
-		f.mu.Lock()
-		f.named = max(f.named, n) // also when the answer is lost
-		f.mu.Unlock()
-		st, err := w.engine.write(f.ctx, base, h, nil)
+		u.mu.Lock()
+		u.named = max(u.named, n) // also when the answer is lost
+		u.mu.Unlock()
+		st, err := w.engine.write(u.ctx, base, h, nil)
 		if err != nil {
 			return
 		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.states = append(f.states, st.object)
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.states = append(u.states, st.object)
 	})
 }
 
@@ -198,39 +198,39 @@ func (w *Writer) checkpoint(f *partUploader, n int) {
 // are stored up to the first that is not. The lock is held. It returns the error of the
 // first piece that failed.
 func (w *Writer) waitParts() error {
-	f := w.uploader
-	if f == nil {
+	u := w.uploader
+	if u == nil {
 		return nil
 	}
-	f.wg.Wait()
+	u.wg.Wait()
 	w.hash.wait()
-	f.stop()
-	f.cancel(nil)
+	u.stop()
+	u.cancel(nil)
 	w.uploader = nil
-	for i, o := range f.sent {
+	for i, o := range u.sent {
 		ref := driver.ObjectRef{Key: o.piece.Key, Version: o.piece.Version}
 		switch {
 		case !o.ok || w.direct != nil:
-		case i < f.named:
+		case i < u.named:
 			w.promised = append(w.promised, ref)
 		default:
 			w.unnamed = append(w.unnamed, ref)
 		}
-		w.pieces[f.first+i] = o.piece
+		w.pieces[u.first+i] = o.piece
 	}
-	w.checkpoints = append(w.checkpoints, f.states...)
-	if f.err == nil {
+	w.checkpoints = append(w.checkpoints, u.states...)
+	if u.err == nil {
 		return nil
 	}
 	// The bytes behind the first piece that failed are lost: the hash goes back to there.
 	n := 0
-	for n < len(f.sent) && f.sent[n].ok {
+	for n < len(u.sent) && u.sent[n].ok {
 		n++
 	}
 	if n > 0 && w.direct == nil {
-		w.rewind(f.first+n, f.sent[n-1].hashes)
+		w.rewind(u.first+n, u.sent[n-1].hashes)
 	}
-	return w.broke(f.err)
+	return w.broke(u.err)
 }
 
 // rewind makes the Writer one that has so many pieces and nothing behind them.
