@@ -55,7 +55,7 @@ type lab struct {
 	store    store                            // with nothing in it where the lab is in memory
 	bucket   func(t testing.TB) driver.Bucket // empty
 	failures []fault.Failure
-	patience time.Duration // the deadline of a scenario that is to fail
+	patience time.Duration // the deadline of a scenario in which a call fails
 	bubble   bool          // time passes only in the lab
 	leaves   bool          // the store can't be rid of parts at a digest's key
 	part     int64         // bytes
@@ -130,8 +130,9 @@ type matrix struct {
 }
 
 func (m *matrix) run(t *testing.T, l lab, s scenario) {
-	trial := func(t testing.TB) fault.Trial { return l.trial(t, s) }
-	for _, p := range fault.Points(t, l.failures, trial) {
+	whole := func(t testing.TB) fault.Trial { return l.trial(t, s, time.Minute) }
+	for _, p := range fault.Points(t, l.failures, whole) {
+		trial := func(t testing.TB) fault.Trial { return l.trial(t, s, l.patience) }
 		t.Run(p.String(), func(t *testing.T) {
 			if l.bubble {
 				synctest.Test(t, func(t *testing.T) { p.Play(t, trial(t)) })
@@ -143,8 +144,8 @@ func (m *matrix) run(t *testing.T, l lab, s scenario) {
 	}
 }
 
-// trial is a scenario on a new bucket.
-func (l lab) trial(t testing.TB, s scenario) fault.Trial {
+// trial is a scenario on a new bucket, whose run has a deadline.
+func (l lab) trial(t testing.TB, s scenario, patience time.Duration) fault.Trial {
 	t.Helper()
 	b := l.bucket(t)
 	w := &work{content: content{l.part + l.part/4, 1}}
@@ -166,7 +167,7 @@ func (l lab) trial(t testing.TB, s scenario) fault.Trial {
 	}
 	return fault.Trial{
 		Bucket: b,
-		Run:    func(b driver.Bucket) error { return do(b, l.patience) },
+		Run:    func(b driver.Bucket) error { return do(b, patience) },
 		Check: func(t *testing.T, _ fault.Point, err error) {
 			wantSound(t, b)
 			if err == nil {
