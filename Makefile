@@ -28,11 +28,10 @@ PLAIN := TestCommitsOfTwoReplicas|TestUseAfterEnd|TestCommitEveryCall|TestFileCo
 # Linking takes half as long without what a debugger needs.
 NODWARF := -ldflags=-w
 
-# Much of what the tests do is waiting for a store.
 TESTFLAGS ?= -race -p 4 -parallel 4 -timeout 25m $(NODWARF)
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-plain test-bench test-full mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test test-race test-plain test-bench test-full mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -42,13 +41,19 @@ build:
 
 # All tests, and some of those that talk to an emulator once more with it in a
 # container, if a Docker engine can be had. One that is started for these is none of the
-# others' business.
-test: provision
+# others' business. Much of it waits: so all goes on side by side.
+test: provision test-names
+	BLOBDOCK_EMULATOR=$${BLOBDOCK_EMULATOR:-$$(docker info >/dev/null 2>&1 || echo native)} \
+		$(MAKE) --no-print-directory -j4 test-race test-plain test-bench test-docker
+
+# One test must not be left out because another package has its name.
+.PHONY: test-names
+test-names:
 	@elsewhere=$$(grep -rlE '^func ($(PLAIN))\(' --include='*_test.go' . | grep -vE '^\./(registry|blobstore/internal/upload|integration|integration/verify)/[^/]*$$'); \
 		[ -z "$$elsewhere" ] || { echo "a name in PLAIN, which test-plain does not run there: $$elsewhere"; exit 1; }
+
+test-race: provision
 	$(GO) test $(TESTFLAGS) -skip '^($(PLAIN))$$' ./...
-	BLOBDOCK_EMULATOR=$${BLOBDOCK_EMULATOR:-$$(docker info >/dev/null 2>&1 || echo native)} \
-		$(MAKE) --no-print-directory -j3 test-plain test-bench test-docker
 
 test-plain: provision
 	GOMEMLIMIT=8GiB $(GO) test -timeout 20m $(NODWARF) -parallel 4 -run '^($(PLAIN))$$' ./registry ./blobstore/internal/upload ./integration ./integration/verify

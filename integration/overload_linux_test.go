@@ -25,7 +25,7 @@ func TestOverload(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			s.run(t, func(t *testing.T) {
 				c := s.open(t)
-				pushes := 100
+				pushes := 60
 				if full() && !underLaws(c) {
 					pushes = 500
 				}
