@@ -10,7 +10,7 @@ import (
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
 func requestRate(r rule) enforcement {
 	rate := r.options.S3.RequestRate
-	reads, writes := perSecond(cmp.Or(rate.Reads, 5500)), perSecond(cmp.Or(rate.Writes, 3500))
+	reads, writes := limitTo(cmp.Or(rate.Reads, 5500), rate.Per), limitTo(cmp.Or(rate.Writes, 3500), rate.Per)
 	return func(w http.ResponseWriter, c call, next handler) {
 		limiter := writes
 		if c.Method == http.MethodGet || c.Method == http.MethodHead {
@@ -28,9 +28,9 @@ func requestRate(r rule) enforcement {
 	}
 }
 
-// perSecond lets n requests pass in a second, at once or spread.
-func perSecond(n int) *keyLimiter {
-	return newKeyLimiter(KeyRate{Interval: time.Second / time.Duration(n), Burst: n})
+// limitTo lets n requests pass in a time, at once or spread.
+func limitTo(n int, per time.Duration) *keyLimiter {
+	return newKeyLimiter(KeyRate{Interval: cmp.Or(per, time.Second) / time.Duration(n), Burst: n})
 }
 
 func (e rule) slowDown(w http.ResponseWriter, c call) {

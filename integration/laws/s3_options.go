@@ -39,9 +39,10 @@ type S3Options struct {
 	PathStyle bool
 }
 
-// RequestRate is how many requests in a second each partition of a bucket takes; 0 is
-// what S3 documents.
+// RequestRate is how many requests each partition of a bucket takes in a time; 0 is what S3
+// documents.
 type RequestRate struct {
+	Per    time.Duration // 0 is a second
 	Reads  int // GET and HEAD; 0 is 5,500
 	Writes int // PUT, COPY, POST and DELETE; 0 is 3,500
 	// Partition names the partition that a key lies in; nil is one for each bucket. S3

@@ -12,7 +12,7 @@ import (
 )
 
 func requestRate(t *testing.T) {
-	slow := laws.RequestRate{Reads: 1, Writes: 1, Partition: func(key string) string {
+	slow := laws.RequestRate{Reads: 1, Writes: 1, Per: time.Hour, Partition: func(key string) string {
 		prefix, _, _ := strings.Cut(key, "/")
 		return prefix
 	}}
@@ -27,11 +27,15 @@ func requestRate(t *testing.T) {
 	if _, err := c.head(t, "a/1"); err == nil || last.status != "503 Slow Down" {
 		t.Errorf("second read: %v, %s, want 503 Slow Down", err, last.status)
 	}
-	time.Sleep(time.Second)
-	c.mustPut(t, "a/2", "x")
 	c.refused(t, "request-rate", 2)
 
-	c = newS3Client(t, laws.Options{S3: laws.S3Options{RequestRate: laws.RequestRate{Writes: 1}}}, "request-rate")
+	const short = 10 * time.Millisecond
+	c = newS3Client(t, laws.Options{S3: laws.S3Options{RequestRate: laws.RequestRate{Writes: 1, Per: short}}}, "request-rate")
+	c.mustPut(t, "a/1", "x")
+	time.Sleep(short)
+	c.mustPut(t, "a/2", "x")
+
+	c = newS3Client(t, laws.Options{S3: laws.S3Options{RequestRate: laws.RequestRate{Writes: 1, Per: time.Hour}}}, "request-rate")
 	c.mustPut(t, "a/1", "x")
 	_, err = c.put(t, "b/1", "x")
 	wantCode(t, "a bucket of one partition", err, "SlowDown")
