@@ -9,16 +9,19 @@ import (
 
 // Adaptation is what Adapt found out about a store.
 type Adaptation struct {
-	// Options are those to open the store with, beside what is configured: profile, and
-	// conditions where the store does not honour all that its profile has.
+	// Options are those to open the store with, beside what is configured: profile,
+	// conditions where the store does not honour all that its profile has, and part_copy
+	// where it does not copy parts.
 	Options driver.Beside
 	// Gaps are the reason for conditions.
 	Gaps []Gap
+	// NoPartCopy is the reason for part_copy.
+	NoPartCopy error
 }
 
 // Adapt finds out what a store needs that is configured with less than it takes to know
-// it: which profile it has, where none is named, and which conditions of writes it
-// honours. open opens the store with options beside the configured ones, of which the
+// it: which profile it has, where none is named, whether it then copies parts, and which
+// conditions of writes it honours. open opens the store with options beside the configured ones, of which the
 // configured ones win. Adapt may open the store twice, and closes what it opened.
 //
 // The Options are good as far as they go, also where an error ends the search: a registry
@@ -30,7 +33,8 @@ func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (drive
 		return a, err
 	}
 	defer func() { _ = b.Close() }()
-	if identify := b.Features().Identify; identify != nil {
+	identify := b.Features().Identify
+	if identify != nil {
 		profile, err := identify(ctx)
 		if err != nil {
 			return a, fmt.Errorf("profile of the store: %w", err)
@@ -52,6 +56,15 @@ func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (drive
 	}
 	if len(gaps) > 0 {
 		a.Options["conditions"], a.Gaps = honoured.List(), gaps
+	}
+	if identify == nil {
+		return a, nil // the documents of the store tell
+	}
+	if a.NoPartCopy, err = PartCopy(ctx, b); err != nil {
+		return a, fmt.Errorf("copy of a part: %w", err)
+	}
+	if a.NoPartCopy != nil {
+		a.Options["part_copy"] = "false"
 	}
 	return a, nil
 }

@@ -146,7 +146,11 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 	ctx, c := b.begin(ctx, driver.OpListUploads, q.Prefix)
 	out, err := b.client.ListMultipartUploads(ctx, in)
 	if err != nil {
-		return driver.Page[driver.Upload]{}, c.fail(ctx, err)
+		err = c.fail(ctx, err)
+		if e := (*driver.Error)(nil); errors.As(err, &e) && e.Code == noSuchUpload {
+			return driver.Page[driver.Upload]{}, nil // gofakes3's word for none
+		}
+		return driver.Page[driver.Upload]{}, err
 	}
 	page := driver.Page[driver.Upload]{}
 	for _, u := range out.Uploads {

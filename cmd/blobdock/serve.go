@@ -191,6 +191,10 @@ func adapt(ctx context.Context, config *configuration.Configuration, c blobdock.
 		slog.WarnContext(ctx, "the store does not honour all conditional writes: of two clients that write to one upload at once, one may have to begin anew",
 			"storage", redact(c.URL), "remedy", remedy, "profile", profile, "cause", fmt.Sprint(found.Gaps))
 	}
+	if found.NoPartCopy != nil {
+		slog.WarnContext(ctx, "the store does not copy parts of uploads: the bytes of an upload by PATCH go through this process once more",
+			"storage", redact(c.URL), "remedy", "part_copy=false is taken", "cause", found.NoPartCopy)
+	}
 	for name, value := range found.Options {
 		if c.Takes(name) {
 			config.Storage[blobdock.Name][name] = value

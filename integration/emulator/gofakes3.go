@@ -5,7 +5,7 @@ const gofakes3Version = "v1.2.0"
 
 // gofakes3 keeps its data in memory.
 func gofakes3() service {
-	m := module{name: "gofakes3", path: "github.com/johannesboyne/gofakes3/cmd/gofakes3", flags: cheap}
+	m := module{name: "gofakes3", path: "github.com/johannesboyne/gofakes3/cmd/gofakes3", flags: small}
 	return service{
 		name: "gofakes3", title: "gofakes3", version: gofakes3Version,
 		build: m.build,

@@ -77,5 +77,14 @@ func listsBuckets(s3 func(endpoint, way string) S3) func(ctx context.Context, en
 	return func(ctx context.Context, endpoint string) error { return s3(endpoint, Native).ping(ctx) }
 }
 
-// cheap are flags for programs of which nothing is to be debugged.
-var cheap = []string{"-gcflags=all=-dwarf=false", "-ldflags=-s -w"}
+// small are flags of go build for programs of which nothing is to be debugged.
+var small = []string{"-gcflags=all=-dwarf=false", "-ldflags=-s -w"}
+
+// cheap are those for large programs: only what moves, hashes and checks bytes is
+// optimized. The last pattern that matches a package counts.
+var cheap = []string{
+	"-gcflags=all=-N -l -dwarf=false",
+	"-gcflags=std=-dwarf=false",
+	"-gcflags=github.com/klauspost/...=-dwarf=false",
+	"-ldflags=-s -w",
+}

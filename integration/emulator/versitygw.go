@@ -6,7 +6,7 @@ const versitygwVersion = "v1.8.0"
 // versitygw keeps objects as files, and what S3 has beside their bytes in
 // extended attributes.
 func versitygw() service {
-	m := module{name: "versitygw", path: "github.com/versity/versitygw/cmd/versitygw", flags: cheap}
+	m := module{name: "versitygw", path: "github.com/versity/versitygw/cmd/versitygw", flags: small}
 	return service{
 		name: "versitygw", title: "versitygw", version: versitygwVersion,
 		build: m.build,
