@@ -27,28 +27,14 @@ type Adaptation struct {
 // The Options are good as far as they go, also where an error ends the search: a registry
 // may be allowed to read only.
 func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (driver.Bucket, error)) (a Adaptation, err error) {
-	a.Options = driver.Beside{}
-	b, err := open(ctx, a.Options)
-	if err != nil {
+	b, found, err := Open(ctx, open)
+	a.Options = found
+	if b == nil {
 		return a, err
 	}
 	defer func() { _ = b.Close() }()
-	identify := b.Features().Identify
-	if identify != nil {
-		profile, err := identify(ctx)
-		if err != nil {
-			return a, fmt.Errorf("profile of the store: %w", err)
-		}
-		if profile != "" {
-			a.Options["profile"] = profile
-			adapted, err := open(ctx, a.Options)
-			if err != nil {
-				delete(a.Options, "profile") // it wants more than is configured
-				return a, fmt.Errorf("profile %s: %w", profile, err)
-			}
-			_ = b.Close()
-			b = adapted
-		}
+	if err != nil {
+		return a, err
 	}
 	honoured, gaps, err := Conditions(ctx, b)
 	if err != nil {
@@ -57,7 +43,7 @@ func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (drive
 	if len(gaps) > 0 {
 		a.Options["conditions"], a.Gaps = honoured.List(), gaps
 	}
-	if identify == nil {
+	if b.Features().Identify == nil && a.Options["profile"] == "" {
 		return a, nil // the documents of the store tell
 	}
 	if a.NoPartCopy, err = PartCopy(ctx, b); err != nil {
@@ -67,4 +53,29 @@ func Adapt(ctx context.Context, open func(context.Context, driver.Beside) (drive
 		a.Options["part_copy"] = "false"
 	}
 	return a, nil
+}
+
+// Open opens a store, and once more with the profile that its replies tell where neither the
+// configuration nor the endpoint's host name tell. found has that profile, or nothing. With
+// an error the bucket is the one that the configuration alone opens, if it does.
+func Open(ctx context.Context, open func(context.Context, driver.Beside) (driver.Bucket, error)) (_ driver.Bucket, found driver.Beside, err error) {
+	found = driver.Beside{}
+	b, err := open(ctx, nil)
+	if err != nil || b.Features().Identify == nil {
+		return b, found, err
+	}
+	profile, err := b.Features().Identify(ctx)
+	if err != nil {
+		return b, found, fmt.Errorf("profile of the store: %w", err)
+	}
+	if profile == "" {
+		return b, found, nil
+	}
+	adapted, err := open(ctx, driver.Beside{"profile": profile})
+	if err != nil {
+		return b, found, fmt.Errorf("profile %s: %w", profile, err) // it wants more than is configured
+	}
+	_ = b.Close()
+	found["profile"] = profile
+	return adapted, found, nil
 }

@@ -165,13 +165,7 @@ func checkStorage(ctx context.Context, config *configuration.Configuration) erro
 // it: to rely on conditions costs a race between two writers more. The error is that of a
 // directory on a file system that can't be written to as it must be.
 func adapt(ctx context.Context, config *configuration.Configuration, c blobdock.Config) error {
-	found, err := probe.Adapt(ctx, func(ctx context.Context, more driver.Beside) (driver.Bucket, error) {
-		s, err := c.With(more).Open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return storeBucket{s.Bucket(), s}, nil
-	})
+	found, err := probe.Adapt(ctx, opener(c))
 	switch {
 	case errors.Is(err, file.ErrFileSystem):
 		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
@@ -201,6 +195,17 @@ func adapt(ctx context.Context, config *configuration.Configuration, c blobdock.
 		}
 	}
 	return nil
+}
+
+// opener opens a configured store with further options.
+func opener(c blobdock.Config) func(context.Context, driver.Beside) (driver.Bucket, error) {
+	return func(ctx context.Context, more driver.Beside) (driver.Bucket, error) {
+		s, err := c.With(more).Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return storeBucket{s.Bucket(), s}, nil
+	}
 }
 
 // storeBucket closes the engine with the bucket.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/probe"
 	blobdock "github.com/blobdock/blobdock/registry"
 )
 
@@ -89,7 +90,17 @@ func openStore(ctx context.Context, storage string) (*blobstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Open(ctx)
+	return openRecognised(ctx, c)
+}
+
+// openRecognised opens a store with the profile that its replies tell, where nothing else
+// does. Requests that fail for another reason than the profile tell that themselves.
+func openRecognised(ctx context.Context, c blobdock.Config) (*blobstore.Store, error) {
+	b, _, err := probe.Open(ctx, opener(c))
+	if s, ok := b.(storeBucket); ok {
+		return s.store, nil
+	}
+	return nil, err
 }
 
 func printJSON(out io.Writer, v any) { _ = json.NewEncoder(out).Encode(v) }
