@@ -27,9 +27,10 @@ func seaweedFS() service {
 				minioUser, minioSecret)); err != nil {
 				return err
 			}
+			// Each bucket takes volumes of its own, which take no room before they are written to.
 			args := []string{
 				"-logtostderr", "server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-dir", e.dir,
-				"-master.volumeSizeLimitMB", "256", "-volume.max", "100", "-filer", "-s3", "-s3.port", port, "-s3.config", e.path("s3.json"),
+				"-master.volumeSizeLimitMB", "256", "-volume.max", "2000", "-filer", "-s3", "-s3.port", port, "-s3.config", e.path("s3.json"),
 			}
 			for _, name := range []string{"master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port.grpc"} {
 				p, err := e.port()
