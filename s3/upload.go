@@ -108,16 +108,20 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 		size += p.Size
 	}
 	in.MultipartUpload = &types.CompletedMultipartUpload{Parts: named}
-	ctx, c := b.begin(ctx, driver.OpCompleteUpload, u.Key)
+	call, c := b.begin(ctx, driver.OpCompleteUpload, u.Key)
 	c.Cond = cond
-	out, err := b.client.CompleteMultipartUpload(ctx, in)
+	out, err := b.client.CompleteMultipartUpload(call, in)
 	if err != nil {
-		return driver.Object{}, c.fail(ctx, err)
+		return driver.Object{}, c.fail(call, err)
 	}
-	if etag(out.ETag) == "" {
+	tag := etag(out.ETag)
+	if tag == "" && aws.ToString(out.Key) != "" && b.isJoined(ctx, u.Key, parts) {
+		tag = joinedETag(parts)
+	}
+	if tag == "" {
 		return driver.Object{}, c.Incomplete("ETag")
 	}
-	return driver.Object{Key: u.Key, Size: size, ETag: etag(out.ETag), Version: version(out.VersionId), ModTime: c.Date()}, nil
+	return driver.Object{Key: u.Key, Size: size, ETag: tag, Version: version(out.VersionId), ModTime: c.Date()}, nil
 }
 
 // AbortUpload drops the upload and its parts.
