@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,15 +83,33 @@ func sweep(ctx context.Context, out io.Writer, storage string, f sweepFlags) err
 // A directory must be there, as a bucket must, unless the URL says create=yes: a mistyped
 // name is not an empty store.
 func openStore(ctx context.Context, storage string) (*blobstore.Store, error) {
-	section := map[string]any{"url": storage}
-	if u, err := driver.ParseURL(storage); err == nil && u.Scheme == "file" && !u.Query().Has("create") {
-		section["create"] = false
-	}
-	c, err := blobdock.ParseConfig(section)
+	c, err := storeConfig(storage)
 	if err != nil {
 		return nil, err
 	}
 	return openRecognised(ctx, c)
+}
+
+// openAdapted is openStore for conditional writes: none is asked of the store that it does
+// not honour, as serve has it.
+func openAdapted(ctx context.Context, storage string) (*blobstore.Store, error) {
+	c, err := storeConfig(storage)
+	if err != nil {
+		return nil, err
+	}
+	found, err := probe.Adapt(ctx, opener(c))
+	if err != nil {
+		slog.DebugContext(ctx, "not all is known of the store", "storage", redact(c.URL), "cause", err)
+	}
+	return c.With(found.Options).Open(ctx)
+}
+
+func storeConfig(storage string) (blobdock.Config, error) {
+	section := map[string]any{"url": storage}
+	if u, err := driver.ParseURL(storage); err == nil && u.Scheme == "file" && !u.Query().Has("create") {
+		section["create"] = false
+	}
+	return blobdock.ParseConfig(section)
 }
 
 // openRecognised opens a store with the profile that its replies tell, where nothing else
