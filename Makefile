@@ -31,7 +31,7 @@ NODWARF := -ldflags=-w
 TESTFLAGS ?= -race -p 4 -parallel 4 -timeout 25m $(NODWARF)
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-race test-plain test-bench test-full mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test test-race test-plain test-bench test-full test-stores mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -64,12 +64,12 @@ test-bench: provision
 # The sizes that take the emulators minutes, as well, and every test behind the laws of
 # every store. The fault matrix waits most of its time.
 test-full: export BLOBDOCK_TEST_FULL = 1
-test-full: provision mutants
+test-full: provision mutants test-stores
 	$(GO) test -timeout 20m -count=1 -run TestModel ./blobstore/internal/upload
 	$(GO) test -timeout 2h -parallel 16 -count=1 -run '^TestFaultMatrix$$' -v ./integration
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-compose
 	cd bench && $(GO) test -timeout 20m -count=1 ./...
-	GOMEMLIMIT=8GiB $(GO) test -timeout 4h -parallel 4 -count=1 -skip '^TestFaultMatrix$$' -v ./integration
+	GOMEMLIMIT=8GiB $(GO) test -timeout 4h -parallel 4 -count=1 -skip '^(TestFaultMatrix|TestStores)$$' -v ./integration
 	$(GO) test -timeout 20m -count=1 -v ./integration/laws
 	$(GO) test -timeout 20m -parallel 4 -count=1 -run TestVerifyCloud -v ./integration/verify
 	$(GO) test -timeout 10m -count=1 -run TestThousandsOfStalledClients -v ./registry
@@ -79,6 +79,14 @@ test-full: provision mutants
 mutants: export BLOBDOCK_TEST_FULL = 1
 mutants:
 	$(GO) test -timeout 60m -count=1 -run TestMutants -v ./blobstore/internal/upload
+
+# S3 servers that others make. Most are built from pinned Go modules, which takes minutes, once;
+# Swift and Ceph are packages of Debian 12, which root downloads by apt-get.
+test-stores: export BLOBDOCK_TEST_FULL = 1
+test-stores: provision
+	$(GO) run ./integration/emulator/provision -stores
+	$(GO) test -timeout 10m -count=1 -run '^TestStores$$' -v ./integration/emulator
+	$(GO) test -timeout 1h -count=1 -run '^TestStores$$' -v ./integration
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker

@@ -24,7 +24,7 @@ type Options struct {
 	// Repositories are the only ones to look at; all. Orphans and abandoned uploads
 	// elsewhere are not told then.
 	Repositories []string
-	// OlderThan is the age from which on objects are judged; 1 h.
+	// OlderThan is the age from which on objects are judged; 1 h. Below a second it is none.
 	OlderThan time.Duration
 	// Concurrency is how many requests are made at the same time; 16.
 	Concurrency int
@@ -165,8 +165,12 @@ func (r *run) all(ctx context.Context) (Summary, error) {
 // partly reports whether only some repositories are looked at.
 func (r *run) partly() bool { return len(r.options.Repositories) > 0 }
 
-// young reports whether what was written at that time is not judged yet.
-func (r *run) young(at time.Time) bool { return at.After(r.now.Add(-r.options.OlderThan)) }
+// young reports whether what was written at that time is not judged yet. Ages below a second
+// can't be told: stores tell times in seconds, and Swift rounds them up.
+// https://github.com/openstack/swift/blob/2.30.1/swift/obj/server.py (Last-Modified)
+func (r *run) young(at time.Time) bool {
+	return r.options.OlderThan >= time.Second && at.After(r.now.Add(-r.options.OlderThan))
+}
 
 // found tells of f, and repairs it by fix where it is to be repaired; fix may be nil.
 func (r *run) found(ctx context.Context, f Finding, fix *repair) error {

@@ -69,72 +69,74 @@ func wantFound(t *testing.T, what string, got, want map[string][]string) {
 
 // TestCheck damages a registry, has it repaired, and pulls what was damaged.
 func TestCheck(t *testing.T) {
-	onEach(t, func(t *testing.T, c cloud) {
-		bucket := c.newBucket(t)
-		b := bareBucket{edit(t, c, bucket), layout.Layout{Root: layout.DefaultRoot}}
-		base := serve(t, inParts(t, c, bucket)).URL
-		images := map[string]v1.Image{"check/one:v1": randomImage(t, 10*kib, 2), "check/two:v1": randomImage(t, 100*kib, 1), "check/lost:v1": randomImage(t, 10*kib, 2)}
-		for ref, img := range images {
-			writeImage(t, base, ref, img)
-		}
-		index, err := random.Index(10*kib, 1, 2)
-		if err != nil {
+	onEach(t, checks)
+}
+
+func checks(t *testing.T, c cloud) {
+	bucket := c.newBucket(t)
+	b := bareBucket{edit(t, c, bucket), layout.Layout{Root: layout.DefaultRoot}}
+	base := serve(t, inParts(t, c, bucket)).URL
+	images := map[string]v1.Image{"check/one:v1": randomImage(t, 10*kib, 2), "check/two:v1": randomImage(t, 100*kib, 1), "check/lost:v1": randomImage(t, 10*kib, 2)}
+	for ref, img := range images {
+		writeImage(t, base, ref, img)
+	}
+	index, err := random.Index(10*kib, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteIndex(reference(t, base, "check/index:v1"), index, remote.WithContext(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	wantFound(t, "nothing wrong", checked(t, c, bucket, 0, "--digest"), map[string][]string{})
+
+	repairable := b.unlink(t, images["check/one:v1"], images["check/two:v1"], index)
+	wantFound(t, "to be repaired", checked(t, c, bucket, 1), repairable)
+	wantFound(t, "repaired", checked(t, c, bucket, 0, "--repair"), repairable)
+	wantFound(t, "was repaired", checked(t, c, bucket, 0, "--digest"), map[string][]string{})
+
+	base = serve(t, inParts(t, c, bucket)).URL // one that has nothing in its caches
+	for ref, img := range images {
+		readImage(t, base, ref, hashOf(t, img))
+	}
+	got, err := remote.Index(reference(t, base, "check/index:v1"), remote.WithContext(t.Context()))
+	if err != nil || hashOf(t, got) != hashOf(t, index) {
+		t.Errorf("index: %v", err)
+	}
+	layers, err := images["check/lost:v1"].Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	corrupt, gone := b.layout.Blob(digestOf(t, layers[0])), b.layout.Blob(digestOf(t, layers[1]))
+	b.put(t, corrupt, bytes.Repeat([]byte{1}, 10<<10))
+	b.remove(t, gone)
+	lost := map[string][]string{"reference-broken": {gone}, "reference-size": {corrupt}}
+	wantFound(t, "lost", checked(t, c, bucket, 1, "--repair"), lost)
+	lost = map[string][]string{"reference-broken": {corrupt, gone}, "blob-digest": {corrupt}}
+	slices.Sort(lost["reference-broken"])
+	wantFound(t, "lost, by the content", checked(t, c, bucket, 1, "--repair", "--digest"), lost)
+
+	// What can't be repaired is pushed again, and garbage collection removes
+	// nothing of it.
+	b.remove(t, corrupt)
+	base = serve(t, inParts(t, c, bucket)).URL
+	for _, layer := range layers {
+		if err := remote.WriteLayer(reference(t, base, "check/lost:v1").Context(), layer, remote.WithContext(t.Context())); err != nil {
 			t.Fatal(err)
 		}
-		if err := remote.WriteIndex(reference(t, base, "check/index:v1"), index, remote.WithContext(t.Context())); err != nil {
-			t.Fatal(err)
-		}
-		wantFound(t, "nothing wrong", checked(t, c, bucket, 0, "--digest"), map[string][]string{})
-
-		repairable := b.unlink(t, images["check/one:v1"], images["check/two:v1"], index)
-		wantFound(t, "to be repaired", checked(t, c, bucket, 1), repairable)
-		wantFound(t, "repaired", checked(t, c, bucket, 0, "--repair"), repairable)
-		wantFound(t, "was repaired", checked(t, c, bucket, 0, "--digest"), map[string][]string{})
-
-		base = serve(t, inParts(t, c, bucket)).URL // one that has nothing in its caches
-		for ref, img := range images {
-			readImage(t, base, ref, hashOf(t, img))
-		}
-		got, err := remote.Index(reference(t, base, "check/index:v1"), remote.WithContext(t.Context()))
-		if err != nil || hashOf(t, got) != hashOf(t, index) {
-			t.Errorf("index: %v", err)
-		}
-		layers, err := images["check/lost:v1"].Layers()
-		if err != nil {
-			t.Fatal(err)
-		}
-		corrupt, gone := b.layout.Blob(digestOf(t, layers[0])), b.layout.Blob(digestOf(t, layers[1]))
-		b.put(t, corrupt, bytes.Repeat([]byte{1}, 10<<10))
-		b.remove(t, gone)
-		lost := map[string][]string{"reference-broken": {gone}, "reference-size": {corrupt}}
-		wantFound(t, "lost", checked(t, c, bucket, 1, "--repair"), lost)
-		lost = map[string][]string{"reference-broken": {corrupt, gone}, "blob-digest": {corrupt}}
-		slices.Sort(lost["reference-broken"])
-		wantFound(t, "lost, by the content", checked(t, c, bucket, 1, "--repair", "--digest"), lost)
-
-		// What can't be repaired is pushed again, and garbage collection removes
-		// nothing of it.
-		b.remove(t, corrupt)
-		base = serve(t, inParts(t, c, bucket)).URL
-		for _, layer := range layers {
-			if err := remote.WriteLayer(reference(t, base, "check/lost:v1").Context(), layer, remote.WithContext(t.Context())); err != nil {
-				t.Fatal(err)
-			}
-		}
-		wantFound(t, "pushed again", checked(t, c, bucket, 0, "--digest"), map[string][]string{})
-		// What uploads leave is removed a little later.
-		kept := func() []string {
-			return slices.DeleteFunc(keys(t, b), func(key string) bool { return strings.Contains(key, "/_uploads/") })
-		}
-		before := kept()
-		collect(t, on(t, c, bucket))
-		if diff := cmp.Diff(before, kept()); diff != "" {
-			t.Errorf("garbage collection of what is in use (-before +after):\n%s", diff)
-		}
-		for ref, img := range images {
-			readImage(t, base, ref, hashOf(t, img))
-		}
-	})
+	}
+	wantFound(t, "pushed again", checked(t, c, bucket, 0, "--digest"), map[string][]string{})
+	// What uploads leave is removed a little later.
+	kept := func() []string {
+		return slices.DeleteFunc(keys(t, b), func(key string) bool { return strings.Contains(key, "/_uploads/") })
+	}
+	before := kept()
+	collect(t, on(t, c, bucket))
+	if diff := cmp.Diff(before, kept()); diff != "" {
+		t.Errorf("garbage collection of what is in use (-before +after):\n%s", diff)
+	}
+	for ref, img := range images {
+		readImage(t, base, ref, hashOf(t, img))
+	}
 }
 
 // bareBucket is a registry's bucket, to be damaged.

@@ -86,39 +86,40 @@ func readImage(t testing.TB, base, repo string, want v1.Hash) {
 	}
 }
 
-func TestCrane(t *testing.T) {
-	eachWay(t, func(t *testing.T, base string) {
-		img := randomImage(t, 300*kib, 3)
-		writeImage(t, base, "crane/image:one", img)
-		readImage(t, base, "crane/image:one", hashOf(t, img))
+func TestCrane(t *testing.T) { eachWay(t, crane) }
 
-		large := randomImage(t, 7*mib, 1)
-		writeImage(t, base, "crane/large:one", large)
-		readImage(t, base, "crane/large:one", hashOf(t, large))
+func crane(t *testing.T, base string) {
+	t.Helper()
+	img := randomImage(t, 300*kib, 3)
+	writeImage(t, base, "crane/image:one", img)
+	readImage(t, base, "crane/image:one", hashOf(t, img))
 
-		index, err := random.Index(10*kib, 2, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ref := reference(t, base, "crane/index:one")
-		if err := remote.WriteIndex(ref, index, remote.WithContext(t.Context())); err != nil {
-			t.Fatal(err)
-		}
-		pulled, err := remote.Index(ref, remote.WithContext(t.Context()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := validate.Index(pulled); err != nil {
-			t.Error(err)
-		}
-		if got, want := hashOf(t, pulled), hashOf(t, index); got != want {
-			t.Errorf("index %v, want %v", got, want)
-		}
+	large := randomImage(t, 7*mib, 1)
+	writeImage(t, base, "crane/large:one", large)
+	readImage(t, base, "crane/large:one", hashOf(t, large))
 
-		wantNames(t, base, "crane/image", []string{"one"}, []string{"crane/image", "crane/index", "crane/large"})
-		mounts(t, base)
-		deletes(t, base, img)
-	})
+	index, err := random.Index(10*kib, 2, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := reference(t, base, "crane/index:one")
+	if err := remote.WriteIndex(ref, index, remote.WithContext(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	pulled, err := remote.Index(ref, remote.WithContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(pulled); err != nil {
+		t.Error(err)
+	}
+	if got, want := hashOf(t, pulled), hashOf(t, index); got != want {
+		t.Errorf("index %v, want %v", got, want)
+	}
+
+	wantNames(t, base, "crane/image", []string{"one"}, []string{"crane/image", "crane/index", "crane/large"})
+	mounts(t, base)
+	deletes(t, base, img)
 }
 
 // wantNames compares the tags of a repository and the catalog.

@@ -22,7 +22,8 @@ type s3Cloud struct {
 	// one.
 	profile string
 	lawful  bool // it stands behind laws
-	// learned are options that probe.Adapt found, as serve does for itself.
+	// learned are options that probe.Adapt found, for what the test does itself. The
+	// program finds them, too.
 	learned driver.Overrides
 }
 
@@ -58,9 +59,6 @@ func (c s3Cloud) bare(bucket string) string {
 	if c.profile != "" {
 		q.Set("profile", c.profile)
 	}
-	for name, value := range c.learned {
-		q.Set(name, value)
-	}
 	return "s3://" + bucket + "?" + q.Encode()
 }
 
@@ -71,7 +69,11 @@ func (c s3Cloud) env(testing.TB) []string {
 func (c s3Cloud) url(t testing.TB, bucket string) string {
 	t.Helper()
 	text := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKey, c.SecretKey)
-	return c.bare(bucket) + "&credentials_file=" + url.QueryEscape(secretFile(t, text))
+	q := url.Values{"credentials_file": {secretFile(t, text)}}
+	for name, value := range c.learned {
+		q.Set(name, value)
+	}
+	return c.bare(bucket) + "&" + q.Encode()
 }
 
 func (c s3Cloud) endpoint() string { return c.Endpoint }

@@ -78,7 +78,8 @@ var pushWays = []struct {
 	{"two-patches", pushedBy(content{13 * mib, 5}, 7*mib)},
 	{"patches-of-1MiB", pushedBy(content{8 * mib, 6}, mib)},
 	{"disconnect", pushedAcrossACut},
-	{"kill", pushedAcrossAKill},
+	{"kill", pushedAcrossAKill(6 * mib)},
+	{"kill-first", pushedAcrossAKill(0)},
 }
 
 // TestPushes pushes under the laws of each store, in its weathers, and pulls. Every push
@@ -97,7 +98,11 @@ func TestPushes(t *testing.T) {
 					s.run(t, func(t *testing.T) {
 						c := s.open(t)
 						bucket := plainly(t, c).newBucket(t)
-						p := &pusher{t: t, store: c, bucket: bucket, patient: w.faults != nil}
+						p := &pusher{
+							t: t, patient: w.faults != nil,
+							registry: func() string { return serve(t, inParts(t, c, bucket)).URL },
+							process:  func() *process { return serving(t, c.env(t), byFile(t, c.bare(bucket)+smallParts)) },
+						}
 						way.push(p)
 						p.again(func() (reply, error) {
 							return send(t, http.MethodHead, p.base+"/v2/pushes/blobs/"+p.content.digest().String(), nil, nil, 0)
@@ -120,9 +125,10 @@ var sampledPushes = []string{
 // pusher is a client that pushes content, and the registry that it pushes to.
 type pusher struct {
 	t       *testing.T
-	store   cloud
-	bucket  string
 	patient bool // it repeats requests when the answer asks for that
+
+	registry func() string   // starts a registry, and returns its address
+	process  func() *process // starts one in a process of its own
 
 	base    string
 	at      string // where the upload goes on
@@ -202,7 +208,7 @@ func (p *pusher) finish() {
 func pushedBy(c content, chunk int64) func(*pusher) {
 	return func(p *pusher) {
 		p.t.Helper()
-		p.begin(serve(p.t, inParts(p.t, p.store, p.bucket)).URL, c)
+		p.begin(p.registry(), c)
 		off := int64(0)
 		for ; chunk > 0 && off < c.size; off += chunk {
 			p.patch(off, min(off+chunk, c.size))
@@ -215,7 +221,7 @@ func pushedBy(c content, chunk int64) func(*pusher) {
 func pushedAcrossACut(p *pusher) {
 	p.t.Helper()
 	c := content{20 * mib, 7}
-	p.begin(serve(p.t, inParts(p.t, p.store, p.bucket)).URL, c)
+	p.begin(p.registry(), c)
 	p.patch(0, 2*mib)
 	body := io.MultiReader(c.section(2*mib, 11*mib), failingReader{})
 	_, _ = send(p.t, http.MethodPatch, p.at, nil, body, c.size-2*mib) // is cut
@@ -226,17 +232,21 @@ type failingReader struct{}
 
 func (failingReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// pushedAcrossAKill has the registry die in the midst of a PATCH, and another go on.
-func pushedAcrossAKill(p *pusher) {
-	p.t.Helper()
-	c := content{30 * mib, 8}
-	env, config := p.store.env(p.t), byFile(p.t, p.store.bare(p.bucket)+smallParts)
-	one, two := serving(p.t, env, config), serving(p.t, env, config)
-	p.begin(one.url, c)
-	p.patch(0, 6*mib)
-	unfinished(p.t, p.at, c, 6*mib, 25*mib)
-	time.Sleep(300 * time.Millisecond) // some of it reaches the store
-	one.kill()
-	p.base, p.at = two.url, onReplica(p.t, two.url, p.at)
-	p.finish()
+// pushedAcrossAKill has the registry die in the midst of a PATCH, after one of so many
+// bytes or none, and another go on.
+func pushedAcrossAKill(first int64) func(*pusher) {
+	return func(p *pusher) {
+		p.t.Helper()
+		c := content{30 * mib, 8}
+		one, two := p.process(), p.process()
+		p.begin(one.url, c)
+		if first > 0 {
+			p.patch(0, first)
+		}
+		unfinished(p.t, p.at, c, first, 25*mib)
+		time.Sleep(300 * time.Millisecond) // some of it reaches the store
+		one.kill()
+		p.base, p.at = two.url, onReplica(p.t, two.url, p.at)
+		p.finish()
+	}
 }

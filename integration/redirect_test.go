@@ -77,45 +77,47 @@ func TestPull(t *testing.T) {
 // TestRedirectGoesToTheStore makes sure that a redirect leaves the registry, and
 // that what it leads to is not for everybody, nor for ever.
 func TestRedirectGoesToTheStore(t *testing.T) {
-	onEach(t, func(t *testing.T, c cloud) {
-		bucket := c.newBucket(t)
-		base := serve(t, on(t, c, bucket)).URL
-		first, second := content{64 * kib, 1}, content{64 * kib, 2} // smaller ones may be streamed
-		push(t, base, "signed", first, 0)
-		push(t, base, "signed", second, 0)
-		to := redirectOf(t, base, first)
-		if !strings.HasPrefix(to.String(), c.endpoint()+"/") {
-			t.Fatalf("redirect to %s, want a URL at %s", to, c.endpoint())
-		}
-		if res := do(t, http.MethodGet, to.String(), nil, nil).want(t, http.StatusOK); res.body != string(first.bytes(t)) {
-			t.Errorf("the signed URL gives %d bytes, want %d", len(res.body), first.size)
-		}
-		if isGCS(c) {
-			// fake-gcs-server looks at no signature, and would serve all that the
-			// others refuse.
-			if to.Query().Get("X-Goog-Signature") == "" {
-				t.Errorf("redirect to %s, want a signed URL", to)
-			}
-			return
-		}
+	onEach(t, redirects)
+}
 
-		short := on(t, c, bucket)
-		short["blobdock"]["redirect_expiry"] = "1s"
-		expired := redirectOf(t, serve(t, short).URL, first)
-		signed := time.Now()
-		for name, refused := range map[string]*url.URL{
-			"without a signature":        edited(to, func(q url.Values) { clear(q) }),
-			"with another's signature":   elsewhere(to, redirectOf(t, base, second)),
-			"with a signature changed":   edited(to, func(q url.Values) { changeFirst(q, "X-Amz-Signature", "sig") }),
-			"with the expiry put off":    edited(to, func(q url.Values) { putOff(q) }),
-			"with the content type set":  edited(to, func(q url.Values) { setFirst(q, "text/html", "response-content-type", "rsct") }),
-			"with the signature dropped": edited(to, func(q url.Values) { q.Del("X-Amz-Signature"); q.Del("sig") }),
-		} {
-			wantForbidden(t, name, refused)
+func redirects(t *testing.T, c cloud) {
+	bucket := c.newBucket(t)
+	base := serve(t, on(t, c, bucket)).URL
+	first, second := content{64 * kib, 1}, content{64 * kib, 2} // smaller ones may be streamed
+	push(t, base, "signed", first, 0)
+	push(t, base, "signed", second, 0)
+	to := redirectOf(t, base, first)
+	if !strings.HasPrefix(to.String(), c.endpoint()+"/") {
+		t.Fatalf("redirect to %s, want a URL at %s", to, c.endpoint())
+	}
+	if res := do(t, http.MethodGet, to.String(), nil, nil).want(t, http.StatusOK); res.body != string(first.bytes(t)) {
+		t.Errorf("the signed URL gives %d bytes, want %d", len(res.body), first.size)
+	}
+	if isGCS(c) {
+		// fake-gcs-server looks at no signature, and would serve all that the
+		// others refuse.
+		if to.Query().Get("X-Goog-Signature") == "" {
+			t.Errorf("redirect to %s, want a signed URL", to)
 		}
-		time.Sleep(time.Until(signed.Add(2 * time.Second)))
-		wantForbidden(t, "after its expiry", expired)
-	})
+		return
+	}
+
+	short := on(t, c, bucket)
+	short["blobdock"]["redirect_expiry"] = "1s"
+	expired := redirectOf(t, serve(t, short).URL, first)
+	signed := time.Now()
+	for name, refused := range map[string]*url.URL{
+		"without a signature":        edited(to, func(q url.Values) { clear(q) }),
+		"with another's signature":   elsewhere(to, redirectOf(t, base, second)),
+		"with a signature changed":   edited(to, func(q url.Values) { changeFirst(q, "X-Amz-Signature", "sig") }),
+		"with the expiry put off":    edited(to, func(q url.Values) { putOff(q) }),
+		"with the content type set":  edited(to, func(q url.Values) { setFirst(q, "text/html", "response-content-type", "rsct") }),
+		"with the signature dropped": edited(to, func(q url.Values) { q.Del("X-Amz-Signature"); q.Del("sig") }),
+	} {
+		wantForbidden(t, name, refused)
+	}
+	time.Sleep(time.Until(signed.Add(2 * time.Second)))
+	wantForbidden(t, "after its expiry", expired)
 }
 
 // redirectOf is where a pull of c is sent.

@@ -38,6 +38,12 @@ var checks = []check{
 		}
 		return ""
 	}, do: copyObject},
+	{name: "copy part", needs: "upload in parts", unused: func(p *run) string {
+		if p.features.CopyPart == nil {
+			return "not asked of this store; bytes that are joined go through this process"
+		}
+		return ""
+	}, do: partCopies},
 	{name: "signed URL", needs: "put", unused: func(p *run) string {
 		if p.features.Sign == nil {
 			return "the store signs no URLs; pulls are streamed"

@@ -40,7 +40,7 @@ func bucket(t *testing.T, edit func(*driver.Features)) driver.Bucket {
 		for _, op := range []driver.Op{
 			driver.OpStat, driver.OpOpen, driver.OpPut, driver.OpDelete, driver.OpList, driver.OpCreateUpload, driver.OpPutPart,
 			driver.OpCompleteUpload, driver.OpAbortUpload, driver.OpListUploads, driver.OpSign, driver.OpCopy, driver.OpDeleteBatch,
-			driver.OpConcat,
+			driver.OpConcat, driver.OpCopyPart,
 		} {
 			f.Permissions[op] = "may-" + string(op)
 		}
@@ -75,8 +75,8 @@ func wantEmpty(t *testing.T, b driver.Bucket) {
 func TestAllWell(t *testing.T) {
 	b := bucket(t, nil)
 	all := results(t, b)
-	if len(all) != 16 {
-		t.Errorf("%d checks, want 16", len(all))
+	if len(all) != 17 {
+		t.Errorf("%d checks, want 17", len(all))
 	}
 	for name, r := range all {
 		if r.Status != probe.OK || r.Err != nil || r.Grant != "" {
@@ -91,7 +91,7 @@ func TestEachPermission(t *testing.T) {
 	for op, check := range map[driver.Op]string{
 		driver.OpList: "list", driver.OpPut: "put", driver.OpStat: "stat", driver.OpOpen: "read",
 		driver.OpPutPart: "upload in parts", driver.OpCompleteUpload: "complete upload", driver.OpListUploads: "list uploads",
-		driver.OpAbortUpload: "abort upload", driver.OpCopy: "copy", driver.OpSign: "signed URL",
+		driver.OpAbortUpload: "abort upload", driver.OpCopy: "copy", driver.OpCopyPart: "copy part", driver.OpSign: "signed URL",
 		driver.OpDelete: "delete", driver.OpDeleteBatch: "delete batch", driver.OpConcat: "join objects",
 	} {
 		b := bucket(t, nil)
@@ -232,6 +232,47 @@ func TestAdapt(t *testing.T) {
 	})
 	if err != nil || got.Options["profile"] != "ceph" || len(got.Gaps) != 2 || strings.Contains(got.Options["conditions"], "copy") || len(opened) != 2 {
 		t.Errorf("got %+v and %v after %q", got, err, opened)
+	}
+}
+
+// TestNoPartCopy finds a store that refuses to copy parts, where the documents of the store
+// don't tell. A store that denies it, or is busy, says nothing.
+func TestNoPartCopy(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		err     *driver.Error // of part copies
+		known   bool          // the configuration tells which store it is
+		lacking bool
+		unclear bool
+	}{
+		{"copies", nil, false, false, false},
+		{"refuses", &driver.Error{Kind: driver.Invalid, Status: 411}, false, true, false},
+		{"refuses, of a known kind", &driver.Error{Kind: driver.Invalid, Status: 411}, true, false, false},
+		{"denies", &driver.Error{Kind: driver.Denied, Status: 403}, false, false, true},
+		{"is busy", &driver.Error{Kind: driver.Unavailable, Status: 503}, false, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := bucket(t, func(f *driver.Features) {
+				copyPart := f.CopyPart
+				f.CopyPart = func(ctx context.Context, u driver.Upload, n int, src driver.Source) (driver.Part, error) {
+					if tt.err != nil {
+						return driver.Part{}, tt.err
+					}
+					return copyPart(ctx, u, n, src)
+				}
+				if !tt.known {
+					f.Identify = func(context.Context) (string, error) { return "", nil }
+				}
+			})
+			got, err := probe.Adapt(t.Context(), func(context.Context, driver.Overrides) (driver.Bucket, error) { return b, nil })
+			if lacking := got.NoPartCopy != nil; lacking != tt.lacking || lacking != (got.Options["part_copy"] == "false") || (err != nil) != tt.unclear {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			wantEmpty(t, b)
+			if r := results(t, b)["copy part"]; (r.Status == probe.Failed) != (tt.err != nil) || strings.Contains(r.Detail, "part_copy=false") != (tt.err != nil && !tt.unclear) {
+				t.Errorf("check: %+v", r)
+			}
+		})
 	}
 }
 

@@ -83,6 +83,7 @@ type Config struct {
 	Region     string
 	PathStyle  *bool // nil: as the profile has it
 	ListV1     *bool // nil: as the profile has it
+	PartCopy   *bool // the store fills parts with bytes of its own objects; nil: as the profile has it
 	DualStack  bool  // AWS: IPv4 and IPv6
 	FIPS       bool  // AWS: FIPS 140 endpoints
 	Accelerate bool  // AWS: transfer acceleration
@@ -258,6 +259,9 @@ func (c Config) adjust(p profile) (profile, error) {
 	}
 	if c.ListV1 != nil {
 		p.listV1 = *c.ListV1
+	}
+	if c.PartCopy != nil && !*c.PartCopy {
+		p.copyPart, p.copyOneBelow = 0, p.copyMax
 	}
 	if c.Checksum != ChecksumAuto {
 		p.checksum = c.Checksum

@@ -57,6 +57,8 @@
 //
 //	part_size          size of an upload's first parts; default: the caller's
 //	concurrency        parts in flight; default: the caller's
+//	part_copy          the store fills parts of uploads with bytes of its own objects, else
+//	                   these go through the process; default: profile's
 //	copy_threshold     larger objects are copied by parts; default: profile's
 //	copy_part_size     bytes a part copy moves; default: profile's
 //	copy_concurrency   part copies in flight; default: 8

@@ -15,13 +15,15 @@ import (
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
+const noSuchUpload = "NoSuchUpload"
+
 // kinds sorts the stores' error codes. A code that is not here is judged by the
 // status it came with.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 var kinds = map[string]driver.Kind{
 	"NoSuchBucket":  driver.NoBucket,
 	"NoSuchKey":     driver.NotFound,
-	"NoSuchUpload":  driver.NotFound,
+	noSuchUpload:    driver.NotFound,
 	"NoSuchVersion": driver.NotFound,
 
 	"PreconditionFailed": driver.Mismatch,
@@ -173,7 +175,7 @@ func (c *call) refused(ctx context.Context, e *driver.Error, api smithy.APIError
 	switch {
 	case kind == driver.Mismatch && c.Status == http.StatusPreconditionFailed:
 		kind = c.unmet()
-	case kind == driver.NotFound && c.Cond.IfMatch != "" && c.Op != driver.OpCopy && e.Code != "NoSuchUpload":
+	case kind == driver.NotFound && c.Cond.IfMatch != "" && c.Op != driver.OpCopy && e.Code != noSuchUpload:
 		kind = driver.Mismatch // what was to be there is gone
 	}
 	e.Kind = kind

@@ -227,6 +227,19 @@ func TestGoneIsFine(t *testing.T) {
 	}
 }
 
+// TestNoUploads lists uploads of a store that says of none what others say of an upload that
+// is gone. A bucket that is gone is an error.
+func TestNoUploads(t *testing.T) {
+	b, _ := fakeStore(t, reject(404, noSuchUpload, ""))
+	if page, err := b.UploadsPage(t.Context(), driver.ListRequest{}); err != nil || len(page.Items) != 0 || page.Next != "" {
+		t.Errorf("no upload: %+v, %v", page, err)
+	}
+	b, _ = fakeStore(t, reject(404, "NoSuchBucket", ""))
+	if _, err := b.UploadsPage(t.Context(), driver.ListRequest{}); !errors.Is(err, driver.NoBucket) {
+		t.Errorf("no bucket: %v", err)
+	}
+}
+
 func TestDeadEndpoint(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -126,6 +126,10 @@ func TestAdjust(t *testing.T) {
 	}
 	// A store without part copies has no threshold to set.
 	storj, _ := profileNamed("storj")
+	unknown, _ := profileNamed(generic)
+	if got, err := (Config{PartCopy: new(false), CopyThreshold: gib, CopyPartSize: 64 * mib}).adjust(unknown); err != nil || got.copyPart != 0 || got.copyOneBelow != unknown.copyMax {
+		t.Errorf("without part copies: copy parts of %d, one copy up to %d (%v), want 0 and %d", got.copyPart, got.copyOneBelow, err, unknown.copyMax)
+	}
 	if got, err := (Config{CopyThreshold: gib, CopyPartSize: 64 * mib}).adjust(storj); err != nil || got.copyOneBelow != storj.copyOneBelow || got.copyPart != 0 {
 		t.Errorf("storj: got %+v and %v", got, err)
 	}

@@ -108,16 +108,20 @@ func (b *Bucket) CompleteUpload(ctx context.Context, u driver.Upload, parts []dr
 		size += p.Size
 	}
 	in.MultipartUpload = &types.CompletedMultipartUpload{Parts: named}
-	ctx, c := b.begin(ctx, driver.OpCompleteUpload, u.Key)
+	call, c := b.begin(ctx, driver.OpCompleteUpload, u.Key)
 	c.Cond = cond
-	out, err := b.client.CompleteMultipartUpload(ctx, in)
+	out, err := b.client.CompleteMultipartUpload(call, in)
 	if err != nil {
-		return driver.Object{}, c.fail(ctx, err)
+		return driver.Object{}, c.fail(call, err)
 	}
-	if etag(out.ETag) == "" {
+	tag := etag(out.ETag)
+	if tag == "" && aws.ToString(out.Key) != "" && b.isJoined(ctx, u.Key, parts) {
+		tag = joinedETag(parts)
+	}
+	if tag == "" {
 		return driver.Object{}, c.Incomplete("ETag")
 	}
-	return driver.Object{Key: u.Key, Size: size, ETag: etag(out.ETag), Version: version(out.VersionId), ModTime: c.Date()}, nil
+	return driver.Object{Key: u.Key, Size: size, ETag: tag, Version: version(out.VersionId), ModTime: c.Date()}, nil
 }
 
 // AbortUpload drops the upload and its parts.
@@ -146,7 +150,11 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 	ctx, c := b.begin(ctx, driver.OpListUploads, q.Prefix)
 	out, err := b.client.ListMultipartUploads(ctx, in)
 	if err != nil {
-		return driver.Page[driver.Upload]{}, c.fail(ctx, err)
+		err = c.fail(ctx, err)
+		if e := (*driver.Error)(nil); errors.As(err, &e) && e.Code == noSuchUpload {
+			return driver.Page[driver.Upload]{}, nil // gofakes3's word for none
+		}
+		return driver.Page[driver.Upload]{}, err
 	}
 	page := driver.Page[driver.Upload]{}
 	for _, u := range out.Uploads {

@@ -48,6 +48,7 @@ func parseURL(u *url.URL, p *driver.Params) (Config, error) {
 		RedirectEndpoint: p.String("redirect_endpoint", ""),
 
 		PathStyle:  p.OptionalBool("path_style"),
+		PartCopy:   p.OptionalBool("part_copy"),
 		DualStack:  p.Bool("dual_stack", false),
 		FIPS:       p.Bool("fips", false),
 		Accelerate: p.Bool("accelerate", false),
@@ -136,6 +137,7 @@ func (b *Bucket) tell(c Config, p *driver.Params) {
 		"redirect_endpoint": cmp.Or(c.RedirectEndpoint, endpoint),
 		"path_style":        strconv.FormatBool(pr.pathStyle),
 		"list_version":      listing,
+		"part_copy":         strconv.FormatBool(pr.copyPart != 0),
 		"checksum":          string(pr.checksum),
 		"conditions":        string(conditionsOf(pr.conds)),
 		"copy_threshold":    driver.FormatBytes(pr.copyOneBelow),

@@ -53,6 +53,7 @@ func TestParseURL(t *testing.T) {
 			Config{Bucket: "b", Network: driver.Network{SkipVerify: true, CAFile: "ca", ClientCertFile: "c", ClientKeyFile: "k",
 				MaxConns: 9, IdleConns: 7, IdleTimeout: 9 * time.Second, LogRequests: true, DialTimeout: 2 * time.Second, StallTimeout: 3 * time.Minute}},
 		},
+		{"s3://b?part_copy=no", Config{Bucket: "b", PartCopy: new(false)}},
 		{"s3://b?requester_pays=true&bucket_owner=123456789012", Config{Bucket: "b", RequesterPays: true, BucketOwner: "123456789012"}},
 		{"s3://b?anonymous=true", Config{Bucket: "b", Anonymous: true}},
 	}

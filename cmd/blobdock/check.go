@@ -127,7 +127,11 @@ func runCheck(ctx context.Context, out, progress io.Writer, storage string, f ch
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, storage)
+	open := openStore
+	if len(o.Repair) > 0 {
+		open = openAdapted
+	}
+	store, err := open(ctx, storage)
 	if err != nil {
 		return err
 	}

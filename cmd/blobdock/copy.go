@@ -110,7 +110,7 @@ func runCopy(ctx context.Context, out, terminal io.Writer, from, to string, f co
 	if err != nil {
 		return fmt.Errorf("DST: %w", err)
 	}
-	dst, err := config.Open(ctx)
+	dst, err := openRecognised(ctx, config)
 	if err != nil {
 		return fmt.Errorf("DST: %w", err)
 	}

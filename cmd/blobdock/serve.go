@@ -165,13 +165,7 @@ func checkStorage(ctx context.Context, config *configuration.Configuration) erro
 // it: to rely on conditions costs a race between two writers more. The error is that of a
 // directory on a file system that can't be written to as it must be.
 func adapt(ctx context.Context, config *configuration.Configuration, c blobdock.Config) error {
-	found, err := probe.Adapt(ctx, func(ctx context.Context, more driver.Overrides) (driver.Bucket, error) {
-		s, err := c.WithOverrides(more).Open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return storeBucket{s.Bucket(), s}, nil
-	})
+	found, err := probe.Adapt(ctx, opener(c))
 	switch {
 	case errors.Is(err, file.ErrFileSystem):
 		return fmt.Errorf("storage %s: %w", redact(c.URL), err)
@@ -191,12 +185,27 @@ func adapt(ctx context.Context, config *configuration.Configuration, c blobdock.
 		slog.WarnContext(ctx, "the store does not honour all conditional writes: of two clients that write to one upload at once, one may have to begin anew",
 			"storage", redact(c.URL), "remedy", remedy, "profile", profile, "cause", fmt.Sprint(found.Gaps))
 	}
+	if found.NoPartCopy != nil {
+		slog.WarnContext(ctx, "the store does not copy parts of uploads: the bytes of an upload by PATCH go through this process once more",
+			"storage", redact(c.URL), "remedy", "part_copy=false is taken", "cause", found.NoPartCopy)
+	}
 	for name, value := range found.Options {
 		if c.Takes(name) {
 			config.Storage[blobdock.Name][name] = value
 		}
 	}
 	return nil
+}
+
+// opener opens a configured store with further options.
+func opener(c blobdock.Config) func(context.Context, driver.Overrides) (driver.Bucket, error) {
+	return func(ctx context.Context, more driver.Overrides) (driver.Bucket, error) {
+		s, err := c.WithOverrides(more).Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return storeBucket{s.Bucket(), s}, nil
+	}
 }
 
 // storeBucket closes the engine with the bucket.

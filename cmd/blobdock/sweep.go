@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/probe"
 	blobdock "github.com/blobdock/blobdock/registry"
 )
 
@@ -81,15 +83,43 @@ func sweep(ctx context.Context, out io.Writer, storage string, f sweepFlags) err
 // A directory must be there, as a bucket must, unless the URL says create=yes: a mistyped
 // name is not an empty store.
 func openStore(ctx context.Context, storage string) (*blobstore.Store, error) {
+	c, err := storeConfig(storage)
+	if err != nil {
+		return nil, err
+	}
+	return openRecognised(ctx, c)
+}
+
+// openAdapted is openStore for conditional writes: none is asked of the store that it does
+// not honour, as serve has it.
+func openAdapted(ctx context.Context, storage string) (*blobstore.Store, error) {
+	c, err := storeConfig(storage)
+	if err != nil {
+		return nil, err
+	}
+	found, err := probe.Adapt(ctx, opener(c))
+	if err != nil {
+		slog.DebugContext(ctx, "not all is known of the store", "storage", redact(c.URL), "cause", err)
+	}
+	return c.With(found.Options).Open(ctx)
+}
+
+func storeConfig(storage string) (blobdock.Config, error) {
 	section := map[string]any{"url": storage}
 	if u, err := driver.ParseURL(storage); err == nil && u.Scheme == "file" && !u.Query().Has("create") {
 		section["create"] = false
 	}
-	c, err := blobdock.ParseConfig(section)
-	if err != nil {
-		return nil, err
+	return blobdock.ParseConfig(section)
+}
+
+// openRecognised opens a store with the profile that its replies tell, where nothing else
+// does. Requests that fail for another reason than the profile tell that themselves.
+func openRecognised(ctx context.Context, c blobdock.Config) (*blobstore.Store, error) {
+	b, _, err := probe.Open(ctx, opener(c))
+	if s, ok := b.(storeBucket); ok {
+		return s.store, nil
 	}
-	return c.Open(ctx)
+	return nil, err
 }
 
 func printJSON(out io.Writer, v any) { _ = json.NewEncoder(out).Encode(v) }

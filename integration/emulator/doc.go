@@ -31,6 +31,11 @@
 //
 // A test that stops its server takes one to itself with [NewMinIO].
 //
+// [NewStore] starts S3 servers of other makers: gofakes3, versitygw, rclone and
+// SeaweedFS from pinned Go modules, OpenStack Swift and Ceph's RADOS gateway from
+// the packages of Debian 12, which apt-get downloads as root and which are unpacked
+// into the cache.
+//
 // The first start builds the binary, which takes minutes; `go run
 // ./integration/emulator/provision` does it ahead, outside the time limit of
 // go test.

@@ -16,10 +16,7 @@ type process struct {
 	program program
 	addr    string
 	dir     string // its home, and its data below
-
-	cmd    *exec.Cmd     // nil before the first start
-	out    *tail         // of the current run
-	exited chan struct{} // closed when the current run is over
+	child   *child // nil before the first start
 }
 
 func newProcess(ctx context.Context, svc service, p *port) (machine, error) {
@@ -32,59 +29,37 @@ func newProcess(ctx context.Context, svc service, p *port) (machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
+	if svc.assemble != nil {
+		return &ensemble{svc: svc, program: bin, addr: p.addr(), dir: dir}, nil
+	}
 	return &process{svc: svc, program: bin, addr: p.addr(), dir: dir}, nil
 }
 
 func (p *process) String() string { return "native process" }
 
 func (p *process) start(context.Context) error {
-	//nolint:noctx // it outlives the test whose context this would be
-	cmd := exec.Command(p.program.path, p.svc.args(p.addr, filepath.Join(p.dir, "data"))...)
-	// Nothing of the developer's: MinIO would take certificates from the home
-	// folder and settings from the environment.
-	cmd.Env = append([]string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH")}, p.svc.env...)
-	cmd.SysProcAttr = dieWithParent()
-	out := new(tail)
-	cmd.Stdout, cmd.Stderr = out, out
-	exited := make(chan struct{})
-	started := make(chan error)
-	go func() {
-		// The death signal comes when the thread that started the child ends,
-		// not the process: keep this thread for as long as the child lives.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // its outcome is in cmd.ProcessState
-			close(exited)
-		}
-	}()
-	if err := <-started; err != nil {
-		return fmt.Errorf("start %s: %w", p.svc.title, err)
+	data := filepath.Join(p.dir, "data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return fmt.Errorf("data folder: %w", err)
 	}
-	p.cmd, p.out, p.exited = cmd, out, exited
+	//nolint:noctx // it outlives the test whose context this would be
+	cmd := exec.Command(p.program.path, p.svc.args(p.addr, data)...)
+	cmd.Env = environment(p.dir, p.svc.env...)
+	c, err := spawn(cmd)
+	if err != nil {
+		return err
+	}
+	p.child = c
 	return nil
 }
 
-func (p *process) alive(context.Context) error {
-	select {
-	case <-p.exited:
-		return fmt.Errorf("%s ended by itself: %s", p.svc.title, p.cmd.ProcessState)
-	default:
-		return nil
-	}
-}
+func (p *process) alive(context.Context) error { return p.child.alive() }
 
 func (p *process) stop(context.Context) error {
-	if p.cmd == nil {
+	if p.child == nil {
 		return nil
 	}
-	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stop %s: %w", p.svc.title, err)
-	}
-	<-p.exited
-	return nil
+	return p.child.stop()
 }
 
 func (p *process) remove(ctx context.Context) error {
@@ -92,8 +67,8 @@ func (p *process) remove(ctx context.Context) error {
 }
 
 func (p *process) log(context.Context) string {
-	if p.out == nil {
+	if p.child == nil {
 		return ""
 	}
-	return p.out.String()
+	return p.child.out.String()
 }

@@ -22,6 +22,9 @@ type service struct {
 	// args are the program's arguments, to listen on addr and keep data in dir.
 	args func(addr, dir string) []string
 	env  []string
+	// assemble is for services of several processes or ports: it starts them.
+	// nil is the program with args.
+	assemble func(ctx context.Context, e *ensemble) error
 
 	// ready is nil once the server at endpoint does real work.
 	ready func(ctx context.Context, endpoint string) error

@@ -53,7 +53,7 @@ func (w *page) row(cells ...string) {
 // what is nobody's business.
 var told = []string{
 	"profile", "region", "realm", "universe_domain", "path_style", "list_version", "checksum", "conditions", "dual_stack", "fips", "accelerate",
-	"sse", "storage_class", "tier", "credential", "anonymous", "part_size", "copy_part_size", "copy_threshold",
+	"sse", "storage_class", "tier", "credential", "anonymous", "part_size", "part_copy", "copy_part_size", "copy_threshold",
 }
 
 func (r *Report) summary(w *page) {

@@ -2,10 +2,14 @@
 // test isn't spent on it:
 //
 //	go run ./integration/emulator/provision
+//
+// With -stores it builds the S3 servers of other makers instead, which
+// emulator.NewStore starts. Some take many minutes.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -14,8 +18,14 @@ import (
 )
 
 func main() {
+	stores := flag.Bool("stores", false, "build the S3 servers of other makers")
+	flag.Parse()
+	provision := emulator.Provision
+	if *stores {
+		provision = emulator.ProvisionStores
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := emulator.Provision(ctx, os.Stdout)
+	err := provision(ctx, os.Stdout)
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "provision: %v\n", err)
