@@ -101,7 +101,7 @@ func openAdapted(ctx context.Context, storage string) (*blobstore.Store, error) 
 	if err != nil {
 		slog.DebugContext(ctx, "not all is known of the store", "storage", redact(c.URL), "cause", err)
 	}
-	return c.With(found.Options).Open(ctx)
+	return c.WithOverrides(found.Options).Open(ctx)
 }
 
 func storeConfig(storage string) (blobdock.Config, error) {

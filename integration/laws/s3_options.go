@@ -43,8 +43,8 @@ type S3Options struct {
 // documents.
 type RequestRate struct {
 	Per    time.Duration // 0 is a second
-	Reads  int // GET and HEAD; 0 is 5,500
-	Writes int // PUT, COPY, POST and DELETE; 0 is 3,500
+	Reads  int           // GET and HEAD; 0 is 5,500
+	Writes int           // PUT, COPY, POST and DELETE; 0 is 3,500
 	// Partition names the partition that a key lies in; nil is one for each bucket. S3
 	// documents rates "per partitioned prefix" and splits partitions by itself, after
 	// a time under load: the strict reading is a bucket that it has not yet split.
