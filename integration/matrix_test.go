@@ -134,12 +134,12 @@ func (m *matrix) run(t *testing.T, l lab, s scenario) {
 	for _, p := range fault.Points(t, l.failures, whole) {
 		trial := func(t testing.TB) fault.Trial { return l.trial(t, s, l.patience) }
 		t.Run(p.String(), func(t *testing.T) {
+			defer func() { m.count(row{s.name, p.Op}, p.Failure.Name, l.name, t.Failed()) }()
 			if l.bubble {
 				synctest.Test(t, func(t *testing.T) { p.Play(t, trial(t)) })
 			} else {
 				p.Play(t, trial(t))
 			}
-			m.count(row{s.name, p.Op}, p.Failure.Name, l.name, t.Failed())
 		})
 	}
 }
