@@ -57,7 +57,7 @@ var budgets = []struct {
 	{"push_patches_256MiB_of_1MiB", pushing(content{256 * mib, 1}, mib), limit{340, 256 * mib}, limit{340, nothing}, limit{340, 256 * mib}},
 	{"push_put_64MiB", pushing(content{64 * mib, 1}, 0), limit{30, nothing}, limit{30, nothing}, limit{30, nothing}},
 	{anothers, pushing(content{256 * mib, 2}, 0), limit{4, nothing}, limit{4, nothing}, limit{4, nothing}},
-	{"push_put_1GiB", pushing(large, 0), limit{160, nothing}, limit{160, nothing}, limit{160, nothing}},
+	{"push_put_1GiB", pushing(large, 0), limit{80, nothing}, limit{80, nothing}, limit{80, nothing}},
 	{"pull_1GiB", func(t *testing.T, replicas []string) { pullSame(t, replicas[0], "budget", large) }, limit{5, nothing}, limit{5, nothing}, limit{5, nothing}},
 	{"push_image_of_5_layers", pushImage, limit{38, nothing}, limit{38, nothing}, limit{38, nothing}},
 	{"pull_pushed_image_of_5_layers", pullImage, limit{12, nothing}, limit{12, nothing}, limit{12, nothing}},
