@@ -81,7 +81,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	}
 	b := &Bucket{transport: tr, name: c.Bucket, prefix: prefix, customer: customer, write: c.attributes(customer)}
 	var optErr error
-	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, conf, o) })
+	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, o) })
 	if optErr != nil {
 		return nil, optErr
 	}
@@ -98,7 +98,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 
 // configure puts c over the options that the SDK worked out of its own
 // configuration. That may name an endpoint too, hence the profile is chosen here.
-func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
+func (b *Bucket) configure(c Config, o *s3.Options) error {
 	if c.Endpoint != "" {
 		o.BaseEndpoint = aws.String(strings.TrimSuffix(c.Endpoint, "/"))
 	}
@@ -158,7 +158,7 @@ func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 		o.APIOptions = append(o.APIOptions, dropAcceptEncoding)
 	}
 	if o.Credentials != nil && !aws.IsCredentialsProvider(o.Credentials, aws.AnonymousCredentials{}) {
-		b.keys = c.keyring(conf)
+		b.keys = c.keyring()
 		o.Credentials = b.keys
 	}
 	return nil
