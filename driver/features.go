@@ -3,7 +3,6 @@ package driver
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -172,7 +171,7 @@ func (s SignedURL) String() string { return RedactURL(s.URL) }
 // RedactURL cuts the query, fragment and user information off a URL, which is
 // where credentials and signatures are.
 func RedactURL(raw string) string {
-	u, err := url.Parse(raw)
+	u, err := parseURL(raw)
 	if err != nil {
 		return "(unparsable URL)"
 	}

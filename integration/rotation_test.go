@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -104,7 +105,7 @@ func TestRotatingCredentials(t *testing.T) {
 						d, err := rotatedWays[i%len(rotatedWays)](t, p.url, uint64(i))
 						if err != nil {
 							failed.Add(1)
-							t.Errorf("push %d, after %d rotations: %v", i, rotations.Load(), err)
+							t.Errorf("push %d, after %d rotations: %v\n%s", i, rotations.Load(), err, lastLines(p.stderr.String(), 5))
 						}
 						mu.Lock()
 						pushed[d] = struct{}{}
@@ -136,4 +137,10 @@ func TestRotatingCredentials(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lastLines are the last n lines of a text.
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(len(lines)-n, 0):], "\n")
 }

@@ -112,6 +112,9 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 		return err
 	}
 	b.profile = p
+	if err := c.checkAccessPoint(p, endpoint); err != nil {
+		return err
+	}
 
 	switch {
 	case endpoint == "" && p.name != "aws":
@@ -120,6 +123,9 @@ func (b *Bucket) configure(c Config, o *s3.Options) error {
 		return fmt.Errorf("sse_customer_key_file: the key goes along with each request, which needs https: %w", driver.Invalid)
 	case endpoint != "" && (c.DualStack || c.FIPS || c.Accelerate):
 		return fmt.Errorf("endpoint (or AWS_ENDPOINT_URL_S3) and %s exclude each other: both choose the host: %w", c.hostOptions(), driver.Invalid)
+	case isARN(c.Bucket):
+		at, _ := parseARN(c.Bucket) // has been checked
+		o.Region = at.region
 	case c.Region != "":
 	case p.regionOf(endpoint) != "":
 		o.Region = p.regionOf(endpoint)

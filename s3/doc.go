@@ -73,7 +73,20 @@
 //	stall_timeout      without a byte moving, in the midst of a request; default: 30s
 //	log_requests       log each request, without headers and queries; default: false
 //
-// An access point is named by its alias. Directory buckets are not supported, as they
+// # Access points
+//
+// An access point of a bucket stands in the place of the bucket's name, by its alias or its
+// ARN, which names the region, too:
+//
+//	s3://my-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/registry
+//	s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/my-point/registry
+//
+// They exclude path_style, accelerate and anonymous, and are reached by https alone; an
+// endpoint is one for access points (https://accesspoint.vpce-1a2b3c4d.s3.eu-west-1.vpce.amazonaws.com).
+// In policies their ARN takes the place of the bucket's, and theirs with /object/* that of
+// its objects; the bucket's own policy has to let them in. Multi-Region Access Points are
+// refused: each request goes to some bucket, which may not have yet what was written before.
+// So are access points of S3 on Outposts and of Object Lambda, and directory buckets, which
 // list keys in no order.
 //
 // # Credentials
