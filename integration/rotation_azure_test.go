@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +56,9 @@ func rotatingAzure(t *testing.T) rotation {
 			}
 			next.ServeHTTP(w, r)
 			return
+		}
+		if code == "AuthenticationFailed" && !slices.ContainsFunc(g.all(), func(key string) bool { return resignAzure(r, store.Account, key, key) == nil }) {
+			t.Errorf("%s %s is signed by no key that there was: %v", r.Method, r.URL.Path, slices.Sorted(maps.Keys(r.Header)))
 		}
 		w.Header().Set("X-Ms-Error-Code", code)
 		w.Header().Set("Content-Type", "application/xml")
@@ -145,7 +150,7 @@ func sharedKey(r *http.Request, account, key string) (string, error) {
 		return "", err
 	}
 	var authorization string
-	c, err := blob.NewClientWithSharedKeyCredential("http://"+r.Host+r.URL.EscapedPath(), k, &blob.ClientOptions{ClientOptions: policy.ClientOptions{
+	c, err := blob.NewClientWithSharedKeyCredential("http://store/container/blob", k, &blob.ClientOptions{ClientOptions: policy.ClientOptions{
 		PerCallPolicies: []policy.Policy{becomes{r}}, Transport: unsent{&authorization}, Retry: policy.RetryOptions{MaxRetries: -1},
 	}})
 	if err != nil {

@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type rotation struct {
 type gate struct {
 	mu      sync.Mutex
 	valid   []string // what tells credentials from others; the last are the newest
+	issued  []string // all that there have been
 	newest  int      // requests with the newest
 	refused int
 }
@@ -34,7 +36,14 @@ type gate struct {
 func (g *gate) issue(credentials string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.valid, g.newest = append(g.valid, credentials), 0
+	g.valid, g.issued, g.newest = append(g.valid, credentials), append(g.issued, credentials), 0
+}
+
+// all are the credentials that have been issued.
+func (g *gate) all() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.issued)
 }
 
 // revoke has the gate accept the newest alone.
@@ -105,7 +114,7 @@ func TestRotatingCredentials(t *testing.T) {
 						d, err := rotatedWays[i%len(rotatedWays)](t, p.url, uint64(i))
 						if err != nil {
 							failed.Add(1)
-							t.Errorf("push %d, after %d rotations: %v\n%s", i, rotations.Load(), err, lastLines(p.stderr.String(), 5))
+							t.Errorf("push %d, after %d rotations: %v\n%s", i, rotations.Load(), err, lastLines(p.stderr.String(), 12))
 						}
 						mu.Lock()
 						pushed[d] = struct{}{}

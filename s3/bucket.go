@@ -187,6 +187,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 		Concurrency:  c.Concurrency,
 		Copying:      driver.CopyPlan{PartSize: p.copyPart, Concurrency: cmp.Or(c.CopyConcurrency, defaultCopyConcurrency)},
 		Copy:         b.copyObject,
+		Settings:     b.settings,
 		CopyMax:      p.copyOneBelow,
 	}
 	if p.copyPart != 0 {
