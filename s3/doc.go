@@ -98,8 +98,8 @@
 //
 // Credentials are fetched anew five minutes before their end, and for a signed URL when
 // they end before half of its life. When the store refuses them (ExpiredToken,
-// InvalidAccessKeyId, 403), they are fetched at most every ten seconds, and files that hold
-// them are read again; if there are others, the error is Unavailable rather than Denied, and
+// InvalidAccessKeyId, 403), they are fetched at most every ten seconds, and at once when
+// credentials_file or the shared credentials file was replaced; if there are others, the error is Unavailable rather than Denied, and
 // package driver/retry repeats the call.
 //
 // # Integrity
