@@ -112,6 +112,7 @@ const (
 
 func (b *Bucket) offer(c Config) driver.Features {
 	f := driver.Features{
+		Settings:    b.settings,
 		Permissions: permissions,
 		Now:         b.clock.Now,
 		Transport:   cloud.Transport{Transport: b.transport, TLS: cloud.NewTLSFiles(c.Network)},

@@ -29,18 +29,19 @@ const (
 type source struct {
 	url    string
 	bearer *string
+	key    string // that signed the URL, where that is from a file
 }
 
 func (b *Bucket) source(ctx context.Context, key string) (source, error) {
 	at := b.blobURL(b.endpoint, key)
 	switch b.auth.kind {
 	case sharedKey:
-		b.auth.file.refresh(false)
+		used := b.auth.file.refresh(false)
 		q, err := b.sas(key, time.Now().Add(sourceLife), sas.BlobPermissions{Read: true}).SignWithSharedKey(b.auth.key)
 		if err != nil {
 			return source{}, err
 		}
-		return source{url: at + "?" + q.Encode()}, nil
+		return source{url: at + "?" + q.Encode(), key: used}, nil
 	case token:
 		t, err := b.auth.token.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{storageScope}})
 		if err != nil {
@@ -93,7 +94,7 @@ func (b *Bucket) copyOnce(ctx context.Context, r driver.CopyRequest) (driver.Obj
 		SourceModifiedAccessConditions: sourceCondition(r.Src.ETag), BlobAccessConditions: conditionOf(o.Cond),
 	})
 	if err != nil {
-		err = c.fail(ctx, err)
+		err = b.auth.file.replaced(from.key, c.fail(ctx, err))
 		if c.Status == http.StatusConflict && c.code() == string(bloberror.CannotVerifyCopySource) {
 			return b.copyOther(ctx, from, r, err)
 		}
@@ -143,7 +144,7 @@ func (b *Bucket) copyAs(ctx context.Context, from source, r driver.CopyRequest) 
 	})
 	ids := []string{id}
 	if err != nil {
-		if err = b.sourceGone(ctx, r.Src, c.fail(asked, err)); !mayBeEmpty(err) {
+		if err = b.sourceGone(ctx, r.Src, b.auth.file.replaced(from.key, c.fail(asked, err))); !mayBeEmpty(err) {
 			return driver.Object{}, err
 		}
 		src, lookErr := b.look(ctx, driver.OpCopy, r.Src)
@@ -198,7 +199,7 @@ func (b *Bucket) copyPart(ctx context.Context, u driver.Upload, n int, src drive
 		Range:                          blob.HTTPRange{Offset: src.Range.Off, Count: src.Range.Len},
 	})
 	if err != nil {
-		return driver.Part{}, b.sourceGone(ctx, src, c.fail(ctx, err))
+		return driver.Part{}, b.sourceGone(ctx, src, b.auth.file.replaced(from.key, c.fail(ctx, err)))
 	}
 	return driver.Part{Number: n, Size: src.Range.Len, ETag: tag}, nil
 }

@@ -234,7 +234,17 @@ func (a authority) container(url string) (*container.Client, error) {
 }
 
 func (a authority) service(url string) (*service.Client, error) {
-	return service.NewClient(url, a.token, &service.ClientOptions{ClientOptions: a.options})
+	o := &service.ClientOptions{ClientOptions: a.options}
+	switch a.kind {
+	case sharedKey:
+		return service.NewClientWithSharedKeyCredential(url, a.key, o)
+	case token:
+		return service.NewClient(url, a.token, o)
+	case signature:
+		return service.NewClientWithNoCredential(url+"?"+a.sas, o)
+	default:
+		return service.NewClientWithNoCredential(url, o)
+	}
 }
 
 // errText is err's text alone: what hangs on it may have a request in it.

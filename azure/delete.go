@@ -30,6 +30,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions)
 	if err != nil {
 		return driver.NewError(driver.OpDelete, key, err)
 	}
+	used := b.auth.file.refresh(false)
 	client := b.blob(key)
 	if !o.NotAfter.IsZero() {
 		if client, err = b.until(ctx, key, o.NotAfter); err != nil {
@@ -40,7 +41,7 @@ func (b *Bucket) Delete(ctx context.Context, key string, o driver.DeleteOptions)
 	if _, err = client.Delete(asked, deletion(o.IfVersion)); err != nil {
 		err = c.fail(asked, err)
 		if !o.NotAfter.IsZero() {
-			err = cloud.Late(err, o.NotAfter)
+			err = b.auth.file.replaced(used, cloud.Late(err, o.NotAfter))
 		}
 		if err = b.another(ctx, driver.OpDelete, key, err); errors.Is(err, driver.NotFound) {
 			return nil
@@ -83,6 +84,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		return driver.NewError(driver.OpDeleteBatch, refs[0].Key, err)
 	}
 	ctx, c := begin(ctx, driver.OpDeleteBatch, refs[0].Key)
+	used := b.auth.file.refresh(false)
 	batch, err := b.client.NewBatchBuilder()
 	if err != nil {
 		return c.fail(ctx, err)
@@ -126,7 +128,7 @@ func (b *Bucket) deleteBatch(ctx context.Context, refs []driver.ObjectRef) error
 		return nil
 	}
 	first.Err = fmt.Errorf("%d of %d keys were not deleted: %w", left, len(refs), first.Err)
-	return first
+	return b.auth.file.replaced(used, first)
 }
 
 // partly is the error of one request in a batch.

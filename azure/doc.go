@@ -58,8 +58,9 @@
 //
 // A rotated credential is read again without a restart where it is in a file: key_file, the
 // certificate of AZURE_CLIENT_CERTIFICATE_PATH and the token of AZURE_FEDERATED_TOKEN_FILE. A
-// request that is refused with AuthenticationFailed is repeated once with another key of the
-// file. What is in the environment (AZURE_STORAGE_KEY, AZURE_CLIENT_SECRET) takes a restart.
+// request that is refused with AuthenticationFailed is repeated while the file has another key.
+// Where the old key signed the source of a copy, a URL or the requests of a batch, the error is
+// Unavailable rather than Denied, and package driver/retry repeats the call. What is in the environment (AZURE_STORAGE_KEY, AZURE_CLIENT_SECRET) takes a restart.
 //
 // Requests for tokens go to AZURE_AUTHORITY_HOST, by the same proxy, ca_file and time-outs as
 // those to the store. ca_file has to hold the authorities of both.

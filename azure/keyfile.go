@@ -1,6 +1,8 @@
 package azure
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/blobdock/blobdock/driver"
 )
 
 // keyFile is a file with the account's key, which is rotated now and then: an account has two
@@ -49,20 +53,39 @@ func (f *keyFile) refresh(refused bool) (key string) {
 }
 
 // Do implements policy.Policy, before requests are signed: one that is refused for its key is
-// repeated once if the file has another.
+// repeated while the file has another.
 func (f *keyFile) Do(req *policy.Request) (*http.Response, error) {
-	used := f.refresh(false)
-	resp, err := req.Next()
-	if err != nil || resp.StatusCode != http.StatusForbidden || resp.Header.Get("X-Ms-Error-Code") != string(bloberror.AuthenticationFailed) {
-		return resp, err
+	for used := f.refresh(false); ; {
+		resp, err := req.Next()
+		if err != nil || resp.StatusCode != http.StatusForbidden || resp.Header.Get("X-Ms-Error-Code") != string(bloberror.AuthenticationFailed) {
+			return resp, err
+		}
+		// A signature in the URL would be the same again.
+		next := f.refresh(true)
+		if next == used || req.Raw().URL.Query().Has("sig") {
+			return resp, nil
+		}
+		if err := req.RewindBody(); err != nil {
+			return nil, err
+		}
+		_ = resp.Body.Close()
+		used = next
 	}
-	// A signature in the URL would be the same again.
-	if req.Raw().URL.Query().Has("sig") || f.refresh(true) == used {
-		return resp, nil
+}
+
+// replaced is failed, or Unavailable where the store has refused a signature of the used key
+// and the file has another now: nothing was done, and the same call is signed by that. It is
+// for signatures that Do can't make anew, in URLs and in the requests of a batch.
+func (f *keyFile) replaced(used string, failed error) error {
+	var e *driver.Error
+	if !errors.As(failed, &e) || e.Kind != driver.Denied {
+		return failed
 	}
-	if err := req.RewindBody(); err != nil {
-		return nil, err
+	switch bloberror.Code(e.Code) {
+	case bloberror.AuthenticationFailed, bloberror.CannotVerifyCopySource:
+		if f.refresh(true) != used {
+			e.Kind, e.Err = driver.Unavailable, fmt.Errorf("%w; the key has been replaced since", e.Err)
+		}
 	}
-	_ = resp.Body.Close()
-	return req.Next()
+	return failed
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/retry"
 )
 
 func writeFile(t *testing.T, path, text string) {
@@ -65,6 +67,80 @@ func TestRotatedKey(t *testing.T) {
 	b.auth.file.looked = time.Time{}
 	if after := b.sasOf(t); after == before {
 		t.Error("signed by the old key")
+	}
+}
+
+// TestRotatedKeyInSignatures has the store refuse what the old key signed where it is not the
+// request: the source of a copy, a URL, and the requests of a batch. The calls are made again,
+// as nothing was done, and signed by the new key.
+func TestRotatedKeyInSignatures(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	up := newUpload(driver.WriteOptions{})
+	src := driver.Source{Key: "src", Range: driver.Range{Len: 5}}
+	batch := func(w http.ResponseWriter, status string) {
+		w.Header().Set("Content-Type", "multipart/mixed; boundary=b")
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, "--b\r\nContent-Type: application/http\r\nContent-ID: 0\r\n\r\nHTTP/1.1 "+status+"\r\n\r\n--b--\r\n")
+	}
+	for _, tt := range []struct {
+		name   string
+		refuse http.HandlerFunc
+		signed func(r request) string
+		do     func(context.Context, driver.Bucket) error
+	}{
+		{"part", reject(403, "CannotVerifyCopySource"), func(r request) string { return r.header.Get("X-Ms-Copy-Source") }, func(ctx context.Context, b driver.Bucket) error {
+			_, err := b.Features().CopyPart(ctx, driver.Upload{Key: "key", ID: up.id()}, 1, src)
+			return err
+		}},
+		{"copy", reject(403, "CannotVerifyCopySource"), func(r request) string { return r.header.Get("X-Ms-Copy-Source") }, func(ctx context.Context, b driver.Bucket) error {
+			_, err := b.Features().Copy(ctx, driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: "key"})
+			return err
+		}},
+		{"copy as another type", reject(403, "CannotVerifyCopySource"), func(r request) string { return r.header.Get("X-Ms-Copy-Source") }, func(ctx context.Context, b driver.Bucket) error {
+			_, err := b.Features().Copy(ctx, driver.CopyRequest{Src: driver.Source{Key: "src"}, Dst: "key", Options: driver.WriteOptions{ContentType: "text/plain"}})
+			return err
+		}},
+		{"delete", reject(403, "AuthenticationFailed"), func(r request) string { return r.uri }, func(ctx context.Context, b driver.Bucket) error {
+			return b.Delete(ctx, "key", driver.DeleteOptions{NotAfter: time.Now().Add(time.Hour)})
+		}},
+		{"batch", func(w http.ResponseWriter, _ *http.Request) {
+			batch(w, "403 Forbidden\r\nx-ms-error-code: AuthenticationFailed")
+		}, func(r request) string { return r.body }, func(ctx context.Context, b driver.Bucket) error {
+			return b.Features().DeleteBatch(ctx, driver.Refs("key"))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			writeFile(t, file, testKey)
+			rotate, requests := false, 0
+			b, f := fakeStore(t, func(w http.ResponseWriter, r *http.Request) {
+				if requests++; requests == 1 {
+					if rotate {
+						writeFile(t, file, base64.StdEncoding.EncodeToString([]byte("another")))
+					}
+					tt.refuse(w, r)
+					return
+				}
+				switch r.Method {
+				case http.MethodPost:
+					batch(w, "202 Accepted")
+				case http.MethodDelete:
+					deleted(w, r)
+				default:
+					w.Header().Set("Etag", `"0x1"`)
+					w.WriteHeader(map[bool]int{false: http.StatusCreated, true: http.StatusAccepted}[r.Header.Get("X-Ms-Requires-Sync") == "true"])
+				}
+			}, func(c *Config) { c.Key, c.KeyFile = "", file })
+			rb := retry.Wrap(b, retry.Policy{Base: time.Millisecond})
+			if err := tt.do(t.Context(), rb); !errors.Is(err, driver.Denied) || len(f.take()) != 1 {
+				t.Errorf("the file has the same key: %v", err)
+			}
+			rotate, requests = true, 0
+			err := tt.do(t.Context(), rb)
+			sent := f.take()
+			if err != nil || len(sent) < 2 || tt.signed(sent[0]) == tt.signed(sent[1]) {
+				t.Errorf("the file has another key: %v, %d requests", err, len(sent))
+			}
+		})
 	}
 }
 

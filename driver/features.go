@@ -3,7 +3,6 @@ package driver
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -43,6 +42,11 @@ type Features struct {
 	// kind of store it is: a value of the driver's profile option, or "" where the reply
 	// tells none. nil where the configuration or the endpoint's host name has told.
 	Identify func(ctx context.Context) (profile string, err error)
+
+	// Settings asks for the settings of the bucket that decide how a registry fares in it, as
+	// far as the store tells them. It makes a few requests that change nothing. Settings that
+	// the credentials may not read are no error: they have a Grant. nil where there are none.
+	Settings func(ctx context.Context) ([]BucketSetting, error)
 
 	// Permissions is what the store calls the permission that each verb needs, for
 	// telling what is missing.
@@ -89,6 +93,16 @@ type Features struct {
 	// error. The error is that of the first ref that failed; the others are deleted.
 	DeleteBatch func(ctx context.Context, refs []ObjectRef) error
 	BatchMax    int
+}
+
+// BucketSetting is a setting of a bucket, as its store tells it.
+type BucketSetting struct {
+	Name  string // such as "object versioning"
+	Value string // such as "on"; "" where Grant is set
+	// Advice is what it does to a registry, and what to do about it; "" is nothing.
+	Advice string
+	// Grant is the permission to read the setting, which the credentials lack.
+	Grant string
 }
 
 // Source is an object that a server-side copy reads.
@@ -172,7 +186,7 @@ func (s SignedURL) String() string { return RedactURL(s.URL) }
 // RedactURL cuts the query, fragment and user information off a URL, which is
 // where credentials and signatures are.
 func RedactURL(raw string) string {
-	u, err := url.Parse(raw)
+	u, err := parseURL(raw)
 	if err != nil {
 		return "(unparsable URL)"
 	}

@@ -60,7 +60,7 @@ func Open(ctx context.Context, rawURL string) (Bucket, error) {
 // ParseURL parses a storage URL. Its errors say how to write a character that means
 // something in a URL. They never repeat the URL, which may hold a secret.
 func ParseURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
+	u, err := parseURL(raw)
 	_, rest, _ := strings.Cut(raw, "://")
 	first := rest[:strings.IndexAny(rest+"/", "/?#")]
 	var escape url.EscapeError
@@ -74,6 +74,22 @@ func ParseURL(raw string) (*url.URL, error) {
 	case strings.Contains(raw, "#"):
 		return nil, fmt.Errorf("storage URL: a # would end it: write %%23 for a # in a name: %w", Invalid)
 	}
+	return u, nil
+}
+
+// parseURL is url.Parse for URLs whose host may be an ARN, the colons of which stand before
+// no port: s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/name/prefix.
+func parseURL(raw string) (*url.URL, error) {
+	scheme, rest, _ := strings.Cut(raw, "://")
+	if !strings.HasPrefix(rest, "arn:") {
+		return url.Parse(raw)
+	}
+	end := strings.IndexAny(rest+"/", "/?#")
+	u, err := url.Parse(scheme + "://" + rest[end:])
+	if err != nil || strings.ContainsAny(rest[:end], "%@[] ") {
+		return nil, fmt.Errorf("%s: not an ARN in the place of the host: %w", scheme, Invalid)
+	}
+	u.Host = rest[:end]
 	return u, nil
 }
 

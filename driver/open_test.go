@@ -91,6 +91,8 @@ func TestRedactURL(t *testing.T) {
 		"https://user:secret@host/p#secret":         "https://host/p",
 		"https://host/?":                            "https://host/?",
 		"https://ho st/%zz?secret":                  "(unparsable URL)",
+		"s3://arn:aws:s3:r:1:accesspoint/p?secret":  "s3://arn:aws:s3:r:1:accesspoint/p?...",
+		"s3://arn:aws:user:secret@s3/p":             "(unparsable URL)",
 	} {
 		if got := driver.RedactURL(raw); got != want {
 			t.Errorf("RedactURL(%q) = %q, want %q", raw, got, want)

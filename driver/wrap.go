@@ -120,6 +120,11 @@ func (w *wrapped) wrapFeatures(f Features) Features {
 			return via(ctx, w, &Call{Op: OpList}, identify)
 		}
 	}
+	if settings := f.Settings; settings != nil {
+		f.Settings = func(ctx context.Context) ([]BucketSetting, error) {
+			return via(ctx, w, &Call{Op: OpStat}, settings)
+		}
+	}
 	if stat := f.StatChecksums; stat != nil {
 		f.StatChecksums = func(ctx context.Context, key string) (Object, error) {
 			return via(ctx, w, &Call{Op: OpStat, Key: key}, func(ctx context.Context) (Object, error) {

@@ -22,6 +22,7 @@ type Bucket struct {
 	client    *http.Client // adds a token to each request
 	plain     *http.Client // adds none, for requests that are signed by their URL
 	service   *storage.ObjectsService
+	buckets   *storage.BucketsService
 	transport *http.Transport
 	identity  *identity // nil when anonymous
 	name      string
@@ -79,7 +80,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 		return nil, fmt.Errorf("client: %w: %w", err, driver.Invalid)
 	}
 	service.UserAgent = userAgent
-	b.service = service.Objects
+	b.service, b.buckets = service.Objects, service.Buckets
 	b.lent = lend.New(b.service)
 	b.features = b.offer()
 	return b, nil
@@ -116,6 +117,7 @@ func (b *Bucket) offer() driver.Features {
 		BatchMax:    maxBatch,
 
 		StatChecksums: b.statChecksums,
+		Settings:      b.settings,
 	}
 	if !b.config.Anonymous {
 		f.Sign, f.Conds.DeleteNotAfter = b.sign, true

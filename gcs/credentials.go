@@ -177,11 +177,7 @@ func (a authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (a authorizer) send(req *http.Request) (*http.Response, error) {
-	found, err := a.identity.credentials(req.Context())
-	var signed *http.Request
-	if err == nil {
-		signed, err = authorize(req, found)
-	}
+	signed, found, err := a.authorized(req)
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
@@ -193,6 +189,25 @@ func (a authorizer) send(req *http.Request) (*http.Response, error) {
 		a.identity.drop(found)
 	}
 	return resp, err
+}
+
+// authorized is req with a token of the credentials. Those that get none are looked for anew:
+// their key may have been replaced, and revoked, while the token was asked for.
+func (a authorizer) authorized(req *http.Request) (*http.Request, *loaded, error) {
+	found, err := a.identity.credentials(req.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	signed, err := authorize(req, found)
+	if err == nil {
+		return signed, found, nil
+	}
+	next, nextErr := a.identity.credentials(req.Context())
+	if nextErr != nil || next == found {
+		return nil, nil, err
+	}
+	signed, err = authorize(req, next)
+	return signed, next, err
 }
 
 func authorize(req *http.Request, found *loaded) (*http.Request, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -103,6 +104,36 @@ func TestRotatedKey(t *testing.T) {
 	list()
 	if old.tokens.Load() != 1 || next.tokens.Load() != 1 {
 		t.Errorf("%d tokens by the old key, %d by the new one, want 1 each", old.tokens.Load(), next.tokens.Load())
+	}
+}
+
+// TestRevokedWhileAsked replaces and revokes the key while a token is asked for by it.
+func TestRevokedWhileAsked(t *testing.T) {
+	f := newFake(t, "bucket")
+	old, next := newKey(t), newKey(t)
+	text, err := os.ReadFile(next.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 2 {
+			if err := os.WriteFile(old.file, text, 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`)
+	}))
+	t.Cleanup(srv.Close)
+	old.setTokenURI(t, srv.URL)
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, CredentialsFile: old.file})
+	if _, err := b.ListPage(t.Context(), driver.ListRequest{}); !errors.Is(err, driver.Denied) || asked != 1 {
+		t.Errorf("the file has the same key: %v, asked %d times", err, asked)
+	}
+	if _, err := b.ListPage(t.Context(), driver.ListRequest{}); err != nil || asked != 2 || next.tokens.Load() != 1 {
+		t.Errorf("the file has another key: %v, asked %d times", err, asked)
 	}
 }
 

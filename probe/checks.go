@@ -56,6 +56,7 @@ var checks = []check{
 		}
 		return ""
 	}, do: conditions},
+	{name: "settings", rows: settings},
 	{name: "delete batch", needs: "put", unused: func(p *run) string {
 		if p.features.DeleteBatch == nil {
 			return "the store deletes one by one"

@@ -26,6 +26,7 @@ type Status string
 
 const (
 	OK      Status = "ok"
+	Advised Status = "advice" // of a setting: it works, and Detail says what to change or to expect
 	Failed  Status = "failed"
 	Unused  Status = "unused"  // the store, or its profile, does not offer it: nothing needs it
 	Skipped Status = "skipped" // it needs what failed before
@@ -51,6 +52,8 @@ type check struct {
 	// needs is the check without which this one can't be made.
 	needs string
 	do    func(ctx context.Context, p *run) (detail string, err error)
+	// rows, in the place of do, is for checks with several results, or none.
+	rows func(ctx context.Context, p *run) []Result
 }
 
 // run is one run of all checks.
@@ -79,14 +82,23 @@ func Run(ctx context.Context, b driver.Bucket) iter.Seq[Result] {
 		p := newRun(b)
 		defer p.tidy(ctx)
 		for _, c := range checks {
-			if !yield(p.make(ctx, c)) {
-				return
+			for _, r := range p.make(ctx, c) {
+				if !yield(r) {
+					return
+				}
 			}
 		}
 	}
 }
 
-func (p *run) make(ctx context.Context, c check) Result {
+func (p *run) make(ctx context.Context, c check) []Result {
+	if c.rows != nil {
+		return c.rows(ctx, p)
+	}
+	return []Result{p.one(ctx, c)}
+}
+
+func (p *run) one(ctx context.Context, c check) Result {
 	r := Result{Check: c.name}
 	if c.unused != nil {
 		if r.Detail = c.unused(p); r.Detail != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +82,9 @@ func fromStock(section map[string]any) (map[string]any, error) {
 		if u.Host = takeText(section, d.bucket); u.Host == "" {
 			return nil, fmt.Errorf("driver %v: %s is missing: %w", name, d.bucket, driver.Invalid)
 		}
-		u.Path = "/" + strings.Trim(u.Path, "/")
+		// The ARN of an access point of S3 has a slash before the point's name.
+		bucket, point, _ := strings.Cut(u.Host, "/")
+		u.Host, u.Path = bucket, path.Join("/", point, u.Path)
 	}
 	section["url"] = u.String()
 	return section, nil

@@ -83,6 +83,12 @@ keyid: ignored
 bucket: my-bucket
 multipartcopythresholdsize: 0
 `, "s3://my-bucket/", map[string]string{"endpoint": "http://minio.example.com:9000", "sse": "", "sse_kms_key_id": "", "copy_threshold": "1B"}},
+		{"s3, an access point", `
+driver: s3
+region: eu-west-1
+bucket: arn:aws:s3:eu-west-1:123456789012:accesspoint/my-point
+rootdirectory: /some/folder
+`, "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/my-point/some/folder", map[string]string{"region": "eu-west-1", "profile": "aws"}},
 		{"gcs", `
 driver: gcs
 bucket: my-bucket

@@ -282,7 +282,7 @@ func (c Config) WithOverrides(more driver.Overrides) Config {
 
 // Takes reports whether name is an option of c's store that c leaves out.
 func (c Config) Takes(name string) bool {
-	u, err := url.Parse(c.URL)
+	u, err := driver.ParseURL(c.URL)
 	if err != nil {
 		return false
 	}

@@ -81,7 +81,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 	}
 	b := &Bucket{transport: tr, name: c.Bucket, prefix: prefix, customer: customer, write: c.attributes(customer)}
 	var optErr error
-	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, conf, o) })
+	b.client = s3.NewFromConfig(conf, func(o *s3.Options) { optErr = b.configure(c, o) })
 	if optErr != nil {
 		return nil, optErr
 	}
@@ -98,7 +98,7 @@ func open(ctx context.Context, c Config) (*Bucket, error) {
 
 // configure puts c over the options that the SDK worked out of its own
 // configuration. That may name an endpoint too, hence the profile is chosen here.
-func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
+func (b *Bucket) configure(c Config, o *s3.Options) error {
 	if c.Endpoint != "" {
 		o.BaseEndpoint = aws.String(strings.TrimSuffix(c.Endpoint, "/"))
 	}
@@ -112,6 +112,9 @@ func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 		return err
 	}
 	b.profile = p
+	if err := c.checkAccessPoint(p, endpoint); err != nil {
+		return err
+	}
 
 	switch {
 	case endpoint == "" && p.name != "aws":
@@ -120,6 +123,9 @@ func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 		return fmt.Errorf("sse_customer_key_file: the key goes along with each request, which needs https: %w", driver.Invalid)
 	case endpoint != "" && (c.DualStack || c.FIPS || c.Accelerate):
 		return fmt.Errorf("endpoint (or AWS_ENDPOINT_URL_S3) and %s exclude each other: both choose the host: %w", c.hostOptions(), driver.Invalid)
+	case isARN(c.Bucket):
+		at, _ := parseARN(c.Bucket) // has been checked
+		o.Region = at.region
 	case c.Region != "":
 	case p.regionOf(endpoint) != "":
 		o.Region = p.regionOf(endpoint)
@@ -158,7 +164,7 @@ func (b *Bucket) configure(c Config, conf aws.Config, o *s3.Options) error {
 		o.APIOptions = append(o.APIOptions, dropAcceptEncoding)
 	}
 	if o.Credentials != nil && !aws.IsCredentialsProvider(o.Credentials, aws.AnonymousCredentials{}) {
-		b.keys = c.keyring(conf)
+		b.keys = c.keyring()
 		o.Credentials = b.keys
 	}
 	return nil
@@ -181,6 +187,7 @@ func (b *Bucket) offer(c Config) driver.Features {
 		Concurrency:  c.Concurrency,
 		Copying:      driver.CopyPlan{PartSize: p.copyPart, Concurrency: cmp.Or(c.CopyConcurrency, defaultCopyConcurrency)},
 		Copy:         b.copyObject,
+		Settings:     b.settings,
 		CopyMax:      p.copyOneBelow,
 	}
 	if p.copyPart != 0 {

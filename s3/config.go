@@ -67,7 +67,7 @@ func (c Conditions) conds(p driver.Conds) (driver.Conds, error) {
 // Config describes a bucket and how to reach it. Bucket alone is enough on AWS
 // where the environment or a profile of the AWS configuration names the region.
 type Config struct {
-	Bucket string
+	Bucket string // its name, or the alias or the ARN of one of its access points
 	Prefix string // of all keys; a "/" is put between prefix and key
 
 	// Profile is one of Profiles. By default the endpoint's host name tells.
@@ -166,13 +166,11 @@ func (c Config) check() error {
 	switch {
 	case c.Bucket == "":
 		return fmt.Errorf("no bucket is named, want s3://bucket/prefix: %w", driver.Invalid)
-	case strings.HasPrefix(c.Bucket, "arn:"):
-		return fmt.Errorf("bucket %q: ARNs are not taken; name an access point by its alias, which ends in -s3alias: %w", c.Bucket, driver.Invalid)
-	case strings.HasSuffix(c.Bucket, directoryBucket):
+	case strings.HasSuffix(c.Bucket, directoryBucket), strings.HasSuffix(c.Bucket, directoryAccessPoint):
 		return fmt.Errorf("bucket %q: directory buckets (S3 Express One Zone) are not supported: they list keys in no order: %w", c.Bucket, driver.Invalid)
 	case c.BucketOwner != "" && !accountID.MatchString(c.BucketOwner):
 		return fmt.Errorf("bucket_owner %q: want an account id of 12 digits: %w", c.BucketOwner, driver.Invalid)
-	case strings.ContainsAny(c.Bucket, "/?#@: "):
+	case !isARN(c.Bucket) && strings.ContainsAny(c.Bucket, "/?#@: "):
 		return fmt.Errorf("bucket %q: not the name of a bucket: %w", c.Bucket, driver.Invalid)
 	case c.Profile != "" && !slices.Contains(Profiles(), c.Profile):
 		return cloud.OneOf("profile", c.Profile, Profiles())
@@ -207,6 +205,11 @@ func (c Config) check() error {
 	case c.PartSize < 0 || c.CopyPartSize < 0 || c.CopyThreshold < 0 || c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("sizes and counts must not be negative: %w", driver.Invalid)
 	}
+	if isARN(c.Bucket) {
+		if _, err := parseARN(c.Bucket); err != nil {
+			return err
+		}
+	}
 	if _, err := c.Conditions.conds(driver.Conds{}); err != nil {
 		return err
 	}
@@ -225,10 +228,15 @@ func (c Config) check() error {
 	return cloud.CheckEndpoint("sts_endpoint", c.STSEndpoint, exampleEndpoint)
 }
 
-// directoryBucket is how the names of directory buckets end.
+// directoryBucket is how the names of directory buckets end, and directoryAccessPoint is how
+// those of their access points do.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-bucket-naming-rules.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-directory-buckets-restrictions-limitations-naming-rules.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html (order of keys)
-const directoryBucket = "--x-s3"
+const (
+	directoryBucket      = "--x-s3"
+	directoryAccessPoint = "--xa-s3"
+)
 
 var accountID = regexp.MustCompile(`^[0-9]{12}$`)
 

@@ -113,8 +113,12 @@ func (b *Bucket) checkCopy(src driver.Source, dst string) error {
 }
 
 // source is the value of x-amz-copy-source, which the SDK sends as it is: each
-// segment must be escaped, the slashes must not.
+// segment must be escaped, the slashes must not. What is read through an access point with
+// an ARN has one itself.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func (b *Bucket) source(key string) *string {
+	if isARN(b.name) {
+		return aws.String(cloud.EscapePath(b.name + "/object/" + b.prefix.Full(key)))
+	}
 	return aws.String(cloud.EscapePath(b.name + "/" + b.prefix.Full(key)))
 }

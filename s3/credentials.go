@@ -69,25 +69,20 @@ func (c Config) awsConfig(ctx context.Context, client *awshttp.BuildableClient) 
 	return conf, nil
 }
 
-// keyring holds the credentials of conf, which were just loaded: fetches after the first
-// load the configuration again, as its files may have been replaced.
-func (c Config) keyring(conf aws.Config) *keyring {
-	first := conf.Credentials
-	return &keyring{files: cloud.NewFiles(c.CredentialsFile), fetch: func(ctx context.Context) (aws.Credentials, error) {
-		provider := first
-		if first = nil; provider == nil {
-			client, err := c.httpClient()
-			if err != nil {
-				return aws.Credentials{}, err
-			}
-			conf, err := c.awsConfig(ctx, client)
-			if err != nil {
-				return aws.Credentials{}, err
-			}
-			defer client.GetTransport().CloseIdleConnections()
-			provider = conf.Credentials
+// keyring loads the configuration with each fetch, as its files may have been replaced.
+func (c Config) keyring() *keyring {
+	file := cmp.Or(c.CredentialsFile, os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename())
+	return &keyring{files: cloud.NewFiles(file), fetch: func(ctx context.Context) (aws.Credentials, error) {
+		client, err := c.httpClient()
+		if err != nil {
+			return aws.Credentials{}, err
 		}
-		return provider.Retrieve(ctx)
+		conf, err := c.awsConfig(ctx, client)
+		if err != nil {
+			return aws.Credentials{}, err
+		}
+		defer client.GetTransport().CloseIdleConnections()
+		return conf.Credentials.Retrieve(ctx)
 	}}
 }
 

@@ -75,7 +75,20 @@
 //	stall_timeout      without a byte moving, in the midst of a request; default: 30s
 //	log_requests       log each request, without headers and queries; default: false
 //
-// An access point is named by its alias. Directory buckets are not supported, as they
+// # Access points
+//
+// An access point of a bucket stands in the place of the bucket's name, by its alias or its
+// ARN, which names the region, too:
+//
+//	s3://my-point-hrzrlukc5m36ft7okagglf3gmwluquse1b-s3alias/registry
+//	s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/my-point/registry
+//
+// They exclude path_style, accelerate and anonymous, and are reached by https alone; an
+// endpoint is one for access points (https://accesspoint.vpce-1a2b3c4d.s3.eu-west-1.vpce.amazonaws.com).
+// In policies their ARN takes the place of the bucket's, and theirs with /object/* that of
+// its objects; the bucket's own policy has to let them in. Multi-Region Access Points are
+// refused: each request goes to some bucket, which may not have yet what was written before.
+// So are access points of S3 on Outposts and of Object Lambda, and directory buckets, which
 // list keys in no order.
 //
 // # Credentials
@@ -87,8 +100,8 @@
 //
 // Credentials are fetched anew five minutes before their end, and for a signed URL when
 // they end before half of its life. When the store refuses them (ExpiredToken,
-// InvalidAccessKeyId, 403), they are fetched at most every ten seconds, and files that hold
-// them are read again; if there are others, the error is Unavailable rather than Denied, and
+// InvalidAccessKeyId, 403), they are fetched at most every ten seconds, and at once when
+// credentials_file or the shared credentials file was replaced; if there are others, the error is Unavailable rather than Denied, and
 // package driver/retry repeats the call.
 //
 // # Integrity

@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,34 +29,39 @@ type keyring struct {
 
 	files *cloud.Files // that hold them; nil is none
 
-	flight     singleflight.Group
-	generation atomic.Int64 // of the credentials that are held
+	flight singleflight.Group
 
-	mu      sync.Mutex
-	held    aws.Credentials
-	fetched time.Time // when they were asked for, whether there were new ones or not
+	mu   sync.Mutex
+	held issue
+}
+
+// issue is credentials that were handed out.
+type issue struct {
+	aws.Credentials
+	generation int64     // changes when they do
+	fetched    time.Time // when they were asked for, whether there were new ones or not
 }
 
 // Retrieve returns credentials for a request, and tells the call in ctx which they are.
 func (k *keyring) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := k.lasting(ctx, expiryWindow)
 	if c, ok := ctx.Value(callKey{}).(*call); ok && err == nil {
-		c.generation = k.generation.Load()
+		c.generation = got.generation
 	}
-	return got, err
+	return got.Credentials, err
 }
 
 // lasting returns credentials that work for that long yet, if such can be had, and
 // otherwise those that work at all.
-func (k *keyring) lasting(ctx context.Context, life time.Duration) (aws.Credentials, error) {
-	held, fetched := k.get()
+func (k *keyring) lasting(ctx context.Context, life time.Duration) (issue, error) {
+	held := k.get()
 	left := life
-	if end := ends(held); !end.IsZero() {
+	if end := ends(held.Credentials); !end.IsZero() {
 		left = time.Until(end)
 	}
 	switch {
 	case k.files.Changed():
-	case held.HasKeys() && left >= life, held.HasKeys() && left > 0 && time.Since(fetched) < fetchInterval:
+	case held.HasKeys() && left >= life, held.HasKeys() && left > 0 && time.Since(held.fetched) < fetchInterval:
 		return held, nil
 	}
 	got, err := k.replace(ctx)
@@ -70,44 +74,47 @@ func (k *keyring) lasting(ctx context.Context, life time.Duration) (aws.Credenti
 // renewed reports whether there are other credentials by now than those of that
 // generation, which the store has refused.
 func (k *keyring) renewed(ctx context.Context, generation int64) bool {
-	if k.generation.Load() != generation {
+	changed := k.files.ChangedNow() // before the generation, which a fetch sets before it notes the files
+	switch held := k.get(); {
+	case held.generation != generation:
 		return true
-	}
-	if held, fetched := k.get(); held.HasKeys() && time.Since(fetched) < fetchInterval {
+	case held.HasKeys() && !changed && time.Since(held.fetched) < fetchInterval:
 		return false
 	}
-	_, err := k.replace(ctx)
-	return err == nil && k.generation.Load() != generation
+	got, err := k.replace(ctx)
+	return err == nil && got.generation != generation
 }
 
-func (k *keyring) get() (aws.Credentials, time.Time) {
+func (k *keyring) get() issue {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.held, k.fetched
+	return k.held
 }
 
 // replace fetches credentials once for all that wait for them. A caller that goes away
 // does not end the fetch.
-func (k *keyring) replace(ctx context.Context) (aws.Credentials, error) {
+func (k *keyring) replace(ctx context.Context) (issue, error) {
 	done := k.flight.DoChan("", func() (any, error) {
+		files := k.files.Stat()
+		defer func() { k.files.Read(files) }()
 		got, err := k.fetch(context.WithoutCancel(ctx))
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		k.fetched = time.Now()
+		k.held.fetched = time.Now()
 		if err != nil {
-			return got, &cloud.IdentityError{Err: err}
+			return issue{}, &cloud.IdentityError{Err: err}
 		}
 		if got.AccessKeyID != k.held.AccessKeyID || got.SecretAccessKey != k.held.SecretAccessKey || got.SessionToken != k.held.SessionToken {
-			k.generation.Add(1)
+			k.held.generation++
 		}
-		k.held = got
-		return got, nil
+		k.held.Credentials = got
+		return k.held, nil
 	})
 	select {
 	case <-ctx.Done():
-		return aws.Credentials{}, ctx.Err()
+		return issue{}, ctx.Err()
 	case r := <-done:
-		got, _ := r.Val.(aws.Credentials)
+		got, _ := r.Val.(issue)
 		return got, r.Err
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/internal/cloud"
 )
 
 // roleService is an STS whose n-th credentials have the key id ROLEn and live that long.
@@ -53,7 +54,7 @@ func TestSignOutlivesCredentials(t *testing.T) {
 	if u := sign(10 * time.Minute); !strings.Contains(u.URL, "ROLE1") || calls.Load() != 1 {
 		t.Errorf("%s after %d calls: half of 10m is less than 8m", u, calls.Load())
 	}
-	b.keys.fetched = time.Now().Add(-fetchInterval)
+	b.keys.held.fetched = time.Now().Add(-fetchInterval)
 	if u := sign(20 * time.Minute); !strings.Contains(u.URL, "ROLE2") || time.Until(u.Expires) < 15*time.Minute {
 		t.Errorf("%s, which works until %v, is not signed by newer credentials", u, u.Expires)
 	}
@@ -84,7 +85,7 @@ func TestRefusedCredentials(t *testing.T) {
 		if _, err := b.keys.Retrieve(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		b.keys.fetched = time.Now().Add(-fetchInterval)
+		b.keys.held.fetched = time.Now().Add(-fetchInterval)
 		rb := retry.Wrap(b, retry.Policy{Base: time.Millisecond})
 		_, err := rb.Put(t.Context(), "key", section("x"), driver.WriteOptions{})
 		if err != nil || calls.Load() != 2 || len(f.take()) != 2 {
@@ -136,11 +137,78 @@ func TestRotatedFile(t *testing.T) {
 	if err := put(); err != nil {
 		t.Fatal(err)
 	}
-	valid = "NEWKEY"
-	write(valid)
-	b.keys.fetched = time.Now().Add(-fetchInterval)
-	if err := put(); err != nil {
-		t.Errorf("after rotation: %v", err)
+	// One rotation follows the other sooner than credentials are fetched otherwise.
+	for _, valid = range []string{"NEWKEY", "NEWER", "NEWEST"} {
+		write(valid)
+		if err := put(); err != nil {
+			t.Errorf("after rotation to %s: %v", valid, err)
+		}
+	}
+}
+
+// TestRotatedBeforeFirstUse replaces the file between Open and the first request.
+func TestRotatedBeforeFirstUse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(id string) {
+		if err := os.WriteFile(file, []byte("[default]\naws_access_key_id = "+id+"\naws_secret_access_key = x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, edit := range map[string]func(*Config){
+		"credentials_file": func(c *Config) { c.CredentialsFile = file },
+		"environment":      func(*Config) { t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file) },
+	} {
+		write("OLD")
+		b, _ := fakeStore(t, answers, func(c *Config) {
+			c.AccessKeyID, c.SecretAccessKey, c.SessionToken = "", "", ""
+			edit(c)
+		})
+		for _, want := range []string{"NEWER", "NEWEST"} {
+			write(want)
+			b.keys.files.ChangedNow() // within the interval in which the files are not looked at again
+			if got, err := b.keys.Retrieve(t.Context()); err != nil || got.AccessKeyID != want && !b.keys.renewed(t.Context(), b.keys.get().generation) {
+				t.Errorf("%s: got %s, %v, want %s", name, got.AccessKeyID, err, want)
+			}
+			if got, err := b.keys.Retrieve(t.Context()); err != nil || got.AccessKeyID != want {
+				t.Errorf("%s: got %s, %v, want %s", name, got.AccessKeyID, err, want)
+			}
+		}
+	}
+}
+
+// TestRefusedWhileOthersFetch has a request refused whose credentials another one has begun
+// to replace.
+func TestRefusedWhileOthersFetch(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one")
+	began, end := make(chan struct{}, 1), make(chan struct{})
+	n := 0 // fetches, one after the other
+	k := &keyring{files: cloud.NewFiles(file), fetch: func(context.Context) (aws.Credentials, error) {
+		if n++; n > 1 {
+			began <- struct{}{}
+			<-end
+		}
+		return aws.Credentials{AccessKeyID: fmt.Sprint(n), SecretAccessKey: "s"}, nil
+	}}
+	if _, err := k.Retrieve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refused := k.get().generation
+	write("three")
+	renewed := make(chan bool, 2)
+	ask := func() { renewed <- k.renewed(t.Context(), refused) }
+	go ask()
+	<-began
+	go ask()
+	time.Sleep(50 * time.Millisecond) // it does not answer before the fetch has ended
+	close(end)
+	if !<-renewed || !<-renewed || n != 2 {
+		t.Errorf("the credentials have not been renewed, after %d fetches", n)
 	}
 }
 
@@ -189,7 +257,7 @@ func TestFetchFails(t *testing.T) {
 		if got, err := k.Retrieve(t.Context()); err != nil || got.AccessKeyID != "a" {
 			t.Errorf("got %s and %v", got.AccessKeyID, err)
 		}
-		k.fetched = time.Now().Add(-fetchInterval)
+		k.held.fetched = time.Now().Add(-fetchInterval)
 	}
 	k.held.Expires = time.Now().Add(-time.Second)
 	if _, err := k.Retrieve(t.Context()); !errors.Is(err, broken) {

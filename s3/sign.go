@@ -30,7 +30,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 		return driver.SignedURL{}, c.fail(ctx, err)
 	}
 	now := time.Now()
-	if end := ends(creds); !end.IsZero() {
+	if end := ends(creds.Credentials); !end.IsZero() {
 		life = min(life, end.Sub(now))
 	}
 	life = life.Truncate(time.Second) // the URL holds whole seconds
@@ -41,7 +41,7 @@ func (b *Bucket) sign(ctx context.Context, r driver.SignRequest) (driver.SignedU
 		o.Expires = life
 		o.Presigner = signerAt{now.Add(b.clock.Ahead())}
 		// The same credentials as those whose end was looked at.
-		o.ClientOptions = append(o.ClientOptions, func(o *s3.Options) { o.Credentials = fixed{creds} })
+		o.ClientOptions = append(o.ClientOptions, func(o *s3.Options) { o.Credentials = fixed{creds.Credentials} })
 	})
 	if err != nil {
 		return driver.SignedURL{}, c.fail(ctx, err)

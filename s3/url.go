@@ -17,7 +17,8 @@ import (
 
 func init() { driver.Register("s3", openURL) }
 
-// openURL opens s3://bucket/prefix?parameters; the package documentation lists the
+// openURL opens s3://bucket/prefix?parameters, where the bucket may be the ARN of an access
+// point, as in s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/name/prefix; the package documentation lists the
 // parameters.
 func openURL(ctx context.Context, u *url.URL, p *driver.Params) (func() (driver.Bucket, error), error) {
 	c, err := parseURL(u, p)
@@ -34,13 +35,18 @@ func openURL(ctx context.Context, u *url.URL, p *driver.Params) (func() (driver.
 
 // parseURL reads u into a Config.
 func parseURL(u *url.URL, p *driver.Params) (Config, error) {
-	if err := cloud.CheckURL(u, "bucket", "the environment, credentials_file or aws_profile"); err != nil {
+	bucket, prefix := splitARN(u.Host, u.Path)
+	at := *u
+	if isARN(bucket) {
+		at.Host = "" // which has colons, and no port
+	}
+	if err := cloud.CheckURL(&at, "bucket", "the environment, credentials_file or aws_profile"); err != nil {
 		return Config{}, err
 	}
 	const maxCount = 10_000
 	c := Config{
-		Bucket:   u.Host,
-		Prefix:   u.Path,
+		Bucket:   bucket,
+		Prefix:   prefix,
 		Profile:  p.String("profile", "", Profiles()...),
 		Endpoint: p.String("endpoint", ""),
 		Region:   p.String("region", ""),

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/blobdock/blobdock/check"
+	"github.com/blobdock/blobdock/driver"
 )
 
 // stateVersion is that of the file's format.
@@ -33,7 +34,7 @@ type savedState struct {
 // identity is a storage URL without its options: what tells one registry from
 // another, and no credential.
 func identity(storage string) string {
-	u, err := url.Parse(storage)
+	u, err := driver.ParseURL(storage)
 	if err != nil {
 		return redact(storage)
 	}

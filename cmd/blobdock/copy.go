@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/signal"
 	"path"
@@ -80,7 +79,7 @@ func (f copyFlags) check(cmd *cobra.Command, src, dst string) error {
 
 // place is the part of a store's URL that says where the store is.
 func place(storage string) string {
-	u, err := url.Parse(storage)
+	u, err := driver.ParseURL(storage)
 	if err != nil || u.Fragment != "" {
 		return storage // which no store is opened by
 	}

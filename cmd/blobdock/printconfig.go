@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -51,7 +50,7 @@ func fillInOurs(ctx context.Context, config *configuration.Configuration) error 
 	if err != nil {
 		return err
 	}
-	u, err := url.Parse(c.URL)
+	u, err := driver.ParseURL(c.URL)
 	if err != nil {
 		return fmt.Errorf("storage blobdock: url: %w", driver.Invalid)
 	}

@@ -17,7 +17,8 @@ func probeCommand() *cobra.Command {
 		Use:   "probe URL",
 		Short: "Try out what a registry needs of a store",
 		Long: `Try out what a registry needs of a store, with the credentials of this environment:
-reach, each permission, uploads in parts, conditional writes, signed URLs, the clocks.
+reach, each permission, uploads in parts, conditional writes, signed URLs, the clocks, and
+the bucket's settings, as far as these credentials may read them.
 
 One line each; what fails says what is missing. Objects are written below ` + probe.Folder + `/
 and removed again. Exits with 1 when something fails.`,

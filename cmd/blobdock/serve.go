@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -295,7 +294,7 @@ func describeStorage(config *configuration.Configuration) string {
 	}
 	where := redact(c.URL)
 	endpoint := c.Overrides["endpoint"]
-	if u, err := url.Parse(c.URL); err == nil && endpoint == "" {
+	if u, err := driver.ParseURL(c.URL); err == nil && endpoint == "" {
 		endpoint = u.Query().Get("endpoint")
 	}
 	var notes []string

@@ -27,36 +27,59 @@ type Files struct {
 // those that have been read.
 func NewFiles(paths ...string) *Files {
 	f := &Files{paths: slices.DeleteFunc(paths, func(p string) bool { return p == "" })}
-	f.seen, f.looked = f.stat(), time.Now()
+	f.seen, f.looked = f.Stat(), time.Now()
 	return f
 }
 
-// Changed reports whether a file is not the one any more that it was when Changed was last
-// true. A file that is missing for the moment has not changed.
-func (f *Files) Changed() bool {
+// Changed reports whether a file is another than the one that was read. It looks at the
+// files once a second at most, and is false in between. A file that is missing for the
+// moment has not changed.
+func (f *Files) Changed() bool { return f.changed(fileInterval) }
+
+// ChangedNow is Changed, and looks at the files in any case.
+func (f *Files) ChangedNow() bool { return f.changed(0) }
+
+func (f *Files) changed(interval time.Duration) bool {
 	if f == nil || len(f.paths) == 0 {
 		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.looked) < fileInterval {
+	if time.Since(f.looked) < interval {
 		return false
 	}
 	f.looked = time.Now()
-	now := f.stat()
-	for i, info := range now {
+	for i, info := range f.Stat() {
 		switch was := f.seen[i]; {
 		case info == nil:
 			return false
 		case was == nil, !os.SameFile(was, info), !was.ModTime().Equal(info.ModTime()), was.Size() != info.Size():
-			f.seen = now
 			return true
 		}
 	}
 	return false
 }
 
-func (f *Files) stat() []os.FileInfo {
+// Read notes that the files were read after Stat returned these. Those that were missing
+// were not.
+func (f *Files) Read(files []os.FileInfo) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, info := range files {
+		if info != nil {
+			f.seen[i] = info
+		}
+	}
+}
+
+// Stat describes the files as they are now, for Read.
+func (f *Files) Stat() []os.FileInfo {
+	if f == nil {
+		return nil
+	}
 	all := make([]os.FileInfo, len(f.paths))
 	for i, path := range f.paths {
 		if info, err := os.Stat(path); err == nil {
@@ -89,6 +112,7 @@ func (t *TLSFiles) transport(first *http.Transport) *http.Transport {
 		return first
 	}
 	if t.files.Changed() {
+		t.files.Read(t.files.Stat())
 		if conf, err := tlsConfig(t.network); err == nil {
 			next := first.Clone()
 			if t.network.CAFile == "" {

@@ -40,8 +40,10 @@ func TestFilesChanged(t *testing.T) {
 	if f.looked = time.Now(); f.Changed() {
 		t.Error("looked at again within the interval")
 	}
-	if !changed() || changed() {
-		t.Error("want one change")
+	if now := f.Stat(); !changed() || !f.ChangedNow() {
+		t.Error("not changed, and not read")
+	} else if f.Read(now); changed() || f.ChangedNow() {
+		t.Error("changed, and read")
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -52,6 +54,11 @@ func TestFilesChanged(t *testing.T) {
 	writeFile(t, path, []byte("six"))
 	if !changed() {
 		t.Error("a file that has come back has not changed")
+	}
+	before := f.Stat()
+	writeFile(t, path, []byte("seven"))
+	if f.Read(before); !changed() {
+		t.Error("a file that was replaced while it was read has not changed")
 	}
 	if NewFiles("").Changed() || (*Files)(nil).Changed() {
 		t.Error("no file has changed")
