@@ -61,13 +61,14 @@ func (c Config) checkAccessPoint(p profile, endpoint string) error {
 	if !isARN(c.Bucket) && (!strings.HasSuffix(c.Bucket, aliasSuffix) || p.name != "aws") {
 		return nil
 	}
-	at, err := accessPoint{}, error(nil)
+	var at accessPoint
 	if isARN(c.Bucket) {
+		var err error
 		if at, err = parseARN(c.Bucket); err != nil {
 			return err
 		}
 	}
-	reason := ""
+	var reason string
 	switch {
 	case p.name != "aws":
 		reason = "profile " + p.name + ": Amazon S3 alone has access points"

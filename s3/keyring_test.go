@@ -207,8 +207,10 @@ func TestRefusedWhileOthersFetch(t *testing.T) {
 	go ask()
 	time.Sleep(50 * time.Millisecond) // it does not answer before the fetch has ended
 	close(end)
-	if !<-renewed || !<-renewed || n != 2 {
-		t.Errorf("the credentials have not been renewed, after %d fetches", n)
+	for range 2 {
+		if !<-renewed || n != 2 {
+			t.Errorf("the credentials have not been renewed, after %d fetches", n)
+		}
 	}
 }
 
