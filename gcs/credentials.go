@@ -46,8 +46,11 @@ type fileVersion struct {
 	size     int64
 }
 
-// version is that of the file with the key; zero without a file.
+// version is that of the file with the key; zero without a file or an identity.
 func (i *identity) version() fileVersion {
+	if i == nil {
+		return fileVersion{}
+	}
 	file := i.file
 	if file == "" && i.json == "" {
 		file = os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
@@ -156,39 +159,55 @@ type authorizer struct {
 	identity *identity
 }
 
-// RoundTrip sends a request. One that is refused for its token is sent once more, with
-// credentials that were looked for anew. A request whose body can't be had again is repeated
-// by its sender.
-func (a authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := a.send(req)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized || req.Body != nil && req.GetBody == nil {
-		return resp, err
-	}
-	again := req.Clone(req.Context())
-	if req.GetBody != nil {
-		body, bodyErr := req.GetBody()
-		if bodyErr != nil {
-			return resp, err // the refusal
-		}
-		again.Body = body
-	}
-	_ = resp.Body.Close()
-	return a.send(again)
+// mostRotations is how many times a request is sent again whose credentials were replaced
+// while it was under way.
+const mostRotations = 5
+
+// again reports whether a request is sent once more that was refused for its token after n
+// repetitions. signed is the version of the file whose credentials it had. Anonymous requests
+// have no identity.
+func (i *identity) again(n int, signed fileVersion) bool {
+	return i != nil && n < mostRotations && (n == 0 || i.version() != signed)
 }
 
-func (a authorizer) send(req *http.Request) (*http.Response, error) {
+// RoundTrip sends a request. A request that is refused for its token is sent once more with
+// credentials that were looked for anew, and again when their file was replaced meanwhile. A
+// request whose body can't be had again is repeated by its sender.
+func (a authorizer) RoundTrip(req *http.Request) (*http.Response, error) {
+	for n := 0; ; n++ {
+		resp, found, err := a.send(req)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized || req.Body != nil && req.GetBody == nil {
+			return resp, err
+		}
+		if !a.identity.again(n, found.file) {
+			return resp, nil
+		}
+		again := req.Clone(req.Context())
+		if req.GetBody != nil {
+			body, err := req.GetBody()
+			if err != nil {
+				return resp, nil //nolint:nilerr // the refusal says more
+			}
+			again.Body = body
+		}
+		_ = resp.Body.Close()
+		req = again
+	}
+}
+
+func (a authorizer) send(req *http.Request) (*http.Response, *loaded, error) {
 	signed, found, err := a.authorized(req)
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	resp, err := a.next.RoundTrip(signed)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized {
 		a.identity.drop(found)
 	}
-	return resp, err
+	return resp, found, err
 }
 
 // authorized is req with a token of the credentials. Those that get none are looked for anew:

@@ -137,6 +137,36 @@ func TestRevokedWhileAsked(t *testing.T) {
 	}
 }
 
+// TestRotatedTwice replaces and revokes the key three times while one request is made.
+func TestRotatedTwice(t *testing.T) {
+	f := newFake(t, "bucket")
+	used := newKey(t)
+	refused := 0
+	f.before = func(w http.ResponseWriter, _ *http.Request) bool {
+		if refused%4 == 3 {
+			return false
+		}
+		refused++
+		text, err := os.ReadFile(newKey(t).file)
+		if err == nil {
+			err = os.WriteFile(used.file, text, 0o600)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}
+	b := open(t, gcs.Config{Bucket: "bucket", Endpoint: f.URL, CredentialsFile: used.file})
+	if _, err := b.ListPage(t.Context(), driver.ListRequest{}); err != nil || refused != 3 {
+		t.Errorf("a listing that is refused %d times: %v", refused, err)
+	}
+	refused = 4
+	if _, err := b.Put(t.Context(), "key", io.NewSectionReader(strings.NewReader("x"), 0, 1), driver.WriteOptions{}); err != nil || refused != 7 {
+		t.Errorf("a Put that is refused %d times: %v", refused-4, err)
+	}
+}
+
 // TestRefusedToken answers 401 to each request once, and then always: a new token is fetched,
 // and the request made once more.
 func TestRefusedToken(t *testing.T) {

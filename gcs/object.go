@@ -99,11 +99,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 	}
 	obj := b.fresh(b.full(key), o)
 	obj.Crc32c = crc
-	stored, err := b.send(ctx, key, obj, body, match, o.Cond)
+	stored, err := b.sendSigned(ctx, key, obj, body, match, o.Cond)
 	var e *driver.Error
-	if b.identity != nil && errors.As(err, &e) && e.Status == http.StatusUnauthorized {
-		stored, err = b.send(ctx, key, obj, body, match, o.Cond) // with a new token
-	}
 	if errors.As(err, &e) && e.Kind == driver.NotFound {
 		err = b.noBucket(e)
 	}
@@ -111,6 +108,19 @@ func (b *Bucket) Put(ctx context.Context, key string, body *io.SectionReader, o 
 		return driver.Object{}, err
 	}
 	return b.object(key, stored), nil
+}
+
+// sendSigned is send, repeated when the request is refused for its token: once with
+// credentials that are looked for anew, and again when their file was replaced meanwhile.
+func (b *Bucket) sendSigned(ctx context.Context, key string, obj *storage.Object, body *io.SectionReader, match *int64, cond driver.Cond) (*storage.Object, error) {
+	for n := 0; ; n++ {
+		before := b.identity.version()
+		stored, err := b.send(ctx, key, obj, body, match, cond)
+		var e *driver.Error
+		if !errors.As(err, &e) || e.Status != http.StatusUnauthorized || !b.identity.again(n, before) {
+			return stored, err
+		}
+	}
 }
 
 // send makes one request for an object.
