@@ -48,5 +48,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestConformancePrefix(t *testing.T) {
-	drivertest.Run(t, harness(t, "some/prefix"))
+	h := harness(t, "some/prefix")
+	h.Steps, h.Brief = 50, true // TestConformance has the rest
+	drivertest.Run(t, h)
 }

@@ -47,7 +47,7 @@ func TestStall(t *testing.T) {
 
 // A transfer that makes progress may last longer than any step of it.
 func TestSlowIsNotStalled(t *testing.T) {
-	const steps, step = 8, 40 * time.Millisecond
+	const steps, step = 8, 150 * time.Millisecond
 	b, _ := fakeStore(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "8")
 		for range steps {
@@ -55,7 +55,7 @@ func TestSlowIsNotStalled(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			time.Sleep(step)
 		}
-	}, func(c *Config) { c.StallTimeout = 4 * step })
+	}, func(c *Config) { c.StallTimeout = 7 * step })
 	r, err := b.Open(t.Context(), "key", driver.Range{}, driver.ReadOptions{})
 	if err != nil {
 		t.Fatal(err)

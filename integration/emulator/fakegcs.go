@@ -18,7 +18,7 @@ func fakeGCS() service {
 	m := module{
 		name:  "fakegcs",
 		path:  "github.com/fsouza/fake-gcs-server",
-		flags: []string{"-gcflags=all=-dwarf=false", "-ldflags=-s -w"},
+		flags: small,
 	}
 	return service{
 		name:       "fakegcs",

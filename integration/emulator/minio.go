@@ -22,20 +22,9 @@ const (
 
 func minio() service {
 	m := module{
-		name: "minio",
-		path: "github.com/minio/minio",
-		// Optimized all over, the build takes half as long again; optimized
-		// nowhere, uploads are a third slower. So: only what moves, hashes and
-		// checks bytes. The last pattern that matches a package counts.
-		flags: []string{
-			"-gcflags=all=-N -l -dwarf=false",
-			"-gcflags=std=-dwarf=false",
-			"-gcflags=github.com/klauspost/...=-dwarf=false",
-			"-gcflags=github.com/minio/crc64nvme=-dwarf=false",
-			"-gcflags=github.com/minio/highwayhash=-dwarf=false",
-			"-gcflags=github.com/minio/md5-simd=-dwarf=false",
-			"-ldflags=-s -w",
-		},
+		name:  "minio",
+		path:  "github.com/minio/minio",
+		flags: small,
 	}
 	return service{
 		name:       "minio",
