@@ -41,17 +41,28 @@ type ref struct {
 	manifest bool
 }
 
-// manifest reads the manifest d.
+// manifest reads the manifest d, once for all who ask at the same time.
 func (r *run) manifest(ctx context.Context, d digest.Digest) (*manifest, error) {
-	m, ok := r.manifests.Get(d)
-	if !ok {
-		m = new(manifest)
-		if before, ok, _ := r.manifests.PeekOrAdd(d, m); ok {
-			m = before
+	for {
+		m, ok := r.manifests.Get(d)
+		if !ok {
+			m = new(manifest)
+			if before, ok, _ := r.manifests.PeekOrAdd(d, m); ok {
+				m = before
+			}
 		}
+		m.once.Do(func() { m.err = r.readManifest(ctx, d, m) })
+		if !anotherGaveUp(ctx, m.err) {
+			return m, m.err
+		}
+		r.manifests.Remove(d)
 	}
-	m.once.Do(func() { m.err = r.readManifest(ctx, d, m) })
-	return m, m.err
+}
+
+// anotherGaveUp reports whether err, of work that is done once for all who ask, is that of a
+// caller whose context ended, while that of this one has not.
+func anotherGaveUp(ctx context.Context, err error) bool {
+	return errors.Is(err, context.Canceled) && ctx.Err() == nil
 }
 
 func (r *run) readManifest(ctx context.Context, d digest.Digest, m *manifest) (err error) {

@@ -139,14 +139,17 @@ func (p *repository) refState(ctx context.Context, target digest.Digest, ref ref
 // compareOnce is compare, for what several may come upon at the same time: blobs
 // that no repository's link told of beforehand.
 func (r *run) compareOnce(ctx context.Context, d digest.Digest) (string, error) {
-	state, err, _ := r.comparing.Do(d.String(), func() (any, error) {
-		if b, state, err := r.look(ctx, d); err != nil || state != "" || b.is(verified) {
-			return state, err
+	for {
+		state, err, _ := r.comparing.Do(d.String(), func() (any, error) {
+			if b, state, err := r.look(ctx, d); err != nil || state != "" || b.is(verified) {
+				return state, err
+			}
+			return r.compare(ctx, d, io.Discard)
+		})
+		if text, _ := state.(string); !anotherGaveUp(ctx, err) {
+			return text, err
 		}
-		return r.compare(ctx, d, io.Discard)
-	})
-	text, _ := state.(string)
-	return text, err
+	}
 }
 
 // checkSize tells of a blob that has not the size that a manifest says, unless it
