@@ -28,7 +28,7 @@ PLAIN := TestCommitsOfTwoReplicas|TestUseAfterEnd|TestCommitEveryCall|TestFileCo
 # Linking takes half as long without what a debugger needs.
 NODWARF := -ldflags=-w
 
-TESTFLAGS ?= -race -p 4 -parallel 4 -timeout 25m $(NODWARF)
+TESTFLAGS ?= -race -p 3 -parallel 4 -timeout 25m $(NODWARF)
 FUZZTIME  ?= 20s
 
 .PHONY: all build test test-race test-plain test-bench test-full test-stores mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
@@ -41,10 +41,11 @@ build:
 
 # All tests, and some of those that talk to an emulator once more with it in a
 # container, if a Docker engine can be had. One that is started for these is none of the
-# others' business. Much of it waits: so all goes on side by side.
-test: provision test-names
+# others' business. The race detector has the machine to itself: stores that throttle and
+# networks that stall are a matter of time.
+test: provision test-names test-race
 	BLOBDOCK_EMULATOR=$${BLOBDOCK_EMULATOR:-$$(docker info >/dev/null 2>&1 || echo native)} \
-		$(MAKE) --no-print-directory -j4 test-race test-plain test-bench test-docker
+		$(MAKE) --no-print-directory -j3 test-plain test-bench test-docker
 
 # One test must not be left out because another package has its name.
 .PHONY: test-names
