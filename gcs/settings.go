@@ -38,12 +38,12 @@ func (b *Bucket) settings(ctx context.Context) ([]driver.BucketSetting, error) {
 // kept is what becomes of objects that are deleted or replaced.
 func (b *Bucket) kept(s *cloud.Settings, got *storage.Bucket) {
 	if p := got.SoftDeletePolicy; p != nil && p.RetentionDurationSeconds > 0 {
-		s.Add("soft delete", seconds(p.RetentionDurationSeconds), "what is deleted and replaced is billed for that long: gcloud storage buckets update gs://"+b.name+" --clear-soft-delete")
+		s.Add("soft delete", seconds(p.RetentionDurationSeconds), "what is deleted and replaced is billed for that long: gcloud storage buckets update gs://BUCKET --clear-soft-delete")
 	} else {
 		s.OnOff("soft delete", false, "")
 	}
 	s.OnOff("object versioning", got.Versioning != nil && got.Versioning.Enabled,
-		"replaced tags and what garbage collection removes stay: gcloud storage buckets update gs://"+b.name+" --no-versioning, or a lifecycle rule on daysSinceNoncurrentTime")
+		"replaced tags and what garbage collection removes stay: gcloud storage buckets update gs://BUCKET --no-versioning, or a lifecycle rule on daysSinceNoncurrentTime")
 	switch p := got.RetentionPolicy; {
 	case p != nil && p.RetentionPeriod > 0:
 		s.Add("retention policy", seconds(p.RetentionPeriod), retained)
@@ -71,7 +71,7 @@ func (b *Bucket) placed(s *cloud.Settings, got *storage.Bucket) {
 	if uniform {
 		s.Add("uniform access", "on", "")
 	} else {
-		s.Add("uniform access", "off", "objects may have ACLs of their own, which the bucket's permissions do not show: gcloud storage buckets update gs://"+b.name+" --uniform-bucket-level-access")
+		s.Add("uniform access", "off", "objects may have ACLs of their own, which the bucket's permissions do not show: gcloud storage buckets update gs://BUCKET --uniform-bucket-level-access")
 	}
 	location := strings.TrimSpace(got.Location + " (" + got.LocationType + ")")
 	advice := ""
