@@ -70,7 +70,7 @@ test-full: provision mutants test-stores
 	$(GO) test -timeout 2h -parallel 16 -count=1 -run '^TestFaultMatrix$$' -v ./integration
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-compose
 	cd bench && $(GO) test -timeout 20m -count=1 ./...
-	GOMEMLIMIT=8GiB $(GO) test -timeout 4h -parallel 4 -count=1 -skip '^(TestFaultMatrix|TestStores)$$' -v ./integration
+	GOMEMLIMIT=8GiB $(GO) test -timeout 4h -parallel 4 -count=1 -skip '^TestFaultMatrix$$' -v ./integration
 	$(GO) test -timeout 20m -count=1 -v ./integration/laws
 	$(GO) test -timeout 20m -parallel 4 -count=1 -run TestVerifyCloud -v ./integration/verify
 	$(GO) test -timeout 10m -count=1 -run TestThousandsOfStalledClients -v ./registry
@@ -86,8 +86,8 @@ mutants:
 test-stores: export BLOBDOCK_TEST_FULL = 1
 test-stores: provision
 	$(GO) run ./integration/emulator/provision -stores
-	$(GO) test -timeout 10m -count=1 -run '^TestStores$$' -v ./integration/emulator
-	$(GO) test -timeout 1h -count=1 -run '^TestStores$$' -v ./integration
+	$(GO) test -tags stores -timeout 10m -count=1 -run '^TestStores$$' -v ./integration/emulator
+	$(GO) test -tags stores -timeout 1h -count=1 -run '^TestStores$$' -v ./integration
 
 test-docker:
 	integration/emulator/docker.sh $(MAKE) --no-print-directory test-in-docker
@@ -138,7 +138,7 @@ $(GOLANGCI):
 	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 vet:
-	$(GO) vet -tags docker ./...
+	$(GO) vet -tags docker,stores ./...
 	cd bench && $(GO) vet ./...
 
 fmt: $(GOLANGCI)

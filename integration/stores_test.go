@@ -1,3 +1,5 @@
+//go:build stores
+
 package integration_test
 
 import (
@@ -39,12 +41,9 @@ var foreigners = map[string]foreign{
 }
 
 // TestStores runs a registry on S3 servers that others make, with no options but where the
-// store is. make test-stores, which builds them first, runs it in full: some of them take
-// minutes to build.
+// store is. It has a tag of its own for make test-stores, which builds the servers first: some
+// take minutes to build.
 func TestStores(t *testing.T) {
-	if !full() {
-		t.Skip("BLOBDOCK_TEST_FULL is not set: make test-stores runs it")
-	}
 	for _, name := range emulator.Stores() {
 		t.Run(name, func(t *testing.T) {
 			f, known := foreigners[name]

@@ -21,21 +21,3 @@ func TestPinnedStores(t *testing.T) {
 		}
 	}
 }
-
-// TestStores starts each store, in full runs: some take minutes to build.
-func TestStores(t *testing.T) {
-	if os.Getenv("BLOBDOCK_TEST_FULL") == "" {
-		t.Skip("BLOBDOCK_TEST_FULL is not set: some take minutes to build")
-	}
-	for _, name := range Stores() {
-		t.Run(name, func(t *testing.T) {
-			s := NewStore(t, name)
-			bucket := s.NewBucket(t)
-			want := strings.Repeat("blobdock ", 1<<17)
-			put(t, s, bucket, "a/key", want)
-			if got := get(t, s, bucket, "a/key"); got != want {
-				t.Errorf("got %d bytes, want the %d that were put", len(got), len(want))
-			}
-		})
-	}
-}
