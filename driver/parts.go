@@ -20,6 +20,10 @@ type PartLimits struct {
 // maximum object long before the numbers run out.
 const growSteps = 16
 
+// early is after which parts of an unknown length the size doubles besides: a blob that has
+// come so far is a large one, which larger parts cost fewer requests.
+var early = [...]int{32, 48}
+
 // Plan gives the size of each part of one upload.
 type Plan struct {
 	first, ceil int64
@@ -30,7 +34,8 @@ type Plan struct {
 // Plan chooses part sizes. first is the wished size of the first part, ceil the
 // largest that the caller can buffer, and total the length of the object, or -1
 // when that is unknown. Known lengths get equal parts, large enough that
-// MaxParts suffice; unknown ones begin with first and grow, unless l.Uniform.
+// MaxParts suffice; unknown ones begin with first and grow, unless l.Uniform: to twice the
+// size after 32 parts, four times after 48, and once more every 1/16 of MaxParts.
 //
 // Invalid when total can't be stored under l and ceil, or l admits no part of
 // at most ceil bytes.
@@ -69,10 +74,16 @@ func (l PartLimits) Fits(total int64) error {
 // Size is how many bytes part n (from 1) is to have, when it is not the last.
 func (p Plan) Size(n int) int64 {
 	size := p.first
-	if p.every > 0 {
-		for i := p.every; i < n && size < p.ceil; i += p.every {
+	if p.every == 0 {
+		return size
+	}
+	for _, i := range early {
+		if i < n {
 			size *= 2
 		}
+	}
+	for i := p.every; i < n && size < p.ceil; i += p.every {
+		size *= 2
 	}
 	return min(size, p.ceil)
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
@@ -23,6 +24,7 @@ type Client = netip.Prefix
 type Budget struct {
 	total int64
 	pools [numSizes]sync.Pool // of *[]byte, by size class
+	large atomic.Int64        // large blocks that there are
 
 	mu      sync.Mutex
 	used    int64

@@ -73,40 +73,6 @@ func (h *Holder) Acquire(ctx context.Context, size int64) (Slab, error) {
 	return Slab{h, h.budget.take(class)}, nil
 }
 
-// Block is memory that nobody is granted: what a body is read into before it is known that
-// it brings any bytes. The zero value is none.
-type Block struct {
-	budget *Budget
-	slab   slab
-}
-
-// NewBlock makes a block of size bytes, a size of slabs.
-func (b *Budget) NewBlock(size int64) Block { return Block{b, b.take(classOf(size))} }
-
-// Bytes is the memory of the block.
-func (b Block) Bytes() []byte {
-	if b.budget == nil {
-		return nil
-	}
-	return *b.slab.mem
-}
-
-// Free gives the block back, which must not be used any more.
-func (b Block) Free() {
-	if b.budget != nil {
-		b.budget.pools[b.slab.size].Put(b.slab.mem)
-	}
-}
-
-// AcquireBlock is Acquire of memory that is there: a block of the holder's budget, which
-// belongs to the slab then.
-func (h *Holder) AcquireBlock(ctx context.Context, b Block) (Slab, error) {
-	if err := h.budget.acquire(ctx, h, int64(len(b.Bytes()))); err != nil {
-		return Slab{}, err
-	}
-	return Slab{h, b.slab}, nil
-}
-
 // Add appends a slab of the buffer's holder.
 func (b *Buffer) Add(s Slab) { b.add(s.slab) }
 
@@ -247,7 +213,7 @@ func (b *Buffer) Release() {
 	bu.admit()
 }
 
-// take makes a slab of bytes that are granted.
+// take makes a slab.
 func (b *Budget) take(class int) slab {
 	mem, _ := b.pools[class].Get().(*[]byte)
 	if mem == nil {

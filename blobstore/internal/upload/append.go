@@ -169,7 +169,7 @@ func (w *Writer) take(ctx context.Context, block *readBlock, left int64) error {
 		switch {
 		case len(p) == 0:
 			return nil
-		case len(p) == largeRead && room >= largeRead:
+		case block.adoptable(p) && room >= int64(len(p)):
 			return w.adopt(ctx, block)
 		case room > 0:
 			if left >= 0 {
@@ -248,12 +248,13 @@ func (w *Writer) adopt(ctx context.Context, block *readBlock) error {
 	if err != nil {
 		return err
 	}
+	n := len(block.block.Bytes())
 	block.block = memory.Block{}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.buf.Add(slab)
-	w.buf.Advance(largeRead)
-	w.added(largeRead)
+	w.buf.Advance(n)
+	w.added(n)
 	return nil
 }
 

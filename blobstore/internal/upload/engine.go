@@ -33,8 +33,8 @@ type Options struct {
 	// MemoryWait is how long a request waits for memory before it fails with
 	// memory.ErrBusy.
 	MemoryWait time.Duration
-	// Checkpoint is after how many pieces of one request a state is written, so that a
-	// process that dies loses no more than these; 0 is 8.
+	// Checkpoint is after how many times PartSize of one request a state is written, so that
+	// a process that dies loses no more than these bytes; 0 is 8.
 	Checkpoint int
 	// MaxAge is how long an upload may rest before it is refused; DefaultMaxAge. The sweep
 	// takes it a day later.

@@ -16,6 +16,8 @@ type partUploader struct {
 	stop   context.CancelFunc
 	slots  chan struct{} // as many as may be under way
 	wg     sync.WaitGroup
+	// unsaved is how many bytes were sent since the last checkpoint.
+	unsaved int64
 
 	mu     sync.Mutex
 	first  int                // index of the first piece that was sent here
@@ -106,7 +108,9 @@ func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
 	case <-u.ctx.Done():
 		u.failed(o, context.Cause(u.ctx))
 	}
-	if n%w.engine.options.Checkpoint == 0 && !w.request.Final {
+	u.unsaved += o.piece.Size
+	if o := w.engine.options; u.unsaved >= int64(o.Checkpoint)*o.PartSize && !w.request.Final {
+		u.unsaved = 0
 		w.checkpoint(u, n)
 	}
 	u.mu.Lock()

@@ -16,12 +16,12 @@ func TestReadBlock(t *testing.T) {
 		want   int  // bytes that the last block takes
 		now    bool // a single Read makes it ready
 	}{
-		{0, 100, 1000, smallRead, true},
-		{0, smallRead, longBody / smallRead, smallRead, true}, // from now on the body is long
-		{0, largeRead, 1, largeRead, true}, {0, smallRead, 1, largeRead, false},
+		{0, 100, 1000, memory.SmallBlock, true},
+		{0, memory.SmallBlock, longBody / memory.SmallBlock, memory.SmallBlock, true}, // from now on the body is long
+		{0, memory.LargeBlock, 1, memory.LargeBlock, true}, {0, memory.SmallBlock, 1, memory.LargeBlock, false},
 		{1000, 1000, 1, 1000, true}, // 1,000 bytes more would fit the slab that there is
-		{smallRead, smallRead, 1, smallRead, true}, {largeRead - 1, smallRead - 1, 1, largeRead - 1, false},
-		{0, smallRead, 1, smallRead, true}, {1 << 20, 1, 1, smallRead, true}, // it had slowed down
+		{memory.SmallBlock, memory.SmallBlock, 1, memory.SmallBlock, true}, {memory.LargeBlock - 1, memory.SmallBlock - 1, 1, memory.LargeBlock - 1, false},
+		{0, memory.SmallBlock, 1, memory.SmallBlock, true}, {1 << 20, 1, 1, memory.SmallBlock, true}, // it had slowed down
 	} {
 		for range step.repeat {
 			b.begin(step.room)
