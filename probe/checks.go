@@ -22,6 +22,7 @@ var checks = []check{
 	{name: "read", needs: "put", do: read},
 	{name: "clock", needs: "stat", do: clock},
 	{name: "latency", needs: "stat", do: latency},
+	{name: "second write", rows: secondWrite},
 	{name: "join objects", needs: "put", unused: func(p *run) string {
 		if p.features.Concat == nil {
 			return "the store joins the parts of uploads"
@@ -30,6 +31,7 @@ var checks = []check{
 	}, do: join},
 	{name: "upload in parts", unused: noUploads, do: upload},
 	{name: "complete upload", needs: "upload in parts", unused: noUploads, do: complete},
+	{name: "part numbers", needs: "complete upload", unused: noUploads, do: partNumbers},
 	{name: "list uploads", unused: noUploads, do: listUploads},
 	{name: "abort upload", needs: "upload in parts", unused: noUploads, do: abort},
 	{name: "copy", needs: "put", unused: func(p *run) string {

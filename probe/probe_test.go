@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/blobdock/blobdock/driver"
@@ -75,8 +76,8 @@ func wantEmpty(t *testing.T, b driver.Bucket) {
 func TestAllWell(t *testing.T) {
 	b := bucket(t, nil)
 	all := results(t, b)
-	if len(all) != 17 {
-		t.Errorf("%d checks, want 17", len(all))
+	if len(all) != 19 {
+		t.Errorf("%d checks, want 19", len(all))
 	}
 	for name, r := range all {
 		if r.Status != probe.OK || r.Err != nil || r.Grant != "" {
@@ -271,6 +272,58 @@ func TestNoPartCopy(t *testing.T) {
 			wantEmpty(t, b)
 			if r := results(t, b)["copy part"]; (r.Status == probe.Failed) != (tt.err != nil) || strings.Contains(r.Detail, "part_copy=false") != (tt.err != nil && !tt.unclear) {
 				t.Errorf("check: %+v", r)
+			}
+		})
+	}
+}
+
+// lenient completes every upload.
+type lenient struct{ driver.Uploads }
+
+func (u lenient) CompleteUpload(ctx context.Context, up driver.Upload, parts []driver.Part, c driver.Cond) (driver.Object, error) {
+	obj, err := u.Uploads.CompleteUpload(ctx, up, parts, c)
+	if err != nil && c.IsZero() {
+		return driver.Object{Key: up.Key}, u.AbortUpload(ctx, up)
+	}
+	return obj, err
+}
+
+func TestPartNumbers(t *testing.T) {
+	b := bucket(t, nil)
+	if r := results(t, b)["part numbers"]; r.Status != probe.OK || !strings.HasPrefix(r.Detail, "gaps are refused, unnamed parts are refused") {
+		t.Errorf("a store that refuses both: %+v", r)
+	}
+	r := results(t, driver.WithFeatures(b, func(f *driver.Features) { f.Uploads = lenient{f.Uploads} }))["part numbers"]
+	if r.Status != probe.OK || !strings.HasPrefix(r.Detail, "gaps are accepted, unnamed parts are accepted") {
+		t.Errorf("a store that takes all: %+v", r)
+	}
+	wantEmpty(t, b)
+}
+
+// rated holds a second write of a key up for the rest of a second, or has it fail.
+type rated struct {
+	driver.Bucket
+	fails bool
+	last  map[string]time.Time
+}
+
+func (b rated) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	if left := time.Second - time.Since(b.last[key]); left > 0 {
+		if b.fails {
+			return driver.Object{}, &driver.Error{Op: driver.OpPut, Key: key, Kind: driver.Throttled, Status: 429}
+		}
+		time.Sleep(left)
+	}
+	b.last[key] = time.Now()
+	return b.Bucket.Put(ctx, key, body, o)
+}
+
+func TestSecondWrite(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := driver.WithFeatures(mem.New(), func(f *driver.Features) { f.Conds = driver.Conds{} })
+			if r := results(t, rated{b, fails, make(map[string]time.Time)})["second write"]; r.Status != probe.Advised || r.Err != nil {
+				t.Errorf("throttled, failing %v: %+v", fails, r)
 			}
 		})
 	}

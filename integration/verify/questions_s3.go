@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
@@ -38,6 +39,10 @@ func (a s3Asker) questions() []question {
 	}
 	all = append(all,
 		a.deleteIf("What does If-Match do on DeleteObject?", "", a.deleteMatching),
+		question{"part-gaps", "Can an upload be completed whose part numbers have a gap (1 and 3), with parts that carry no checksum?", "", a.gaps("", "")},
+		question{"part-gaps-composite", "The same, with CRC32C sums and a composite checksum?", "", a.gaps(types.ChecksumAlgorithmCrc32c, types.ChecksumTypeComposite)},
+		question{"part-gaps-full-object", "The same, with CRC32C sums and a full-object checksum?", "", a.gaps(types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject)},
+		question{"unnamed-part", "Can an upload be completed that names only one of its two parts?", "", a.unnamedPart},
 		question{"unequal-parts", "Can parts before the last differ in size?", unequal, a.unequalParts},
 		question{"smallest-part", "What is the smallest part before the last?", driver.FormatBytes(a.features.Parts.MinSize), a.smallestPart},
 		question{"list-uploads", "Which prefix finds an upload that is under way?", listed, a.listUploads},

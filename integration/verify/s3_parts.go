@@ -106,6 +106,39 @@ func (a s3Asker) try(ctx context.Context, key string, algorithm types.ChecksumAl
 	return m.complete(ctx).finding(accepted)
 }
 
+// gaps completes an upload of parts 1 and 3 with checksums of one kind.
+func (a s3Asker) gaps(algorithm types.ChecksumAlgorithm, kind types.ChecksumType) func(context.Context, string) (finding, error) {
+	return func(ctx context.Context, key string) (finding, error) {
+		return a.try(ctx, key+"/object", algorithm, kind, []int32{1, 3}, random(1, partSize(a.features)), random(3, 10))
+	}
+}
+
+// unnamedPart completes an upload of two parts, of which it names the first.
+func (a s3Asker) unnamedPart(ctx context.Context, key string) (finding, error) {
+	key += "/object"
+	first := random(1, partSize(a.features))
+	m, r := a.begin(ctx, key, "", "")
+	if r.err != nil {
+		return r.finding("")
+	}
+	for i, data := range [][]byte{first, random(2, 10)} {
+		if r := m.send(ctx, int32(i+1), data); r.err != nil {
+			m.abort(ctx)
+			return r.finding("")
+		}
+	}
+	m.parts = m.parts[:1]
+	f, err := m.complete(ctx).finding(accepted)
+	if err != nil || f.found != accepted {
+		return f, err
+	}
+	got, err := a.content(ctx, key)
+	if err == nil && got != string(first) {
+		f.found = "accepted, and the object has other bytes"
+	}
+	return f, err
+}
+
 func (a s3Asker) unequalParts(ctx context.Context, key string) (finding, error) {
 	size := partSize(a.features)
 	return a.try(ctx, key+"/object", "", "", []int32{1, 2, 3}, random(1, size), random(2, size+1), random(3, 10))
