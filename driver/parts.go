@@ -20,9 +20,9 @@ type PartLimits struct {
 // maximum object long before the numbers run out.
 const growSteps = 16
 
-// early is after which parts of an unknown length the size doubles besides: a blob that has
-// come so far is a large one, which larger parts cost fewer requests.
-var early = [...]int{32, 48}
+// early is after how many parts of an unknown length the size doubles for the first time: a
+// blob that has come so far is a large one, which larger parts cost fewer requests.
+const early = 32
 
 // Plan gives the size of each part of one upload.
 type Plan struct {
@@ -34,8 +34,8 @@ type Plan struct {
 // Plan chooses part sizes. first is the wished size of the first part, ceil the
 // largest that the caller can buffer, and total the length of the object, or -1
 // when that is unknown. Known lengths get equal parts, large enough that
-// MaxParts suffice; unknown ones begin with first and grow, unless l.Uniform: to twice the
-// size after 32 parts, four times after 48, and once more every 1/16 of MaxParts.
+// MaxParts suffice; unknown ones begin with first and double after 32 parts and every 1/16 of
+// MaxParts, unless l.Uniform.
 //
 // Invalid when total can't be stored under l and ceil, or l admits no part of
 // at most ceil bytes.
@@ -77,10 +77,8 @@ func (p Plan) Size(n int) int64 {
 	if p.every == 0 {
 		return size
 	}
-	for _, i := range early {
-		if i < n {
-			size *= 2
-		}
+	if n > early {
+		size *= 2
 	}
 	for i := p.every; i < n && size < p.ceil; i += p.every {
 		size *= 2

@@ -59,6 +59,10 @@ func (w *Writer) persistLocked(ctx context.Context, force, keep bool) error {
 	if w.published {
 		return nil
 	}
+	if w.tail() > w.engine.options.PartSize && len(w.refs) == 0 && w.direct == nil && w.broken == nil {
+		// As a piece it is copied by the store, and need not be sent again at the commit.
+		_ = w.send(ctx, nil) // waitParts returns its error
+	}
 	lost := w.waitParts()
 	if lost != nil && !w.salvaged {
 		return lost
