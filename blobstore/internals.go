@@ -3,6 +3,9 @@ package blobstore
 import (
 	"context"
 	"log/slog"
+	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/friend"
@@ -24,3 +27,13 @@ func (s internals) UseSecret(secret string) { s.engine.UseSecret([]byte(secret))
 func (s internals) Concat(ctx context.Context, r driver.ConcatRequest) error {
 	return s.engine.Concat(ctx, r)
 }
+
+func (s internals) PutLink(ctx context.Context, key string, target digest.Digest, contentType string) error {
+	return s.engine.PutLink(ctx, key, target, contentType)
+}
+
+func (s internals) LookupTTL() time.Duration { return s.options.LookupTTL }
+
+func (s internals) Epoch() uint64 { return s.cacheEpoch.Load() }
+
+func (s internals) Deleted() { s.cacheEpoch.Add(1) }

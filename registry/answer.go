@@ -22,6 +22,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/manifests"
 )
 
 // Distribution answers 500 to nearly every error of a blob store. Handler puts a
@@ -31,6 +32,9 @@ import (
 // answer is what a request's failure should be answered with.
 type answer struct {
 	secret     string // that replicas share
+	manifests  manifests.Options
+	push       *manifestPush   // nil for other requests
+	referrers  *referrersQuery // nil for other requests
 	mu         sync.Mutex
 	err        errcode.Error
 	retryAfter time.Duration
@@ -110,16 +114,21 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 // Handler is an HTTP middleware of distribution's registry, registered by this
 // package's import.
 func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
-	limits := bodyLimits(config)
+	limits, options := bodyLimits(config), manifestOptions(config)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
-		a := &answer{secret: config.HTTP.Secret}
+		a := &answer{secret: config.HTTP.Secret, manifests: options}
 		r = r.WithContext(context.WithValue(ctx, answerKey{}, a))
 		ew := &errorWriter{ResponseWriter: w, answer: a, body: limitBody(w, r, limits, cancel)}
 		defer ew.leaveBody()
 		if nameTooLong(r.URL.Path) {
 			_ = errcode.ServeJSON(ew, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
+			return
+		}
+		r, err := prepareReferrers(a, prepareManifest(config, a, r))
+		if err != nil {
+			_ = errcode.ServeJSON(ew, err)
 			return
 		}
 		next.ServeHTTP(ew, r)
@@ -172,6 +181,14 @@ func (w *errorWriter) WriteHeader(status int) {
 			return
 		}
 		w.leaveBody()
+	}
+	if p := w.answer.push; p != nil {
+		p.header(w.Header())
+	}
+	if q := w.answer.referrers; q != nil && q.done && status == http.StatusOK {
+		w.mute = true
+		q.write(w.ResponseWriter)
+		return
 	}
 	w.answer.mu.Lock()
 	defer w.answer.mu.Unlock()

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"sync"
 
 	"github.com/distribution/distribution/v3"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/reference"
+
+	"github.com/blobdock/blobdock/manifests"
 )
 
 // newMiddleware makes distribution's namespace use the engine for blobs. sd is
@@ -19,7 +22,7 @@ func newMiddleware(ctx context.Context, ns distribution.Namespace, sd storagedri
 	if !ok {
 		return nil, fmt.Errorf("registry middleware blobdock needs the storage driver blobdock, the configured one is %s", sd.Name())
 	}
-	n := &namespace{Namespace: ns, driver: d, outer: sd}
+	n := &namespace{Namespace: ns, driver: d, outer: sd, manifests: manifests.New(d.store)}
 	if n.RepositoryRemover, ok = ns.(distribution.RepositoryRemover); !ok {
 		return nil, fmt.Errorf("registry middleware blobdock: %T can't remove repositories, list blobdock before other middlewares", ns)
 	}
@@ -59,8 +62,9 @@ type namespace struct {
 	distribution.Namespace
 	distribution.RepositoryRemover
 
-	driver *Driver
-	outer  storagedriver.StorageDriver
+	driver    *Driver
+	outer     storagedriver.StorageDriver
+	manifests *manifests.Service
 }
 
 var (
@@ -125,6 +129,8 @@ func (n *namespace) Enumerate(ctx context.Context, ingester func(string) error) 
 type repository struct {
 	distribution.Repository
 	namespace *namespace
+	once      sync.Once
+	manifests *manifests.Repository // see manifestsFor
 }
 
 // Blobs implements distribution.Repository.

@@ -29,6 +29,17 @@ type Store interface {
 	// UseSecret sets blobstore.Options.Secret after New. The first secret stays.
 	UseSecret(secret string)
 
+	// PutLink writes a link to target, as often as the store wants: many may write the same
+	// at once.
+	PutLink(ctx context.Context, key string, target digest.Digest, contentType string) error
+	// LookupTTL is for how long something that was found counts as there; negative is not at
+	// all.
+	LookupTTL() time.Duration
+	// Epoch changes with each deletion in this process: what was found before may be gone.
+	Epoch() uint64
+	// Deleted has the next epoch begin.
+	Deleted()
+
 	// CachedLink returns the content of the link at key, and CachedBlob describes the blob
 	// at key, if the lookup cache has them: a lookup or a push has just shown them to be
 	// there. They spare distribution's own code a request each.

@@ -7,9 +7,10 @@
 //	repositories/<name>/_manifests/tags/<tag>/current/link
 //	repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link
 //	repositories/<name>/_uploads/<uuid>/...
+//	repositories/<name>/_manifests/referrers/<algorithm>/<hex>/<algorithm>/<hex>/link
 //	_uploads/<uuid>-<hash of the repository's name>/...
 //
-// The last line is blobdock's own.
+// The last two lines are blobdock's own.
 //
 // A link holds a digest as text and nothing else.
 package layout
@@ -68,17 +69,36 @@ func (l Layout) Manifests(repo string) string { return l.Repository(repo) + "_ma
 
 // RevisionLink makes d a manifest of repo.
 func (l Layout) RevisionLink(repo string, d digest.Digest) string {
-	return l.Manifests(repo) + "revisions/" + digestLink(d)
+	return l.Revisions(repo) + digestLink(d)
 }
+
+// Revisions is the prefix of repo's links to manifests.
+func (l Layout) Revisions(repo string) string { return l.Manifests(repo) + "revisions/" }
+
+// Referrers is the prefix of the links to manifests whose subject is the manifest subject.
+func (l Layout) Referrers(repo string, subject digest.Digest) string {
+	return l.Manifests(repo) + "referrers/" + path.Join(subject.Algorithm().String(), subject.Encoded()) + "/"
+}
+
+// Referrer says that the manifest d has this subject.
+func (l Layout) Referrer(repo string, subject, d digest.Digest) string {
+	return l.Referrers(repo, subject) + digestLink(d)
+}
+
+// Tags is the prefix of repo's tags.
+func (l Layout) Tags(repo string) string { return l.Manifests(repo) + "tags/" }
+
+// Tag is the prefix of all that belongs to a tag.
+func (l Layout) Tag(repo, tag string) string { return l.Tags(repo) + tag + "/" }
 
 // TagLink says which manifest the tag is.
 func (l Layout) TagLink(repo, tag string) string {
-	return l.Manifests(repo) + "tags/" + tag + "/current/" + link
+	return l.Tag(repo, tag) + "current/" + link
 }
 
 // TagIndexLink says that the tag is, or once was, the manifest d.
 func (l Layout) TagIndexLink(repo, tag string, d digest.Digest) string {
-	return l.Manifests(repo) + "tags/" + tag + "/index/" + digestLink(d)
+	return l.Tag(repo, tag) + "index/" + digestLink(d)
 }
 
 // Upload is the folder of one upload, without a slash at its end.

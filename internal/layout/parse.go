@@ -20,7 +20,8 @@ const (
 	RevisionLink Kind = "revision-link"
 	TagLink      Kind = "tag-link"
 	TagIndexLink Kind = "tag-index-link"
-	Upload       Kind = "upload" // anything in an upload's folder
+	Referrer     Kind = "referrer" // a manifest, Name.Digest, that has a subject, Name.Subject
+	Upload       Kind = "upload"   // anything in an upload's folder
 )
 
 // Name is a key, read.
@@ -29,7 +30,9 @@ type Name struct {
 	Repo   string        // "" for a Blob
 	Digest digest.Digest // of a Blob and of links but TagLink
 	Tag    string        // of TagLink and TagIndexLink
-	Dir    string        // of an Upload: its folder, without a slash at its end
+	// Subject is of a Referrer.
+	Subject digest.Digest
+	Dir     string // of an Upload: its folder, without a slash at its end
 }
 
 // Parse reads key. It is false for a key that has no place in the layout.
@@ -81,6 +84,12 @@ func (n *Name) parseManifest(seg []string) (ok bool) {
 		n.Kind = RevisionLink
 		n.Digest, ok = linked(seg[1:])
 		return ok
+	case seg[0] == "referrers" && len(seg) > 3:
+		n.Kind = Referrer
+		var subject bool
+		n.Subject, subject = digestOf(seg[1], seg[2])
+		n.Digest, ok = linked(seg[3:])
+		return ok && subject
 	case seg[0] != "tags" || len(seg) < 2 || seg[1] == "":
 		return false
 	}

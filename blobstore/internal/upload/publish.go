@@ -197,10 +197,14 @@ func (e *Engine) putBlob(ctx context.Context, d digest.Digest, c content, body *
 }
 
 // Link makes d a blob of the repository, whose content lies under target: the same digest,
-// but for what distribution keeps under another one. Many may do so at once: a link that
-// the store does not want to be written again is looked at.
+// but for what distribution keeps under another one.
 func (e *Engine) Link(ctx context.Context, repo string, d, target digest.Digest) error {
-	key := e.layout.LayerLink(repo, d)
+	return e.PutLink(ctx, e.layout.LayerLink(repo, d), target, contentType)
+}
+
+// PutLink writes a link to target. Many may do so at once: a link that the store does not
+// want to be written again is looked at.
+func (e *Engine) PutLink(ctx context.Context, key string, target digest.Digest, contentType string) error {
 	waits := e.options.Retry.Backoff()
 	for try := 1; ; try++ {
 		_, err := e.bucket.Put(ctx, key, io.NewSectionReader(strings.NewReader(target.String()), 0, int64(len(target))), driver.WriteOptions{ContentType: contentType})

@@ -1,0 +1,105 @@
+package manifests
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"reflect"
+	"regexp"
+	"time"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/distribution/distribution/v3/registry/storage"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/blobdock/blobdock/blobstore"
+)
+
+// Put implements distribution.ManifestService. distribution.ErrManifestVerification tells
+// all that is missing, an *InvalidError what is not allowed; nothing is written then. distribution.WithTag has the
+// tag's history written at once, so that Tag is one request.
+func (r *Repository) Put(ctx context.Context, m distribution.Manifest, options ...distribution.ManifestServiceOption) (digest.Digest, error) {
+	own, err := Of(m)
+	if err != nil {
+		return "", err
+	}
+	var tags []string
+	verify := true
+	for _, o := range options {
+		switch o := o.(type) {
+		case distribution.WithTagOption:
+			tags = append(tags, o.Tag)
+		default:
+			if reflect.TypeOf(o) == skipVerification {
+				verify = false
+			}
+		}
+	}
+	return own.descriptor.Digest, r.put(ctx, own, tags, verify)
+}
+
+// skipVerification is the type of the option by which distribution's pull-through cache puts
+// manifests whose layers it does not have yet.
+var skipVerification = reflect.TypeOf(storage.SkipLayerVerification())
+
+func (r *Repository) put(ctx context.Context, m *Manifest, tags []string, verify bool) error {
+	for _, tag := range tags {
+		if err := checkTag(tag); err != nil {
+			return err
+		}
+	}
+	if err := r.check(ctx, m, verify); err != nil {
+		return err
+	}
+	d, size := m.descriptor.Digest, m.descriptor.Size
+	epoch := r.friend.Epoch()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return r.store.PutBlob(gctx, d, size, bytes.NewReader(m.payload), blobstore.BlobOptions{})
+	})
+	g.Go(func() error {
+		return r.friend.PutLink(gctx, r.layout.RevisionLink(r.name, d), d, m.linkType())
+	})
+	if subject := m.Subject(); subject != "" {
+		g.Go(func() error {
+			return r.friend.PutLink(gctx, r.layout.Referrer(r.name, subject, d), d, linkType)
+		})
+	}
+	for _, tag := range tags {
+		g.Go(func() error { return r.putHistory(gctx, tag, d) })
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("manifest %s: %w", d, err)
+	}
+	s := sighting{at: time.Now(), epoch: epoch, target: d}
+	if t := m.linkType(); t != linkType {
+		s.mediaType = t
+	}
+	r.see(d, s)
+	r.keep(d, m.payload)
+	return nil
+}
+
+// linkType is the type of the link to m: m's own where m itself does not tell it and its
+// reader would guess another one.
+func (m *Manifest) linkType() string {
+	if m.fields.MediaType != "" {
+		return linkType
+	}
+	if guess, err := Parse("", m.descriptor.Digest.Algorithm(), m.payload); err == nil && guess.descriptor.MediaType == m.descriptor.MediaType {
+		return linkType
+	}
+	return m.descriptor.MediaType
+}
+
+// tagName is the specification's pattern of tags.
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
+var tagName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+
+func checkTag(tag string) error {
+	if !tagName.MatchString(tag) {
+		return invalid("tag %q: want letters, digits, _, . and -, at most 128, and neither . nor - first", tag)
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package registry
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/manifest/manifestlist"
+	"github.com/distribution/distribution/v3/manifest/schema2"
+	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Distribution's handler takes manifests of four types, by sha256 alone. Of others Handler
+// changes the Content-Type to one of our own, under which distribution hands the bytes along
+// as they are: it still decides who may push, and answers.
+
+// manifestPush is what a PUT of a manifest says beside the manifest, and what to answer.
+type manifestPush struct {
+	mediaType string   // the Content-Type, of a rawManifest
+	tags      []string // ?tag=
+
+	stored  bool
+	subject digest.Digest // the manifest's
+}
+
+func manifestPushOf(ctx context.Context) *manifestPush {
+	if a, ok := ctx.Value(answerKey{}).(*answer); ok && a.push != nil {
+		return a.push
+	}
+	return new(manifestPush)
+}
+
+// rawManifest is the bytes of a manifest that distribution does not read.
+type rawManifest struct {
+	payload []byte
+	digest  digest.Digest
+}
+
+func (m *rawManifest) References() []v1.Descriptor { return nil }
+
+func (m *rawManifest) Payload() (string, []byte, error) { return "", m.payload, nil }
+
+// rawType is the type of manifests whose digest has this algorithm, between Handler and
+// distribution's own.
+func rawType(a digest.Algorithm) string { return "application/vnd.blobdock.manifest+" + a.String() }
+
+func init() {
+	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
+		err := distribution.RegisterManifestSchema(rawType(a), func(p []byte) (distribution.Manifest, v1.Descriptor, error) {
+			m := &rawManifest{p, a.FromBytes(p)}
+			return m, v1.Descriptor{Digest: m.digest, Size: int64(len(p))}, nil
+		})
+		if err != nil {
+			panic(err) // imported twice under different paths
+		}
+	}
+}
+
+// manifestReference is the reference of a path to a manifest.
+func manifestReference(path string) (string, bool) {
+	name, ref, ok := cutLast(path, "/manifests/")
+	return ref, ok && name != "" && ref != "" && !strings.Contains(ref, "/")
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// prepareManifest makes a request ready for distribution that pushes a manifest.
+func prepareManifest(c *configuration.Configuration, a *answer, r *http.Request) *http.Request {
+	ref, ok := manifestReference(r.URL.Path)
+	if !ok || r.Method != http.MethodPut {
+		return r
+	}
+	a.push = &manifestPush{tags: r.URL.Query()["tag"]}
+	algorithm := digest.Canonical
+	if d, err := digest.Parse(ref); err == nil {
+		algorithm = d.Algorithm()
+	}
+	contentType := r.Header.Get("Content-Type")
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	switch mediaType {
+	case schema2.MediaTypeManifest, manifestlist.MediaTypeManifestList, v1.MediaTypeImageManifest, v1.MediaTypeImageIndex:
+		if algorithm == digest.Canonical {
+			return r
+		}
+	}
+	if algorithm != digest.SHA256 && algorithm != digest.SHA512 || err != nil && contentType != "" ||
+		len(c.Policy.Repository.Classes) > 0 { // classes are of types that distribution reads
+		return r
+	}
+	a.push.mediaType = contentType
+	r = r.Clone(r.Context())
+	r.Header.Set("Content-Type", rawType(algorithm))
+	return r
+}
+
+// header tells what the specification has a registry tell that knows subjects and tags.
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject
+func (p *manifestPush) header(h http.Header) {
+	if !p.stored {
+		return
+	}
+	if p.subject != "" {
+		h.Set("OCI-Subject", p.subject.String())
+	}
+	for _, tag := range p.tags {
+		h.Add("OCI-Tag", tag)
+	}
+}
