@@ -16,6 +16,8 @@ func TestLayering(t *testing.T) {
 		"gcs":            {"github.com/aws/", "github.com/Azure/", "github.com/distribution/", module + "blobstore", module + "registry"},
 		"azure":          {"github.com/aws/", "cloud.google.com/", "github.com/distribution/", module + "blobstore", module + "registry"},
 		"internal/cloud": {"github.com/aws/", "cloud.google.com/", "google.golang.org/api", "github.com/Azure/", "github.com/distribution/", module + "blobstore"},
+		"manifests":      {"github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
+		"oci":            {"github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
 		"transfer":       {"github.com/aws/", "cloud.google.com/", "github.com/Azure/", module + "s3", module + "registry"},
 		"registry":       {module + "s3", module + "gcs", module + "azure", module + "cmd"},
 	} {
