@@ -59,8 +59,9 @@ var budgets = []struct {
 	{anothers, pushing(content{256 * mib, 2}, 0), limit{4, nothing}, limit{4, nothing}, limit{4, nothing}},
 	{"push_put_1GiB", pushing(large, 0), limit{80, nothing}, limit{80, nothing}, limit{80, nothing}},
 	{"pull_1GiB", func(t *testing.T, replicas []string) { pullSame(t, replicas[0], "budget", large) }, limit{5, nothing}, limit{5, nothing}, limit{5, nothing}},
-	{"push_image_of_5_layers", pushImage, limit{38, nothing}, limit{38, nothing}, limit{38, nothing}},
-	{"pull_pushed_image_of_5_layers", pullImage, limit{12, nothing}, limit{12, nothing}, limit{12, nothing}},
+	{"push_image_of_5_layers", pushImage, limit{30, nothing}, limit{30, nothing}, limit{30, nothing}},
+	{"pull_pushed_image_of_5_layers", pullImage, limit{7, nothing}, limit{7, nothing}, limit{7, nothing}},
+	{"pull_image_of_5_layers_from_another_replica", func(t *testing.T, replicas []string) { pullImage(t, replicas[1:]) }, limit{21, nothing}, limit{21, nothing}, limit{21, nothing}},
 	{streams, pushingTogether(3, streamKnown), limit{650, nothing}, limit{650, nothing}, limit{650, nothing}},
 	{"push_200_puts_of_10KiB_by_8_clients", pushingTogether(4, single), limit{400, nothing}, limit{400, nothing}, limit{400, nothing}},
 }

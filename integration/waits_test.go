@@ -1,11 +1,16 @@
 package integration_test
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // waited is how often the requests of one client's request to a store waited for each other,
@@ -50,8 +55,11 @@ func (w *waited) within(from, to time.Time) (waits int) {
 func TestWaits(t *testing.T) {
 	onEach(t, func(t *testing.T, direct cloud) {
 		c, proxy := direct.through(t)
-		base := serving(t, c.env(t), byFile(t, c.bare(direct.newBucket(t)))).url
+		bucket := direct.newBucket(t)
+		base := serving(t, c.env(t), byFile(t, c.bare(bucket))).url
+		other := serving(t, c.env(t), byFile(t, c.bare(bucket))).url
 		push(t, base, "warm", content{kib, 1}, 0) // looks whether there is a bucket at all
+		push(t, other, "warm", content{kib, 1}, 0)
 		var w waited
 		proxy.Intercept(w.intercept(20 * time.Millisecond))
 		blob := content{64 * kib, 2}
@@ -67,5 +75,31 @@ func TestWaits(t *testing.T) {
 				t.Errorf("%s waited %d times, want %d", tt.name, got, tt.want)
 			}
 		}
+		manifestWaits(t, base, other, &w)
 	})
+}
+
+// manifestWaits pushes a manifest whose blobs have just been pushed, and pulls it, then from
+// a replica that knows nothing of it.
+func manifestWaits(t *testing.T, base, other string, w *waited) {
+	t.Helper()
+	blob := content{kib, 9}
+	push(t, base, "waits", blob, 0)
+	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":%d},"layers":[]}`,
+		v1.MediaTypeImageManifest, blob.digest(), blob.size)
+	header := map[string]string{"Content-Type": v1.MediaTypeImageManifest, "Accept": v1.MediaTypeImageManifest}
+	for _, tt := range []struct {
+		name, base, method, body string
+		status, want             int
+	}{
+		{"PUT of a manifest", base, http.MethodPut, manifest, http.StatusCreated, 2},
+		{"GET by tag", base, http.MethodGet, "", http.StatusOK, 1},
+		{"GET by tag from another replica", other, http.MethodGet, "", http.StatusOK, 2},
+	} {
+		from := time.Now()
+		do(t, tt.method, tt.base+"/v2/waits/manifests/v1", header, io.NewSectionReader(strings.NewReader(tt.body), 0, int64(len(tt.body)))).want(t, tt.status)
+		if got := w.within(from, time.Now()); got != tt.want {
+			t.Errorf("%s waited %d times, want %d", tt.name, got, tt.want)
+		}
+	}
 }

@@ -9,10 +9,10 @@
 //	  registry:
 //	    - name: blobdock
 //
-// The middleware serves blobs: pushes, pulls, mounts. Manifests, tags, the
-// catalog and garbage collection go through the storage driver, which is
-// complete by itself: without the middleware everything still works, with more
-// requests. The store's driver must be imported, too, for its URL scheme.
+// The middleware serves blobs, manifests, tags, referrers and the catalog. Garbage collection
+// goes through the storage driver, which is complete by itself: without the middleware
+// everything but referrers still works, with more requests. The store's driver must be
+// imported, too, for its URL scheme.
 //
 // Options of the storage section are those of the store's URL, either in the
 // URL or beside it, and those of [Config].
