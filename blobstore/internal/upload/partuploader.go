@@ -97,6 +97,7 @@ func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
 	w.buf, w.hashed, w.refs = w.holder.NewBuffer(), 0, nil
 	w.holder.SetIdle(0)
 	w.pieces = append(w.pieces, o.piece)
+	u.unsaved += o.piece.Size
 	u.mu.Lock()
 	u.sent = append(u.sent, o)
 	n := len(u.sent)
@@ -108,7 +109,6 @@ func (w *Writer) send(ctx context.Context, early *memory.Buffer) error {
 	case <-u.ctx.Done():
 		u.failed(o, context.Cause(u.ctx))
 	}
-	u.unsaved += o.piece.Size
 	if o := w.engine.options; u.unsaved >= int64(o.Checkpoint)*o.PartSize && !w.request.Final {
 		u.unsaved = 0
 		w.checkpoint(u, n)
