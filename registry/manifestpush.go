@@ -23,7 +23,6 @@ type manifestPush struct {
 	mediaType string   // the Content-Type, of a rawManifest
 	tags      []string // ?tag=
 
-	stored  bool
 	subject digest.Digest // the manifest's
 }
 
@@ -60,23 +59,20 @@ func init() {
 	}
 }
 
-// manifestReference is the reference of a path to a manifest.
-func manifestReference(path string) (string, bool) {
-	name, ref, ok := cutLast(path, "/manifests/")
-	return ref, ok && name != "" && ref != "" && !strings.Contains(ref, "/")
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
+// lastPart splits the path of a repository's endpoint, such as "/manifests/", which is followed
+// by one part. Repositories may be named like endpoints.
+func lastPart(path, endpoint string) (name, part string, ok bool) {
+	i := strings.LastIndex(path, endpoint)
 	if i < 0 {
-		return s, "", false
+		return "", "", false
 	}
-	return s[:i], s[i+len(sep):], true
+	name, part = path[:i], path[i+len(endpoint):]
+	return name, part, name != "" && part != "" && !strings.Contains(part, "/")
 }
 
 // prepareManifest makes a request ready for distribution that pushes a manifest.
 func prepareManifest(c *configuration.Configuration, a *answer, r *http.Request) *http.Request {
-	ref, ok := manifestReference(r.URL.Path)
+	_, ref, ok := lastPart(r.URL.Path, "/manifests/")
 	if !ok || r.Method != http.MethodPut {
 		return r
 	}
@@ -106,9 +102,6 @@ func prepareManifest(c *configuration.Configuration, a *answer, r *http.Request)
 // header tells what the specification has a registry tell that knows subjects and tags.
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject
 func (p *manifestPush) header(h http.Header) {
-	if !p.stored {
-		return
-	}
 	if p.subject != "" {
 		h.Set("OCI-Subject", p.subject.String())
 	}

@@ -125,7 +125,6 @@ func (m *manifestService) Put(ctx context.Context, manifest distribution.Manifes
 	if own, err := manifests.Of(manifest); err == nil {
 		push.subject = own.Subject()
 	}
-	push.stored = true
 	return d, nil
 }
 
