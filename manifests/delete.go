@@ -52,6 +52,7 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 	}
 	var refs []driver.ObjectRef
 	for _, t := range tags {
+		r.forgetHistory(t.tag)
 		refs = append(refs, t.refs...)
 	}
 	// A batch that fails half-way can be repeated: the tags that are left lead to it.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -130,7 +129,7 @@ func (r *Repository) readLink(ctx context.Context, key string) (s sighting, err 
 	if s.target = digest.Digest(b); s.target.Validate() != nil {
 		return s, fmt.Errorf("link %q: no digest: %w", key, driver.Corrupt)
 	}
-	if t := rd.Object.ContentType; strings.HasPrefix(t, "application/vnd.") { // Put's, no store's default
+	if t := rd.Object.ContentType; isJSON(t) { // Put's, no store's default
 		s.mediaType = t
 	}
 	return s, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
@@ -55,6 +56,9 @@ func (t Tags) Tag(ctx context.Context, tag string, desc v1.Descriptor) error {
 	if err := r.putHistory(ctx, tag, desc.Digest); err != nil {
 		return err
 	}
+	r.mu.Lock()
+	delete(r.removed, desc.Digest)
+	r.mu.Unlock()
 	if err := r.friend.PutLink(ctx, r.layout.TagLink(r.name, tag), desc.Digest, linkType); err != nil {
 		return fmt.Errorf("tag %s: %w", tag, err)
 	}
@@ -97,10 +101,18 @@ func (t Tags) Untag(ctx context.Context, tag string) error {
 	if len(refs) == 0 {
 		return distribution.ErrTagUnknown{Tag: tag}
 	}
+	r.forgetHistory(tag)
 	if err := driver.DeleteAll(ctx, r.bucket, refs); err != nil {
 		return fmt.Errorf("tag %s: %w", tag, err)
 	}
 	return nil
+}
+
+// forgetHistory has Tag write the history of a tag again.
+func (r *Repository) forgetHistory(tag string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.indexed, func(k tagged, _ bool) bool { return k.tag == tag })
 }
 
 // under is all keys with a prefix.
@@ -170,7 +182,7 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		is         bool
 	)
 	end := func() {
-		if was {
+		if was || is {
 			candidates, certain = append(candidates, open), append(certain, is)
 		}
 	}
@@ -199,7 +211,7 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		}
 		g.Go(func() error {
 			s, err := r.readLink(gctx, r.layout.TagLink(r.name, c.tag))
-			if errors.Is(err, driver.NotFound) {
+			if errors.Is(err, driver.NotFound) || errors.Is(err, driver.Corrupt) {
 				return nil
 			}
 			certain[i] = s.target == d
