@@ -43,8 +43,8 @@ func (t Tags) Get(ctx context.Context, tag string) (v1.Descriptor, error) {
 	return v1.Descriptor{Digest: s.target}, nil
 }
 
-// Tag makes the tag the manifest that desc describes. Of two that move a tag at the same
-// time the last one stands.
+// Tag makes the tag the manifest that desc describes, also when the client goes away. Of two
+// that move a tag at the same time the last one stands.
 func (t Tags) Tag(ctx context.Context, tag string, desc v1.Descriptor) error {
 	if err := checkTag(tag); err != nil {
 		return err
@@ -52,6 +52,8 @@ func (t Tags) Tag(ctx context.Context, tag string, desc v1.Descriptor) error {
 	if err := desc.Digest.Validate(); err != nil {
 		return fmt.Errorf("tag %s: %w", tag, err)
 	}
+	ctx, stop := carryOn(ctx)
+	defer stop()
 	r := t.repository
 	if err := r.putHistory(ctx, tag, desc.Digest); err != nil {
 		return err
