@@ -129,7 +129,10 @@ func Handler(config *configuration.Configuration, next http.Handler) http.Handle
 		}
 		if plugged {
 			var err error
-			if r, err = prepareReferrers(a, prepareManifest(config, a, r)); err != nil {
+			if r, err = prepareManifest(config, a, r); err == nil {
+				r, err = prepareReferrers(a, r)
+			}
+			if err != nil {
 				_ = errcode.ServeJSON(ew, err)
 				return
 			}
