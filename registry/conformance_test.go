@@ -31,7 +31,9 @@ func onStores(t *testing.T, test func(t *testing.T, b driver.Bucket)) {
 	for _, name := range slices.Sorted(maps.Keys(imitations)) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, mem.NewWith(imitations[name]))
+			o := imitations[name]
+			o.KeyInterval /= 50 // a store that refuses quick writes to a key, and tests that do not wait
+			test(t, mem.NewWith(o))
 		})
 	}
 }
