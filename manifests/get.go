@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -31,8 +30,9 @@ func (r *Repository) Get(ctx context.Context, d digest.Digest, _ ...distribution
 }
 
 // Read returns the manifest d, having compared its digest.
-// distribution.ErrManifestUnknownRevision when the repository does not have it. The link and
-// the manifest are read at the same time, as far as they are not known.
+// distribution.ErrManifestUnknownRevision when the repository does not have it, and
+// driver.Corrupt when it or its link is damaged. The link and the manifest are read at the same
+// time, as far as they are not known.
 func (r *Repository) Read(ctx context.Context, d digest.Digest) (*Manifest, error) {
 	if d.Validate() != nil {
 		return nil, r.unknown(d)
@@ -59,10 +59,11 @@ func (r *Repository) Read(ctx context.Context, d digest.Digest) (*Manifest, erro
 	}
 	err := g.Wait()
 	if err == nil && seen.target != d {
-		content, absent = nil, nil
-		content, err = r.readContent(ctx, seen.target)
-	}
-	if err == nil {
+		// Distribution can link a digest to content that it keeps under another algorithm's.
+		if content, err = r.readContent(ctx, seen.target); err == nil && d.Algorithm().FromBytes(content) != d {
+			err = fmt.Errorf("its link leads to %s: %w", seen.target, driver.Corrupt)
+		}
+	} else if err == nil {
 		err = absent
 	}
 	if errors.Is(err, driver.NotFound) {
@@ -72,19 +73,18 @@ func (r *Repository) Read(ctx context.Context, d digest.Digest) (*Manifest, erro
 	if err != nil {
 		return nil, fmt.Errorf("manifest %s: %w", d, err)
 	}
+	m, err := Parse("", d.Algorithm(), content)
+	if err != nil { // it is not who asks that is to blame: no InvalidError
+		return nil, fmt.Errorf("manifest %s: %s: %w", d, err.Error(), driver.Corrupt)
+	}
 	if !known {
 		seen.at, seen.epoch = time.Now(), epoch
 		r.see(d, seen)
 	}
 	r.keep(d, content)
-	m, err := Parse("", d.Algorithm(), content)
-	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", d, err)
-	}
 	if seen.mediaType != "" && m.fields.MediaType == "" {
 		m.descriptor.MediaType = seen.mediaType
 	}
-	m.descriptor.Digest = d
 	return m, nil
 }
 
@@ -129,7 +129,7 @@ func (r *Repository) readLink(ctx context.Context, key string) (s sighting, err 
 	if s.target = digest.Digest(b); s.target.Validate() != nil {
 		return s, fmt.Errorf("link %q: no digest: %w", key, driver.Corrupt)
 	}
-	if t := rd.Object.ContentType; strings.HasPrefix(t, "application/vnd.") { // Put's, no store's default
+	if t := rd.Object.ContentType; isJSON(t) { // Put's, no store's default
 		s.mediaType = t
 	}
 	return s, nil

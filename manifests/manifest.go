@@ -1,9 +1,11 @@
 package manifests
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"mime"
+	"strings"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/manifest/manifestlist"
@@ -40,6 +42,9 @@ func Parse(mediaType string, algorithm digest.Algorithm, payload []byte) (*Manif
 	if err := json.Unmarshal(payload, &m.fields); err != nil {
 		return nil, invalid("not a JSON object: %w", err)
 	}
+	if !bytes.HasPrefix(bytes.TrimLeft(payload, " \t\r\n"), []byte("{")) {
+		return nil, invalid("not a JSON object, but null")
+	}
 	if mediaType != "" {
 		var err error
 		if mediaType, _, err = mime.ParseMediaType(mediaType); err != nil {
@@ -60,6 +65,9 @@ func Parse(mediaType string, algorithm digest.Algorithm, payload []byte) (*Manif
 	default:
 		mediaType = v1.MediaTypeImageManifest
 	}
+	if !isJSON(mediaType) && mediaType != MediaTypeSchema1 {
+		return nil, invalid("media type %q: want application/json, or an application type that ends in +json", mediaType)
+	}
 	if f.Manifests != nil && (f.Layers != nil || f.Config != nil) {
 		return nil, invalid("it has manifests, and config or layers: one of both types, as its readers could differ about which")
 	}
@@ -71,6 +79,12 @@ func Parse(mediaType string, algorithm digest.Algorithm, payload []byte) (*Manif
 		m.descriptor.ArtifactType = f.Config.MediaType
 	}
 	return m, nil
+}
+
+// isJSON reports whether a type is one of JSON. Browsers run what they are served as a type of
+// theirs, such as text/html: manifests have none of these.
+func isJSON(mediaType string) bool {
+	return mediaType == "application/json" || strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")
 }
 
 // MediaTypeSchema1 is the type of Docker's first manifests, which are served and taken in no

@@ -17,8 +17,9 @@ import (
 )
 
 // Put implements distribution.ManifestService. distribution.ErrManifestVerification tells
-// all that is missing, an *InvalidError what is not allowed; nothing is written then. distribution.WithTag has the
-// tag's history written at once, so that Tag is one request.
+// all that is missing, an *InvalidError what is not allowed; nothing is written then. Once
+// writing has begun it goes on when the client goes away. distribution.WithTag has the tag's
+// history written at once, so that Tag is one request.
 func (r *Repository) Put(ctx context.Context, m distribution.Manifest, options ...distribution.ManifestServiceOption) (digest.Digest, error) {
 	own, err := Of(m)
 	if err != nil {
@@ -52,6 +53,8 @@ func (r *Repository) put(ctx context.Context, m *Manifest, tags []string, verify
 	if err := r.check(ctx, m, verify); err != nil {
 		return err
 	}
+	ctx, stop := carryOn(ctx)
+	defer stop()
 	d, size := m.descriptor.Digest, m.descriptor.Size
 	epoch := r.friend.Epoch()
 	g, gctx := errgroup.WithContext(ctx)

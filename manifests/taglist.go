@@ -42,7 +42,7 @@ func (t Tags) List(ctx context.Context, limit int, last string) ([]string, error
 	}
 	var tags []string
 	more := true
-	for more && (limit < 0 || len(tags) < limit+1) {
+	for more && (limit < 0 || len(tags) <= limit) {
 		p, err := r.bucket.ListPage(ctx, q)
 		if err != nil {
 			return nil, err

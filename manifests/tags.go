@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
@@ -42,8 +43,8 @@ func (t Tags) Get(ctx context.Context, tag string) (v1.Descriptor, error) {
 	return v1.Descriptor{Digest: s.target}, nil
 }
 
-// Tag makes the tag the manifest that desc describes. Of two that move a tag at the same
-// time the last one stands.
+// Tag makes the tag the manifest that desc describes, also when the client goes away. Of two
+// that move a tag at the same time the last one stands.
 func (t Tags) Tag(ctx context.Context, tag string, desc v1.Descriptor) error {
 	if err := checkTag(tag); err != nil {
 		return err
@@ -51,10 +52,15 @@ func (t Tags) Tag(ctx context.Context, tag string, desc v1.Descriptor) error {
 	if err := desc.Digest.Validate(); err != nil {
 		return fmt.Errorf("tag %s: %w", tag, err)
 	}
+	ctx, stop := carryOn(ctx)
+	defer stop()
 	r := t.repository
 	if err := r.putHistory(ctx, tag, desc.Digest); err != nil {
 		return err
 	}
+	r.mu.Lock()
+	delete(r.removed, desc.Digest)
+	r.mu.Unlock()
 	if err := r.friend.PutLink(ctx, r.layout.TagLink(r.name, tag), desc.Digest, linkType); err != nil {
 		return fmt.Errorf("tag %s: %w", tag, err)
 	}
@@ -97,10 +103,18 @@ func (t Tags) Untag(ctx context.Context, tag string) error {
 	if len(refs) == 0 {
 		return distribution.ErrTagUnknown{Tag: tag}
 	}
+	r.forgetHistory(tag)
 	if err := driver.DeleteAll(ctx, r.bucket, refs); err != nil {
 		return fmt.Errorf("tag %s: %w", tag, err)
 	}
 	return nil
+}
+
+// forgetHistory has Tag write the history of a tag again.
+func (r *Repository) forgetHistory(tag string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.indexed, func(k tagged, _ bool) bool { return k.tag == tag })
 }
 
 // under is all keys with a prefix.
@@ -170,7 +184,7 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		is         bool
 	)
 	end := func() {
-		if was {
+		if was || is {
 			candidates, certain = append(candidates, open), append(certain, is)
 		}
 	}
@@ -199,7 +213,7 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		}
 		g.Go(func() error {
 			s, err := r.readLink(gctx, r.layout.TagLink(r.name, c.tag))
-			if errors.Is(err, driver.NotFound) {
+			if errors.Is(err, driver.NotFound) || errors.Is(err, driver.Corrupt) {
 				return nil
 			}
 			certain[i] = s.target == d

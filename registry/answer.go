@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,7 +115,7 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 // Handler is an HTTP middleware of distribution's registry, registered by this
 // package's import.
 func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
-	limits, options := bodyLimits(config), manifestOptions(config)
+	limits, options, plugged := bodyLimits(config), manifestOptions(config), hasMiddleware(config)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
@@ -126,15 +127,28 @@ func Handler(config *configuration.Configuration, next http.Handler) http.Handle
 			_ = errcode.ServeJSON(ew, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
 			return
 		}
-		r, err := prepareReferrers(a, prepareManifest(config, a, r))
-		if err != nil {
-			_ = errcode.ServeJSON(ew, err)
-			return
+		if plugged {
+			var err error
+			if r, err = prepareManifest(config, a, r); err == nil {
+				r, err = prepareReferrers(a, r)
+			}
+			if err != nil {
+				_ = errcode.ServeJSON(ew, err)
+				return
+			}
 		}
 		next.ServeHTTP(ew, r)
 		if !ew.wrote && ew.bodyTimedOut() {
 			ew.WriteHeader(http.StatusOK) // as the server would
 		}
+	})
+}
+
+// hasMiddleware reports whether the middleware answers for manifests and tags. A pull-through
+// cache asks another registry for them first, and has no referrers.
+func hasMiddleware(c *configuration.Configuration) bool {
+	return c.Proxy.RemoteURL == "" && slices.ContainsFunc(c.Middleware["registry"], func(m configuration.Middleware) bool {
+		return m.Name == Name && !m.Disabled
 	})
 }
 
@@ -182,7 +196,7 @@ func (w *errorWriter) WriteHeader(status int) {
 		}
 		w.leaveBody()
 	}
-	if p := w.answer.push; p != nil {
+	if p := w.answer.push; p != nil && status == http.StatusCreated {
 		p.header(w.Header())
 	}
 	if q := w.answer.referrers; q != nil && q.done && status == http.StatusOK {

@@ -55,6 +55,12 @@ func serveWith(t testing.TB, b driver.Bucket, params string) *httptest.Server {
 // handler is what serveWith serves.
 func handler(t testing.TB, b driver.Bucket, params string) http.Handler {
 	t.Helper()
+	return configured(t, b, params, func(*configuration.Configuration) {})
+}
+
+// configured is handler with a changed configuration.
+func configured(t testing.TB, b driver.Bucket, params string, change func(*configuration.Configuration)) http.Handler {
+	t.Helper()
 	name := fmt.Sprintf("b%d", rand.Uint64())
 	buckets.Store(name, b)
 	t.Cleanup(func() { buckets.Delete(name) })
@@ -67,6 +73,7 @@ func handler(t testing.TB, b driver.Bucket, params string) http.Handler {
 		Middleware: map[string][]configuration.Middleware{"registry": {{Name: "blobdock"}}},
 	}
 	config.HTTP.Secret = "shared by all replicas"
+	change(config)
 	app := handlers.NewApp(t.Context(), config)
 	t.Cleanup(func() { _ = app.Shutdown() })
 	return registry.Handler(config, app)

@@ -2,14 +2,17 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/manifest/manifestlist"
 	"github.com/distribution/distribution/v3/manifest/schema2"
+	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -23,7 +26,6 @@ type manifestPush struct {
 	mediaType string   // the Content-Type, of a rawManifest
 	tags      []string // ?tag=
 
-	stored  bool
 	subject digest.Digest // the manifest's
 }
 
@@ -60,55 +62,68 @@ func init() {
 	}
 }
 
-// manifestReference is the reference of a path to a manifest.
-func manifestReference(path string) (string, bool) {
-	name, ref, ok := cutLast(path, "/manifests/")
-	return ref, ok && name != "" && ref != "" && !strings.Contains(ref, "/")
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
+// lastPart splits the path of a repository's endpoint, such as "/manifests/", which is followed
+// by one part. Repositories may be named like endpoints.
+func lastPart(path, endpoint string) (name, part string, ok bool) {
+	i := strings.LastIndex(path, endpoint)
 	if i < 0 {
-		return s, "", false
+		return "", "", false
 	}
-	return s[:i], s[i+len(sep):], true
+	name, part = path[:i], path[i+len(endpoint):]
+	return name, part, name != "" && part != "" && !strings.Contains(part, "/")
 }
 
-// prepareManifest makes a request ready for distribution that pushes a manifest.
-func prepareManifest(c *configuration.Configuration, a *answer, r *http.Request) *http.Request {
-	ref, ok := manifestReference(r.URL.Path)
+// maxTags is how many tags a push by digest may name; registries should take ten.
+// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
+const maxTags = 100
+
+// errorCodeTags is the answer to more.
+var errorCodeTags = errcode.Register(Name, errcode.ErrorDescriptor{
+	Value:          "TOO_MANY_TAGS",
+	Message:        "the request names too many tags",
+	Description:    "The tag parameter of a manifest's push stands in the request too often.",
+	HTTPStatusCode: http.StatusRequestURITooLong,
+})
+
+// prepareManifest makes a request ready for distribution that pushes a manifest. The error is
+// the answer to a malformed one.
+func prepareManifest(c *configuration.Configuration, a *answer, r *http.Request) (*http.Request, error) {
+	_, ref, ok := lastPart(r.URL.Path, "/manifests/")
 	if !ok || r.Method != http.MethodPut {
-		return r
+		return r, nil
 	}
-	a.push = &manifestPush{tags: r.URL.Query()["tag"]}
+	a.push = new(manifestPush)
 	algorithm := digest.Canonical
 	if d, err := digest.Parse(ref); err == nil {
 		algorithm = d.Algorithm()
+		a.push.tags = r.URL.Query()["tag"]
+	}
+	slices.Sort(a.push.tags)
+	a.push.tags = slices.Compact(a.push.tags)
+	if n := len(a.push.tags); n > maxTags {
+		return r, errorCodeTags.WithDetail(fmt.Sprintf("%d, want at most %d", n, maxTags))
 	}
 	contentType := r.Header.Get("Content-Type")
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	switch mediaType {
 	case schema2.MediaTypeManifest, manifestlist.MediaTypeManifestList, v1.MediaTypeImageManifest, v1.MediaTypeImageIndex:
 		if algorithm == digest.Canonical {
-			return r
+			return r, nil
 		}
 	}
 	if algorithm != digest.SHA256 && algorithm != digest.SHA512 || err != nil && contentType != "" ||
 		len(c.Policy.Repository.Classes) > 0 { // classes are of types that distribution reads
-		return r
+		return r, nil
 	}
 	a.push.mediaType = contentType
 	r = r.Clone(r.Context())
 	r.Header.Set("Content-Type", rawType(algorithm))
-	return r
+	return r, nil
 }
 
 // header tells what the specification has a registry tell that knows subjects and tags.
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests-with-subject
 func (p *manifestPush) header(h http.Header) {
-	if !p.stored {
-		return
-	}
 	if p.subject != "" {
 		h.Set("OCI-Subject", p.subject.String())
 	}

@@ -13,9 +13,13 @@ import (
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/blobdock/blobdock/manifests"
 )
+
+// atATime is how many tags of one push are written at the same time.
+const atATime = 16
 
 // manifestService is one repository's manifests for one request.
 type manifestService struct {
@@ -41,6 +45,9 @@ func (r *repository) manifestsFor(ctx context.Context) *manifests.Repository {
 		var o manifests.Options
 		if a, ok := ctx.Value(answerKey{}).(*answer); ok {
 			o = a.manifests
+			r.namespace.options.Store(&o)
+		} else if last := r.namespace.options.Load(); last != nil {
+			o = *last // a pull-through cache deletes outside of requests
 		}
 		r.manifests = r.namespace.manifests.Repository(r.Named(), o)
 	})
@@ -117,15 +124,17 @@ func (m *manifestService) Put(ctx context.Context, manifest distribution.Manifes
 	if err != nil {
 		return "", manifestError(ctx, err)
 	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(atATime)
 	for _, tag := range push.tags {
-		if err := m.Tags().Tag(ctx, tag, v1.Descriptor{Digest: d}); err != nil {
-			return "", manifestError(ctx, err)
-		}
+		g.Go(func() error { return m.Tags().Tag(gctx, tag, v1.Descriptor{Digest: d}) })
+	}
+	if err := g.Wait(); err != nil {
+		return "", manifestError(ctx, err)
 	}
 	if own, err := manifests.Of(manifest); err == nil {
 		push.subject = own.Subject()
 	}
-	push.stored = true
 	return d, nil
 }
 

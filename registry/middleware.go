@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"github.com/distribution/distribution/v3"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -65,6 +66,7 @@ type namespace struct {
 	driver    *Driver
 	outer     storagedriver.StorageDriver
 	manifests *manifests.Service
+	options   atomic.Pointer[manifests.Options] // of the last request
 }
 
 var (

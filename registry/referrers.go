@@ -38,8 +38,8 @@ func referrersOf(ctx context.Context) *referrersQuery {
 // prepareReferrers makes a request ready for distribution that asks for referrers. The error
 // is the answer to a malformed one.
 func prepareReferrers(a *answer, r *http.Request) (*http.Request, error) {
-	name, ref, ok := cutLast(r.URL.Path, "/referrers/")
-	if !ok || name == "" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	name, ref, ok := lastPart(r.URL.Path, "/referrers/")
+	if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return r, nil
 	}
 	d, err := digest.Parse(ref)

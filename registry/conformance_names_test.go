@@ -1,0 +1,82 @@
+package registry_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/driver/mem"
+)
+
+// TestRepositoriesNamedLikeEndpoints pushes, lists and deletes where names are those of
+// endpoints.
+func TestRepositoriesNamedLikeEndpoints(t *testing.T) {
+	srv := serve(t, mem.New())
+	for _, repo := range []string{
+		"referrers", "x/referrers/y", "referrers/referrers", "manifests", "manifests/referrers", "a/manifests/b",
+		"blobs", "tags", "team/tags/list", "team/tags", "list", "v2", "uploads",
+	} {
+		c := clientOf(t, srv, repo)
+		m := c.image(digest.SHA256, nil)
+		s := c.artifact("application/vnd.example", &m.desc)
+		c.push("v1", m)
+		c.push(s.desc.Digest.String(), s)
+		c.has("v1", m)
+		c.has(m.desc.Digest.String(), m)
+		if got := c.referrers(m.desc.Digest, ""); len(got) != 1 || got[0].Digest != s.desc.Digest {
+			t.Errorf("%s: referrers %v", repo, got)
+		}
+		if got := c.tags(""); len(got) != 1 || got[0] != "v1" {
+			t.Errorf("%s: tags %v", repo, got)
+		}
+		c.remove(m.desc.Digest.String())
+		c.lacks("v1")
+		c.lacks(m.desc.Digest.String())
+	}
+}
+
+// TestReferrersPaths asks for referrers of what is no digest, and where no repository is.
+func TestReferrersPaths(t *testing.T) {
+	srv := serve(t, mem.New())
+	d := digest.FromString("x")
+	for path, want := range map[string]int{
+		"/v2/a/referrers/latest":                          http.StatusBadRequest,
+		"/v2/a/referrers/sha256:abc":                      http.StatusBadRequest,
+		"/v2/a/referrers/sha256:" + d.Encoded() + "0":     http.StatusBadRequest,
+		"/v2/a/referrers/SHA256:" + d.Encoded():           http.StatusBadRequest,
+		"/v2/a/referrers/sha256%3A" + d.Encoded():         http.StatusOK,
+		"/v2/a/referrers/sha256:..%2f..%2f" + d.Encoded(): http.StatusMovedPermanently,
+		"/v2/a%2fb/referrers/" + d.String():               http.StatusOK,
+		"/v2/A/referrers/" + d.String():                   http.StatusNotFound,
+		"/v2/referrers/" + d.String():                     http.StatusNotFound,
+		"/v2/a/referrers/":                                http.StatusNotFound,
+		"/v2/a/referrers":                                 http.StatusNotFound,
+		"/a/referrers/" + d.String():                      http.StatusNotFound,
+	} {
+		if resp, body := do(t, http.MethodGet, srv.URL+path, nil, nil); resp.StatusCode != want {
+			t.Errorf("GET %s: %s, want %d: %s", path, resp.Status, want, body)
+		}
+	}
+}
+
+// TestWithoutMiddleware runs the handler before a registry whose manifests are distribution's
+// own: it has no referrers, which is a 404 and not the list of tags.
+func TestWithoutMiddleware(t *testing.T) {
+	for name, change := range map[string]func(*configuration.Configuration){
+		"none":     func(c *configuration.Configuration) { c.Middleware = nil },
+		"disabled": func(c *configuration.Configuration) { c.Middleware["registry"][0].Disabled = true },
+	} {
+		c := clientOf(t, serveConfigured(t, mem.New(), change), "a")
+		m := c.image(digest.SHA256, nil)
+		c.push("v1", m)
+		if resp, body := do(t, http.MethodGet, c.base+"/referrers/"+m.desc.Digest.String(), nil, nil); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: GET of referrers: %s: %s", name, resp.Status, body)
+		}
+		odd := manifestOf(t, "application/vnd.example+json", digest.SHA256, map[string]string{"mediaType": "application/vnd.example+json"})
+		if resp, body := c.put("odd", odd); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: PUT of an unknown type: %s: %s", name, resp.Status, body)
+		}
+	}
+}
