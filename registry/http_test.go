@@ -55,6 +55,20 @@ func serveWith(t testing.TB, b driver.Bucket, params string) *httptest.Server {
 // handler is what serveWith serves.
 func handler(t testing.TB, b driver.Bucket, params string) http.Handler {
 	t.Helper()
+	config := configurationOf(t, b, params)
+	return registry.Handler(config, application(t, config))
+}
+
+// application is distribution's application, without Handler.
+func application(t testing.TB, config *configuration.Configuration) http.Handler {
+	t.Helper()
+	app := handlers.NewApp(t.Context(), config)
+	t.Cleanup(func() { _ = app.Shutdown() })
+	return app
+}
+
+func configurationOf(t testing.TB, b driver.Bucket, params string) *configuration.Configuration {
+	t.Helper()
 	name := fmt.Sprintf("b%d", rand.Uint64())
 	buckets.Store(name, b)
 	t.Cleanup(func() { buckets.Delete(name) })
@@ -67,9 +81,7 @@ func handler(t testing.TB, b driver.Bucket, params string) http.Handler {
 		Middleware: map[string][]configuration.Middleware{"registry": {{Name: "blobdock"}}},
 	}
 	config.HTTP.Secret = "shared by all replicas"
-	app := handlers.NewApp(t.Context(), config)
-	t.Cleanup(func() { _ = app.Shutdown() })
-	return registry.Handler(config, app)
+	return config
 }
 
 func do(t testing.TB, method, url string, header map[string]string, body io.Reader) (*http.Response, string) {
