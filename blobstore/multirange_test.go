@@ -174,6 +174,19 @@ func TestRangesOfHeadAndGet(t *testing.T) {
 	}
 }
 
+// TestConditionLines has conditions in several lines, which are one list.
+func TestConditionLines(t *testing.T) {
+	repo, d := serving(t, newBucket(t), blobstore.Options{}, content(1, 100))
+	tag := `"` + d.String() + `"`
+	for name, status := range map[string]int{"If-None-Match": 304, "If-Match": 200} {
+		req, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+		req.Header[name] = []string{`"other", "another"`, tag}
+		if err := repo.ServeBlob(t.Context(), w, req, d); err != nil || w.Code != status {
+			t.Errorf("%s: %d, %v, want %d", name, w.Code, err, status)
+		}
+	}
+}
+
 // TestMultirangeBreaks has the store fail under several ranges. What breaks off is resumed;
 // what fails before the first byte is an error and leaves the headers as they were.
 func TestMultirangeBreaks(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -99,11 +100,18 @@ type content interface {
 }
 
 // requested is the content that req asks for, and req for http.ServeContent, which knows
-// one well-formed range: it takes the rest for unsatisfiable, and would read each of several
-// ranges by a request of its own, to the blob's end.
+// one line of each condition, and one well-formed range: it takes malformed ones for
+// unsatisfiable, and would read each of several ranges by a request of its own, to the
+// blob's end.
 func (b *Blob) requested(ctx context.Context, out *deferredHeaderWriter, req *http.Request) (*http.Request, content) {
 	h := out.Header()
 	whole := b.open(ctx)
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if lines := req.Header.Values(name); len(lines) > 1 { // which are one list
+			req = req.Clone(ctx)
+			req.Header.Set(name, strings.Join(lines, ", "))
+		}
+	}
 	if req.Header.Get("Range") == "" {
 		return req, whole
 	}

@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
@@ -106,7 +107,7 @@ func (e *exchange) serve(w http.ResponseWriter) {
 	// What distribution sets on each of its answers.
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	for name, values := range e.config.HTTP.Headers {
-		w.Header()[http.CanonicalHeaderKey(name)] = values
+		w.Header()[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
 	e.instead(w)
 }
