@@ -103,8 +103,10 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 	return errcode.Error{}, 0, false
 }
 
-// Handler is an HTTP middleware of distribution's registry, registered by this
-// package's import.
+// Handler is an HTTP middleware of distribution's registry, registered by this package's
+// import. It answers failures of the store by what they are, mends what distribution's
+// handlers answer otherwise than the specifications ask (docs/mends.md), and enforces
+// [BodyLimits].
 func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
 	return mended(config, next, mends)
 }
