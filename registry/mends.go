@@ -39,7 +39,7 @@ var mends = []mend{
 	{"catalog-n", "a page of the catalog with more entries than the registry's maximum is refused, where a page of tags is shortened",
 		"https://github.com/Joxit/docker-registry-ui/issues/306", clampCatalog},
 	{"manifest-accept", "an OCI manifest is 404, and a Docker list another manifest, where Accept is */* or absent",
-		"https://github.com/distribution/distribution/issues/3938", acceptAny},
+		"https://github.com/distribution/distribution/issues/4385", acceptAny},
 	{"manifest-conditions", "If-None-Match of a manifest knows no list, no W/ and no *, and 304 has no ETag",
 		"https://github.com/opencontainers/distribution-spec/issues/250", compareManifest},
 	{"manifest-too-large", "a manifest of more than 4 MiB is answered 400",
