@@ -13,6 +13,9 @@ const (
 	chunkRequests = 4
 	// mergedMax bounds in bytes what chunks are merged to.
 	mergedMax = 8 << 20
+	// gapMax is the longest gap in bytes that is read rather than left out: a request for
+	// what comes behind it would take longer, and cost more.
+	gapMax = 16 << 10
 )
 
 // Chunk is a part of a blob.
@@ -26,7 +29,7 @@ type Chunk struct {
 // ends, or behind it; else the only thing delivered is an Invalid error, and
 // OutOfRange when the last one goes beyond the blob's end.
 //
-// Ranges without a gap between them are fetched by one request, and up to four
+// Ranges with at most 16 KiB between them are fetched by one request, and up to four
 // requests run at the same time. Memory holds no more than these have
 // fetched, for any number of ranges.
 func (b *Blob) Chunks(ctx context.Context, ranges []driver.Range) iter.Seq2[Chunk, error] {
@@ -39,7 +42,7 @@ func (b *Blob) Chunks(ctx context.Context, ranges []driver.Range) iter.Seq2[Chun
 		r := b.open(ctx)
 		flights := make(chan *chunkFlight, chunkRequests-2) // the others are at its two ends
 		done := make(chan struct{})
-		groups := merge(ranges)
+		groups := merge(ranges, mergedMax)
 		go func() {
 			defer close(done)
 			defer close(flights)
@@ -90,18 +93,26 @@ func checkRanges(ranges []driver.Range, size int64) error {
 	return nil
 }
 
-// merge groups ranges without a gap between them.
-func merge(ranges []driver.Range) [][]driver.Range {
+// merge groups ranges that ascend with hardly a gap between them, up to limit bytes.
+func merge(ranges []driver.Range, limit int64) [][]driver.Range {
 	var groups [][]driver.Range
 	for i, r := range ranges {
-		last := len(groups) - 1
-		if i > 0 && ranges[i-1].Off+ranges[i-1].Len == r.Off && r.Off+r.Len-groups[last][0].Off <= mergedMax {
-			groups[last] = append(groups[last], r)
-			continue
+		if last := len(groups) - 1; i > 0 {
+			gap := r.Off - (ranges[i-1].Off + ranges[i-1].Len)
+			if gap >= 0 && gap <= gapMax && r.Off+r.Len-groups[last][0].Off <= limit {
+				groups[last] = append(groups[last], r)
+				continue
+			}
 		}
 		groups = append(groups, []driver.Range{r})
 	}
 	return groups
+}
+
+// extent is from the first byte of a group to its last.
+func extent(group []driver.Range) driver.Range {
+	first, last := group[0], group[len(group)-1]
+	return driver.Range{Off: first.Off, Len: last.Off + last.Len - first.Off}
 }
 
 // chunkFlight is a request for a group of ranges that is under way.
@@ -113,11 +124,11 @@ type chunkFlight struct {
 }
 
 func fly(r *reader, group []driver.Range) *chunkFlight {
-	first, last := group[0], group[len(group)-1]
-	f := &chunkFlight{group: group, data: make([]byte, last.Off+last.Len-first.Off), landed: make(chan struct{})}
+	all := extent(group)
+	f := &chunkFlight{group: group, data: make([]byte, all.Len), landed: make(chan struct{})}
 	go func() {
 		defer close(f.landed)
-		_, f.err = r.ReadAt(f.data, first.Off)
+		_, f.err = r.ReadAt(f.data, all.Off)
 	}()
 	return f
 }

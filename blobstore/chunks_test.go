@@ -19,12 +19,12 @@ import (
 // and that is said.
 func TestChunksTellTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		repo, d := serving(t, newBucket(t), blobstore.Options{}, content(6, 30_000))
+		repo, d := serving(t, newBucket(t), blobstore.Options{}, content(6, 600_000))
 		blob, err := repo.Lookup(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ranges := scattered(30_000)
+		ranges := scattered(600_000)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		n := 0
@@ -44,7 +44,7 @@ func TestChunksTellTheEnd(t *testing.T) {
 }
 
 func TestChunks(t *testing.T) {
-	p := content(5, 30_000)
+	p := content(5, 120_000)
 	var calls meter.Counter
 	repo, d := serving(t, meter.Wrap(breaking(newBucket(t), 500, 1), calls.Observe), blobstore.Options{}, p)
 	blob, err := repo.Lookup(t.Context(), d)
@@ -62,12 +62,13 @@ func TestChunks(t *testing.T) {
 		{"none", nil, 0, nil},
 		{"one that breaks", []driver.Range{at(100, 1000)}, 2, nil},
 		{"without gaps", []driver.Range{at(0, 10), at(10, 20), at(30, 29_970)}, 1, nil},
-		{"with gaps", []driver.Range{at(0, 10), at(20, 10), at(30, 1), at(1000, 1), at(2000, 1), at(3000, 1), at(4000, 1), at(29_999, 1)}, 7, nil},
+		{"with short gaps", []driver.Range{at(0, 10), at(10+16<<10, 10)}, 1, nil},
+		{"with gaps", []driver.Range{at(0, 10), at(11+16<<10, 10), at(21+16<<10, 1), at(40_000, 1), at(60_000, 1), at(80_000, 1), at(100_000, 1), at(119_999, 1)}, 7, nil},
 		{"overlapping", []driver.Range{at(0, 10), at(9, 10)}, 0, driver.Invalid},
 		{"unsorted", []driver.Range{at(100, 10), at(0, 10)}, 0, driver.Invalid},
 		{"without length", []driver.Range{at(100, 0)}, 0, driver.Invalid},
 		{"negative", []driver.Range{at(-1, 2)}, 0, driver.Invalid},
-		{"beyond the end", []driver.Range{at(29_999, 2)}, 0, driver.OutOfRange},
+		{"beyond the end", []driver.Range{at(119_999, 2)}, 0, driver.OutOfRange},
 	} {
 		var got []driver.Range
 		var failed error
@@ -93,12 +94,12 @@ func TestChunks(t *testing.T) {
 func TestChunksStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := fault.Wrap(newBucket(t), fault.Script{{Op: driver.OpOpen, Key: "*/blobs/*", Where: fault.Before, Delay: time.Second, Kind: driver.Denied, Nth: 3}})
-		repo, d := serving(t, b, blobstore.Options{}, content(6, 30_000))
+		repo, d := serving(t, b, blobstore.Options{}, content(6, 600_000))
 		blob, err := repo.Lookup(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ranges := scattered(30_000)
+		ranges := scattered(600_000)
 		for range blob.Chunks(t.Context(), ranges) {
 			break
 		}
@@ -120,9 +121,9 @@ func TestChunksStop(t *testing.T) {
 	})
 }
 
-// scattered are small ranges with gaps between them.
+// scattered are small ranges with gaps between them that are left out.
 func scattered(size int64) (ranges []driver.Range) {
-	for off := int64(0); off < size; off += 1000 {
+	for off := int64(0); off < size; off += 20_000 {
 		ranges = append(ranges, driver.Range{Off: off, Len: 10})
 	}
 	return ranges

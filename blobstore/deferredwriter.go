@@ -29,13 +29,17 @@ var (
 // something to send, so that a body that fails at once can still be answered by an error.
 type deferredHeaderWriter struct {
 	http.ResponseWriter
-	status int // 0 before WriteHeader
-	sent   bool
+	status  int // 0 before WriteHeader
+	sent    bool
+	partial bool // 200 is 206: the body is parts of the content
 }
 
 func (d *deferredHeaderWriter) WriteHeader(status int) {
 	if d.status == 0 {
 		d.status = status
+		if d.partial && status == http.StatusOK {
+			d.status = http.StatusPartialContent
+		}
 	}
 }
 

@@ -103,7 +103,7 @@ func TestWithDigest(t *testing.T) {
 	}
 }
 
-// TestSizes has Commit compare the size as well.
+// TestSizes has Commit compare the size as well. The media type comes back as it was given.
 func TestSizes(t *testing.T) {
 	p := content(3, 5000)
 	for _, size := range []int64{0, 5000, 4999, 5001} {
@@ -116,10 +116,10 @@ func TestSizes(t *testing.T) {
 		if _, err := w.Write(p); err != nil {
 			t.Fatal(err)
 		}
-		desc, err := w.Commit(t.Context(), v1.Descriptor{Digest: digest.FromBytes(p), Size: size})
+		desc, err := w.Commit(t.Context(), v1.Descriptor{MediaType: v1.MediaTypeImageLayerZstd, Digest: digest.FromBytes(p), Size: size})
 		_ = w.Close()
 		if size == 0 || size == 5000 {
-			if err != nil || desc.Size != 5000 {
+			if err != nil || desc.Size != 5000 || desc.MediaType != v1.MediaTypeImageLayerZstd {
 				t.Errorf("size %d: %+v, %v", size, desc, err)
 			}
 			wantKeys(t, b, 2, s)

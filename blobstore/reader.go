@@ -24,6 +24,7 @@ type reader struct {
 	closed  atomic.Bool
 
 	off    int64
+	end    int64          // where Read ends, at the object's end or before it
 	body   *driver.Reader // delivers from off; nil when nothing is open
 	failed error          // what Read returned last that was not the end
 }
@@ -33,7 +34,7 @@ type reader struct {
 const resumes = 3
 
 func (s *Store) openObject(ctx context.Context, obj driver.Object) *reader {
-	return &reader{ctx: ctx, bucket: s.bucket, object: obj}
+	return &reader{ctx: ctx, bucket: s.bucket, object: obj, end: obj.Size}
 }
 
 var errReaderClosed = errors.New("reader is closed")
@@ -56,7 +57,7 @@ func (r *reader) read(p []byte) (int, error) {
 	}
 	var err error
 	for range resumes {
-		if r.off >= r.object.Size {
+		if r.off >= r.end {
 			return 0, io.EOF
 		}
 		if err = r.ensure(); err != nil {
@@ -65,7 +66,7 @@ func (r *reader) read(p []byte) (int, error) {
 		var n int
 		n, err = r.body.Read(p)
 		r.off += int64(n)
-		if err == nil || (errors.Is(err, io.EOF) && r.off >= r.object.Size) {
+		if err == nil || (errors.Is(err, io.EOF) && r.off >= r.end) {
 			return n, err
 		}
 		r.drop()
@@ -95,7 +96,11 @@ func (r *reader) ensure() error {
 	if r.body != nil {
 		return nil
 	}
-	body, err := r.open(driver.Range{Off: r.off})
+	rest := driver.Range{Off: r.off}
+	if r.end < r.object.Size {
+		rest.Len = r.end - r.off
+	}
+	body, err := r.open(rest)
 	r.body = body
 	return err
 }
@@ -188,6 +193,8 @@ func (r *reader) readOnce(p []byte, off int64) (int, error) {
 	return io.ReadFull(body, p)
 }
 
+func (r *reader) failure() error { return r.failed }
+
 // Close implements io.Closer.
 func (r *reader) Close() error {
 	r.drop()
@@ -200,5 +207,5 @@ func (s internals) OpenKey(ctx context.Context, key string, off int64) (io.ReadS
 	if err != nil {
 		return nil, err
 	}
-	return &reader{ctx: ctx, bucket: s.bucket, object: body.Object, off: off, body: body}, nil
+	return &reader{ctx: ctx, bucket: s.bucket, object: body.Object, off: off, end: body.Object.Size, body: body}, nil
 }

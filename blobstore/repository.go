@@ -173,11 +173,7 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
 	r.linked(ctx, d, d, r.store.published(d, int64(len(p))), epoch)
-	desc := descriptor(d, int64(len(p)))
-	if mediaType != "" {
-		desc.MediaType = mediaType
-	}
-	return desc, nil
+	return typed(descriptor(d, int64(len(p))), mediaType), nil
 }
 
 // Push stores content, which must have desc's digest and size, as a blob of the repository.

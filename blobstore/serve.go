@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,8 +35,13 @@ func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *
 }
 
 // Serve answers a GET or HEAD of the blob. It is sent to where redirect says, unless the
-// object has a Content-Encoding; else the content is streamed as it is stored, with ranges and conditional requests. Nothing is
-// written to w when it returns an error.
+// object has a Content-Encoding; else the content is streamed as it is stored, with ranges,
+// also several at once, and conditional requests. A HEAD has the status and the headers of
+// the GET that is streamed.
+//
+// Content-Type, ETag, Cache-Control and Docker-Content-Digest stand as the caller has set
+// them in w. When Serve returns an error, nothing is written to w and its headers are as
+// before.
 func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Request, redirect Redirector) (err error) {
 	ctx, span := traced(ctx, "serve", b.repository, "", b.digest)
 	defer span.end(&err)
@@ -43,55 +50,89 @@ func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Reque
 		return fmt.Errorf("blob %s: %w", b.digest, err)
 	}
 	h := w.Header()
-	h.Set("Docker-Content-Digest", b.digest.String())
+	before := maps.Clone(h)
+	setAbsent(h, "Docker-Content-Digest", b.digest.String())
 	if url != "" && b.object.ContentEncoding == "" {
 		http.Redirect(w, req, url, http.StatusTemporaryRedirect)
 		return nil
 	}
-	return b.stream(ctx, w, req)
+	if err := b.stream(ctx, w, req); err != nil {
+		clear(h)
+		maps.Copy(h, before)
+		return err
+	}
+	return nil
 }
 
-// streamed are the headers of an answer with content, which one without must not
-// have.
-var streamed = []string{"ETag", "Cache-Control", "Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Docker-Content-Digest"}
+func setAbsent(h http.Header, name, value string) {
+	if h.Get(name) == "" {
+		h.Set(name, value)
+	}
+}
 
 func (b *Blob) stream(ctx context.Context, w http.ResponseWriter, req *http.Request) error {
 	h := w.Header()
-	given := h.Get("Content-Type")
-	h.Set("ETag", `"`+b.digest.String()+`"`)
-	h.Set("Cache-Control", cacheControl)
-	if given == "" {
-		h.Set("Content-Type", contentType)
-	}
-	if strings.Contains(req.Header.Get("Range"), ",") {
-		// Several ranges are answered by the whole, as S3 does it: to interleave them
-		// with boundaries helps no client that there is.
-		req = req.Clone(ctx)
-		req.Header.Del("Range")
-	}
-	body := b.open(ctx)
-	defer body.Close()
+	setAbsent(h, "ETag", `"`+b.digest.String()+`"`)
+	setAbsent(h, "Cache-Control", cacheControl)
+	setAbsent(h, "Content-Type", contentType)
 	out := &deferredHeaderWriter{ResponseWriter: w}
+	req, body := b.requested(ctx, out, req)
+	defer body.Close()
 	http.ServeContent(out, req, "", time.Time{}, body)
-	switch {
-	case body.failed == nil || ctx.Err() != nil:
+	switch failed := body.failure(); {
+	case failed == nil || ctx.Err() != nil:
+	case !out.sent && errors.Is(failed, driver.NotFound):
+		return distribution.ErrBlobUnknown
 	case !out.sent:
-		for _, name := range streamed {
-			h.Del(name)
-		}
-		if given != "" {
-			h.Set("Content-Type", given)
-		}
-		if errors.Is(body.failed, driver.NotFound) {
-			return distribution.ErrBlobUnknown
-		}
-		return fmt.Errorf("blob %s: %w", b.digest, body.failed)
+		return fmt.Errorf("blob %s: %w", b.digest, failed)
 	default:
 		// The client finds fewer bytes than were announced.
-		b.store.options.Log.WarnContext(ctx, "pull breaks off", "repository", b.repository, "digest", b.digest, "cause", body.failed)
+		b.store.options.Log.WarnContext(ctx, "pull breaks off", "repository", b.repository, "digest", b.digest, "cause", failed)
 	}
 	out.flush()
 	return nil
+}
+
+// content is what http.ServeContent reads.
+type content interface {
+	io.ReadSeekCloser
+	failure() error // that ended it
+}
+
+// requested is the content that req asks for, and req for http.ServeContent, which knows
+// one line of each condition, and one well-formed range: it takes malformed ones for
+// unsatisfiable, and would read each of several ranges by a request of its own, to the
+// blob's end.
+func (b *Blob) requested(ctx context.Context, out *deferredHeaderWriter, req *http.Request) (*http.Request, content) {
+	h := out.Header()
+	whole := b.open(ctx)
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if lines := req.Header.Values(name); len(lines) > 1 { // which are one list
+			req = req.Clone(ctx)
+			req.Header.Set(name, strings.Join(lines, ", "))
+		}
+	}
+	if req.Header.Get("Range") == "" {
+		return req, whole
+	}
+	ranges, err := requestedRanges(req, h.Get("ETag"), b.object.Size)
+	req = req.Clone(ctx)
+	req.Header.Del("Range")
+	req.Header.Del("If-Range")
+	switch {
+	case err != nil:
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", b.object.Size))
+	case len(ranges) == 1:
+		r := ranges[0]
+		whole.end = r.Off + r.Len
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.Off, whole.end-1))
+	case len(ranges) > 1:
+		m := b.multirange(ctx, ranges, h.Get("Content-Type"))
+		h.Set("Content-Type", m.contentType())
+		out.partial = true
+		return req, m
+	}
+	return req, whole
 }
 
 // Redirect is the Redirector of the Store's own policy. A blob whose URL can't be

@@ -271,6 +271,14 @@ func descriptor(d digest.Digest, size int64) v1.Descriptor {
 	return v1.Descriptor{MediaType: contentType, Digest: d, Size: size}
 }
 
+// typed is desc with the media type that its writer gave it, if any.
+func typed(desc v1.Descriptor, mediaType string) v1.Descriptor {
+	if mediaType != "" {
+		desc.MediaType = mediaType
+	}
+	return desc
+}
+
 // checkDigest refuses what is no digest, or one of an algorithm that blobs are
 // not kept by, in distribution's own errors.
 func checkDigest(d digest.Digest) error {

@@ -1,10 +1,8 @@
 package blobstore_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -40,15 +38,5 @@ func TestVanishedStream(t *testing.T) {
 		if !errors.Is(err, tt.want) || w.Body.Len() > 0 || w.Header().Get("Content-Length") != "" || w.Header().Get("ETag") != "" {
 			t.Errorf("%s: %v, %d bytes, headers %v; want %v and nothing", name, err, w.Body.Len(), w.Header(), tt.want)
 		}
-	}
-}
-
-// TestSeveralRanges are answered by the whole.
-func TestSeveralRanges(t *testing.T) {
-	p := content(9, 1000)
-	repo, d := serving(t, newBucket(t), blobstore.Options{}, p)
-	res := serve(t, repo, d, http.MethodGet, map[string]string{"Range": "bytes=0-3,10-20"})
-	if got, err := io.ReadAll(res.Body); res.StatusCode != http.StatusOK || err != nil || !bytes.Equal(got, p) {
-		t.Errorf("%s, %d bytes, %v", res.Status, len(got), err)
 	}
 }

@@ -69,7 +69,8 @@ func (w *Writer) Close() error { return asDistribution(w.upload.Close()) }
 // repository. The digest is compared before anything shows there. A digest that differs,
 // and a size that differs, are distribution's errors for it, and end the upload. Any other
 // failure leaves the upload, so that the same request can be sent again. Commit goes on
-// for Options.DisconnectGrace when ctx ends.
+// for Options.DisconnectGrace when ctx ends. The descriptor returned has provisional's media
+// type, which the store does not keep: Lookup says application/octet-stream for every blob.
 func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (_ v1.Descriptor, err error) {
 	d := provisional.Digest
 	ctx, span := traced(ctx, "commit", w.repo.name, w.ID(), d)
@@ -84,7 +85,7 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (_ v1.De
 	}
 	w.repo.linked(ctx, d, d, w.repo.store.published(d, size), epoch)
 	w.repo.store.options.Log.DebugContext(ctx, "blob committed", "upload", w.ID(), "repository", w.repo.name, "digest", d, "size", size)
-	return descriptor(d, size), nil
+	return typed(descriptor(d, size), provisional.MediaType), nil
 }
 
 // Cancel ends the upload at the client's wish, with all its bytes. It may be called again.

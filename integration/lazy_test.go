@@ -1,8 +1,14 @@
 package integration_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -45,6 +51,60 @@ func TestLazyPull(t *testing.T) {
 		wg.Wait()
 		if got := proxy.Counts(); got.Requests() != reads {
 			t.Errorf("%v for %d ranges, want one each", got, reads)
+		}
+	})
+}
+
+// TestPartialPull reads the changed parts of a blob by one GET of several ranges, as
+// containers/image does with zstd:chunked layers. The client gets them and hardly more, and
+// ranges that lie together cost the store one request.
+func TestPartialPull(t *testing.T) {
+	onEach(t, func(t *testing.T, direct cloud) {
+		c, proxy := direct.through(t)
+		base := serve(t, on(t, c, c.newBucket(t))).URL
+		blob := content{8 * mib, 1}
+		push(t, base, "partial", blob, 0)
+		at := base + "/v2/partial/blobs/" + blob.digest().String()
+		send(t, http.MethodGet, at, map[string]string{"Range": "bytes=0-0,2-2"}, nil, 0) // looks the blob up
+
+		ranges := [][2]int64{{0, 5 * kib}, {5 * kib, 5 * kib}, {12 * kib, 3 * kib}, {2 * mib, 2 * mib}, {4 * mib, 100}, {6 * mib, 50 * kib}, {8*mib - 10, 10}}
+		const requests = 4 // the first three are one, and the two behind them
+		header, total := "bytes=", int64(0)
+		for i, r := range ranges {
+			if i > 0 {
+				header += ","
+			}
+			header, total = header+fmt.Sprintf("%d-%d", r[0], r[0]+r[1]-1), total+r[1]
+		}
+		proxy.Reset()
+		res, err := send(t, http.MethodGet, at, map[string]string{"Range": header}, nil, 0)
+		if err != nil || res.StatusCode != http.StatusPartialContent {
+			t.Fatalf("%v, %v", res.Response, err)
+		}
+		if got := proxy.Counts(); got.Requests() != requests {
+			t.Errorf("%v, want %d requests", got, requests)
+		}
+		if n := int64(len(res.body)); n > total+total/100 {
+			t.Errorf("%d bytes for %d", n, total)
+		}
+		_, params, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := multipart.NewReader(strings.NewReader(res.body), params["boundary"])
+		for _, r := range ranges {
+			part, err := parts.NextPart()
+			if err != nil {
+				t.Fatalf("part at %d: %v", r[0], err)
+			}
+			want := make([]byte, r[1])
+			_, _ = blob.ReadAt(want, r[0])
+			if got, err := io.ReadAll(part); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("part at %d: %d bytes, %v, want %d", r[0], len(got), err, r[1])
+			}
+		}
+		if _, err := parts.NextPart(); !errors.Is(err, io.EOF) {
+			t.Errorf("another part: %v", err)
 		}
 	})
 }

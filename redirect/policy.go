@@ -21,6 +21,8 @@ const (
 	NotGet       Reason = "not_get"       // a HEAD is answered here
 	Small        Reason = "small"         // below MinSize
 	Suffix       Reason = "suffix_range"  // the store knows no ranges that count from the end
+	Ranges       Reason = "ranges"        // stores answer no more than one range
+	Conditional  Reason = "conditional"   // the condition is on the registry's ETag, which the store's is not
 	Inside       Reason = "inside"        // the client is in ExceptNetworks
 	Outside      Reason = "outside"       // the client is in none of Networks
 	UserAgent    Reason = "user_agent"    // the client is one of ExceptAgents
@@ -34,7 +36,7 @@ const (
 
 // Reasons are all there are.
 func Reasons() []Reason {
-	return []Reason{Signed, Off, Unsigned, NotGet, Small, Suffix, Inside, Outside, UserAgent, Repository, SigningFails, Encoded}
+	return []Reason{Signed, Off, Unsigned, NotGet, Small, Suffix, Ranges, Conditional, Inside, Outside, UserAgent, Repository, SigningFails, Encoded}
 }
 
 // DefaultMinSize is what TCP delivers in its first round trip: a smaller blob is
@@ -93,6 +95,9 @@ func (p Policy) Decide(req *http.Request, repository string, size int64) Reason 
 	case mentions(p.ExceptAgents, req.UserAgent()):
 		return UserAgent
 	}
+	if reason, ok := Local(req); ok {
+		return reason
+	}
 	if len(p.Networks) == 0 && len(p.ExceptNetworks) == 0 {
 		return Signed
 	}
@@ -104,6 +109,18 @@ func (p Policy) Decide(req *http.Request, repository string, size int64) Reason 
 		return Outside
 	}
 	return Signed
+}
+
+// Local reports whether only the registry can answer a GET as it is asked, and why.
+// S3 answers several ranges by the whole object.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+func Local(req *http.Request) (Reason, bool) {
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Range"} {
+		if req.Header.Get(name) != "" {
+			return Conditional, true
+		}
+	}
+	return Ranges, strings.Contains(req.Header.Get("Range"), ",")
 }
 
 // suffix tells whether a range counts from the end.

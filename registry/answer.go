@@ -4,22 +4,17 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"path"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
-	"github.com/distribution/reference"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
@@ -27,8 +22,9 @@ import (
 )
 
 // Distribution answers 500 to nearly every error of a blob store. Handler puts a
-// truer answer in its place where this package noted one. Handler also limits how slowly
-// bodies may come (body.go).
+// truer answer in its place where this package noted one. Handler also mends what else
+// distribution's handlers do wrong (mends.go), and limits how slowly bodies may come
+// (body.go).
 
 // answer is what a request's failure should be answered with.
 type answer struct {
@@ -112,10 +108,16 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 	return errcode.Error{}, 0, false
 }
 
-// Handler is an HTTP middleware of distribution's registry, registered by this
-// package's import.
+// Handler is an HTTP middleware of distribution's registry, registered by this package's
+// import. It answers failures of the store by what they are, mends what distribution's
+// handlers answer otherwise than the specifications ask (docs/mends.md), and enforces
+// [BodyLimits].
 func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
-	limits, options, plugged := bodyLimits(config), manifestOptions(config), hasMiddleware(config)
+	return mended(config, next, mends)
+}
+
+func mended(config *configuration.Configuration, next http.Handler, mends []mend) http.Handler {
+	limits, options := bodyLimits(config), manifestOptions(config)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
@@ -123,21 +125,8 @@ func Handler(config *configuration.Configuration, next http.Handler) http.Handle
 		r = r.WithContext(context.WithValue(ctx, answerKey{}, a))
 		ew := &errorWriter{ResponseWriter: w, answer: a, body: limitBody(w, r, limits, cancel)}
 		defer ew.leaveBody()
-		if nameTooLong(r.URL.Path) {
-			_ = errcode.ServeJSON(ew, errcode.ErrorCodeNameInvalid.WithDetail(fmt.Sprintf("want at most %d characters", reference.RepositoryNameTotalLengthMax)))
-			return
-		}
-		if plugged {
-			var err error
-			if r, err = prepareManifest(config, a, r); err == nil {
-				r, err = prepareReferrers(a, r)
-			}
-			if err != nil {
-				_ = errcode.ServeJSON(ew, err)
-				return
-			}
-		}
-		next.ServeHTTP(ew, r)
+		ew.exchange = newExchange(config, next, r, mends)
+		ew.exchange.serve(ew)
 		if !ew.wrote && ew.bodyTimedOut() {
 			ew.WriteHeader(http.StatusOK) // as the server would
 		}
@@ -152,25 +141,14 @@ func hasMiddleware(c *configuration.Configuration) bool {
 	})
 }
 
-// nameTooLong reports whether the name of a path's repository is longer than any is,
-// to which distribution answers 500.
-func nameTooLong(path string) bool {
-	name, ok := strings.CutPrefix(path, "/v2/")
-	for _, what := range []string{"/blobs/", "/manifests/", "/tags/"} {
-		if i := strings.LastIndex(name, what); ok && i > reference.RepositoryNameTotalLengthMax {
-			return true
-		}
-	}
-	return false
-}
-
 // errorWriter replaces the body of an error reply by the answer that was recorded for it.
 type errorWriter struct {
 	http.ResponseWriter
-	answer *answer
-	body   *body // nil where the request's has no limits
-	mute   bool  // the body is replaced
-	wrote  bool
+	exchange *exchange
+	answer   *answer
+	body     *body // nil where the request's has no limits
+	mute     bool  // the body is replaced
+	wrote    bool
 }
 
 func (w *errorWriter) bodyTimedOut() bool { return w.body != nil && w.body.timedOut() }
@@ -187,34 +165,34 @@ func (w *errorWriter) WriteHeader(status int) {
 	if w.wrote {
 		return
 	}
-	w.wrote = status >= http.StatusOK
-	nameUpload(w.Header())
-	if w.wrote {
-		if w.bodyTimedOut() {
-			w.writeTimeout()
-			return
-		}
-		w.leaveBody()
-	}
-	if p := w.answer.push; p != nil && status == http.StatusCreated {
-		p.header(w.Header())
-	}
-	if q := w.answer.referrers; q != nil && q.done && status == http.StatusOK {
-		w.mute = true
-		q.write(w.ResponseWriter)
-		return
-	}
-	w.answer.mu.Lock()
-	defer w.answer.mu.Unlock()
-	if status != http.StatusInternalServerError || !w.answer.set {
+	if w.wrote = status >= http.StatusOK; !w.wrote {
 		w.ResponseWriter.WriteHeader(status)
 		return
 	}
-	w.mute = true
-	if d := w.answer.retryAfter; d > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
+	if w.bodyTimedOut() {
+		w.writeTimeout()
+		return
 	}
-	_ = errcode.ServeJSON(w.ResponseWriter, w.answer.err)
+	w.leaveBody()
+	r := &reply{status: status, header: w.Header()}
+	if status == http.StatusInternalServerError {
+		w.answer.replace(r)
+	}
+	w.exchange.amend(r)
+	w.mute = !r.send(w.ResponseWriter)
+}
+
+// replace puts the answer, if one was noted, in the place of a 500.
+func (a *answer) replace(r *reply) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.set {
+		return
+	}
+	if d := a.retryAfter; d > 0 {
+		r.header.Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
+	}
+	r.status, r.err = a.err.Code.Descriptor().HTTPStatusCode, a.err
 }
 
 // errorCodeFull is the answer where the store has no room left. The OCI specification has
@@ -257,21 +235,6 @@ func (w *errorWriter) writeTimeout() {
 	}
 	_ = errcode.ServeJSON(w.ResponseWriter, errorCodeTimeout.WithDetail("ask for the upload's status and go on from there"))
 }
-
-// nameUpload makes the upload that an answer names the one that its Location leads to:
-// distribution names the one that the request went to, and an upload's id changes with
-// each request that adds bytes.
-func nameUpload(h http.Header) {
-	if h.Get(uploadHeader) == "" {
-		return
-	}
-	if at, err := url.Parse(h.Get("Location")); err == nil && path.Base(path.Dir(at.Path)) == "uploads" {
-		h.Set(uploadHeader, path.Base(at.Path))
-	}
-}
-
-// uploadHeader is distribution's own name for an upload, beside the Location.
-const uploadHeader = "Docker-Upload-UUID"
 
 func (w *errorWriter) Write(p []byte) (int, error) {
 	if !w.wrote {

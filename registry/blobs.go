@@ -11,6 +11,7 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/redirect"
 )
 
 // blobs is one repository's blob store for one request.
@@ -63,11 +64,11 @@ func (b *blobs) Open(ctx context.Context, d digest.Digest) (io.ReadSeekCloser, e
 
 // ServeBlob implements distribution.BlobServer.
 func (b *blobs) ServeBlob(ctx context.Context, w http.ResponseWriter, r *http.Request, d digest.Digest) error {
-	redirect := b.namespace.driver.store.Redirect
+	to := b.namespace.driver.store.Redirect
 	if b.namespace.outer != b.namespace.driver {
 		// A storage middleware, such as cloudfront, has its own say.
-		redirect = func(_ context.Context, r *http.Request, blob *blobstore.Blob) (string, error) {
-			if r.Method != http.MethodGet {
+		to = func(_ context.Context, r *http.Request, blob *blobstore.Blob) (string, error) {
+			if _, local := redirect.Local(r); local || r.Method != http.MethodGet {
 				return "", nil
 			}
 			return b.namespace.outer.RedirectURL(r, "/"+blob.Key())
@@ -77,7 +78,7 @@ func (b *blobs) ServeBlob(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if err != nil {
 		return recordError(ctx, err)
 	}
-	return recordError(ctx, blob.Serve(ctx, w, r, redirect))
+	return recordError(ctx, blob.Serve(ctx, w, r, to))
 }
 
 // Put implements distribution.BlobIngester.

@@ -49,9 +49,9 @@ func TestReferrersPaths(t *testing.T) {
 		"/v2/a/referrers/sha256%3A" + d.Encoded():         http.StatusOK,
 		"/v2/a/referrers/sha256:..%2f..%2f" + d.Encoded(): http.StatusMovedPermanently,
 		"/v2/a%2fb/referrers/" + d.String():               http.StatusOK,
-		"/v2/A/referrers/" + d.String():                   http.StatusNotFound,
+		"/v2/A/referrers/" + d.String():                   http.StatusBadRequest,
 		"/v2/referrers/" + d.String():                     http.StatusNotFound,
-		"/v2/a/referrers/":                                http.StatusNotFound,
+		"/v2/a/referrers/":                                http.StatusBadRequest,
 		"/v2/a/referrers":                                 http.StatusNotFound,
 		"/a/referrers/" + d.String():                      http.StatusNotFound,
 	} {

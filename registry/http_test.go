@@ -61,6 +61,21 @@ func handler(t testing.TB, b driver.Bucket, params string) http.Handler {
 // configured is handler with a changed configuration.
 func configured(t testing.TB, b driver.Bucket, params string, change func(*configuration.Configuration)) http.Handler {
 	t.Helper()
+	config := configurationOf(t, b, params)
+	change(config)
+	return registry.Handler(config, application(t, config))
+}
+
+// application is distribution's application, without Handler.
+func application(t testing.TB, config *configuration.Configuration) http.Handler {
+	t.Helper()
+	app := handlers.NewApp(t.Context(), config)
+	t.Cleanup(func() { _ = app.Shutdown() })
+	return app
+}
+
+func configurationOf(t testing.TB, b driver.Bucket, params string) *configuration.Configuration {
+	t.Helper()
 	name := fmt.Sprintf("b%d", rand.Uint64())
 	buckets.Store(name, b)
 	t.Cleanup(func() { buckets.Delete(name) })
@@ -73,10 +88,7 @@ func configured(t testing.TB, b driver.Bucket, params string, change func(*confi
 		Middleware: map[string][]configuration.Middleware{"registry": {{Name: "blobdock"}}},
 	}
 	config.HTTP.Secret = "shared by all replicas"
-	change(config)
-	app := handlers.NewApp(t.Context(), config)
-	t.Cleanup(func() { _ = app.Shutdown() })
-	return registry.Handler(config, app)
+	return config
 }
 
 func do(t testing.TB, method, url string, header map[string]string, body io.Reader) (*http.Response, string) {

@@ -6,10 +6,8 @@ import (
 	"mime"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/distribution/distribution/v3"
-	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/manifest/manifestlist"
 	"github.com/distribution/distribution/v3/manifest/schema2"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
@@ -62,17 +60,6 @@ func init() {
 	}
 }
 
-// lastPart splits the path of a repository's endpoint, such as "/manifests/", which is followed
-// by one part. Repositories may be named like endpoints.
-func lastPart(path, endpoint string) (name, part string, ok bool) {
-	i := strings.LastIndex(path, endpoint)
-	if i < 0 {
-		return "", "", false
-	}
-	name, part = path[:i], path[i+len(endpoint):]
-	return name, part, name != "" && part != "" && !strings.Contains(part, "/")
-}
-
 // maxTags is how many tags a push by digest may name; registries should take ten.
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests
 const maxTags = 100
@@ -85,40 +72,44 @@ var errorCodeTags = errcode.Register(Name, errcode.ErrorDescriptor{
 	HTTPStatusCode: http.StatusRequestURITooLong,
 })
 
-// prepareManifest makes a request ready for distribution that pushes a manifest. The error is
-// the answer to a malformed one.
-func prepareManifest(c *configuration.Configuration, a *answer, r *http.Request) (*http.Request, error) {
-	_, ref, ok := lastPart(r.URL.Path, "/manifests/")
-	if !ok || r.Method != http.MethodPut {
-		return r, nil
+// answerManifestPush makes a push of a manifest ready for distribution.
+func (e *exchange) answerManifestPush() {
+	a, ok := e.r.Context().Value(answerKey{}).(*answer)
+	if !ok || e.kind != manifestEndpoint || e.r.Method != http.MethodPut {
+		return
 	}
-	a.push = new(manifestPush)
+	p := new(manifestPush)
+	a.push = p
 	algorithm := digest.Canonical
-	if d, err := digest.Parse(ref); err == nil {
+	if d, err := digest.Parse(e.ref); err == nil {
 		algorithm = d.Algorithm()
-		a.push.tags = r.URL.Query()["tag"]
+		p.tags = e.r.URL.Query()["tag"]
 	}
-	slices.Sort(a.push.tags)
-	a.push.tags = slices.Compact(a.push.tags)
-	if n := len(a.push.tags); n > maxTags {
-		return r, errorCodeTags.WithDetail(fmt.Sprintf("%d, want at most %d", n, maxTags))
+	slices.Sort(p.tags)
+	p.tags = slices.Compact(p.tags)
+	if n := len(p.tags); n > maxTags {
+		e.refuse(errorCodeTags.WithDetail(fmt.Sprintf("%d, want at most %d", n, maxTags)))
+		return
 	}
-	contentType := r.Header.Get("Content-Type")
+	e.answers = append(e.answers, func(r *reply) {
+		if r.status == http.StatusCreated {
+			p.header(r.header)
+		}
+	})
+	contentType := e.r.Header.Get("Content-Type")
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	switch mediaType {
 	case schema2.MediaTypeManifest, manifestlist.MediaTypeManifestList, v1.MediaTypeImageManifest, v1.MediaTypeImageIndex:
 		if algorithm == digest.Canonical {
-			return r, nil
+			return
 		}
 	}
 	if algorithm != digest.SHA256 && algorithm != digest.SHA512 || err != nil && contentType != "" ||
-		len(c.Policy.Repository.Classes) > 0 { // classes are of types that distribution reads
-		return r, nil
+		len(e.config.Policy.Repository.Classes) > 0 { // classes are of types that distribution reads
+		return
 	}
-	a.push.mediaType = contentType
-	r = r.Clone(r.Context())
-	r.Header.Set("Content-Type", rawType(algorithm))
-	return r, nil
+	p.mediaType = contentType
+	e.header().Set("Content-Type", rawType(algorithm))
 }
 
 // header tells what the specification has a registry tell that knows subjects and tags.

@@ -6,7 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
 
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
@@ -35,22 +35,23 @@ func referrersOf(ctx context.Context) *referrersQuery {
 	return nil
 }
 
-// prepareReferrers makes a request ready for distribution that asks for referrers. The error
-// is the answer to a malformed one.
-func prepareReferrers(a *answer, r *http.Request) (*http.Request, error) {
-	name, ref, ok := lastPart(r.URL.Path, "/referrers/")
-	if !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return r, nil
+// answerReferrers makes a request for referrers ready for distribution.
+func (e *exchange) answerReferrers() {
+	a, ok := e.r.Context().Value(answerKey{}).(*answer)
+	if !ok || e.kind != referrersEndpoint || e.r.Method != http.MethodGet && e.r.Method != http.MethodHead {
+		return
 	}
-	d, err := digest.Parse(ref)
+	d, err := digest.Parse(e.ref)
 	if err != nil {
-		return r, errcode.ErrorCodeDigestInvalid.WithDetail(err.Error())
+		e.refuse(errcode.ErrorCodeDigestInvalid.WithDetail(err.Error()))
+		return
 	}
-	a.referrers = &referrersQuery{subject: d, artifactType: r.URL.Query().Get("artifactType")}
-	r = r.Clone(r.Context())
-	r.Method = http.MethodGet
-	r.URL = &url.URL{Path: name + "/tags/list"}
-	return r, nil
+	q := &referrersQuery{subject: d, artifactType: e.r.URL.Query().Get("artifactType")}
+	a.referrers = q
+	path := strings.TrimSuffix(e.r.URL.Path, "/referrers/"+e.ref) + "/tags/list"
+	e.r = e.r.Clone(e.r.Context())
+	e.r.Method, e.r.URL = http.MethodGet, &url.URL{Path: path}
+	e.answers = append(e.answers, q.answer)
 }
 
 // find looks the referrers up. io.EOF is the end of a list of tags.
@@ -63,24 +64,23 @@ func (q *referrersQuery) find(ctx context.Context, r *manifests.Repository) (err
 	return io.EOF
 }
 
-// write answers with an index of what was found.
-func (q *referrersQuery) write(w http.ResponseWriter) {
-	index := v1.Index{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex,
-		Manifests: append([]v1.Descriptor{}, q.found...),
-	}
-	body, err := json.Marshal(index)
-	if err != nil { // there is nothing in it that can't be written
-		http.Error(w, "", http.StatusInternalServerError)
+// answer puts an index of what was found in the place of the tags.
+func (q *referrersQuery) answer(r *reply) {
+	if !q.done || r.status != http.StatusOK {
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", v1.MediaTypeImageIndex)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Del("Link")
-	if q.artifactType != "" {
-		h.Set("OCI-Filters-Applied", "artifactType")
+	index, err := json.Marshal(v1.Index{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageIndex,
+		Manifests: append([]v1.Descriptor{}, q.found...),
+	})
+	if err != nil { // there is nothing in it that can't be written
+		r.status, r.err = http.StatusInternalServerError, errcode.ErrorCodeUnknown
+		return
 	}
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body)
+	r.body = index
+	r.header.Set("Content-Type", v1.MediaTypeImageIndex)
+	r.header.Del("Link")
+	if q.artifactType != "" {
+		r.header.Set("OCI-Filters-Applied", "artifactType")
+	}
 }

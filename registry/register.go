@@ -7,6 +7,7 @@ import (
 	registrymiddleware "github.com/distribution/distribution/v3/registry/middleware/registry"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/factory"
+	"github.com/sirupsen/logrus"
 )
 
 func init() {
@@ -15,6 +16,7 @@ func init() {
 		panic(err) // imported twice under different paths
 	}
 	registry.RegisterHandler(Handler)
+	logrus.AddHook(quietUnknown{})
 }
 
 type driverFactory struct{}
