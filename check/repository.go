@@ -46,6 +46,9 @@ func (r *run) newRepository(name string) *repository {
 
 // add takes a key that is the repository's.
 func (p *repository) add(n layout.Name, o driver.Object) {
+	if n.Kind == layout.Referrer {
+		return // it may be gone: what lists referrers reads them
+	}
 	l := &link{young: p.young(o.ModTime)}
 	if !l.young && provenBy(o, n.Digest) {
 		l.read, l.says = true, n.Digest

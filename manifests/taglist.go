@@ -22,14 +22,13 @@ func (t Tags) All(ctx context.Context) ([]string, error) {
 	return tags, err
 }
 
-// List returns at most limit tags after last, in order, and io.EOF with the last of them. A
+// List returns at most limit tags after last, in order, and io.EOF with the last of all. A
 // negative limit is all. distribution.ErrRepositoryUnknown when the repository has nothing at
 // all.
 //
-// A page takes one request. Stores list "v1-rc/" before "v1/", so that tags may be missing
-// on a page of theirs that belong between those on it. All of these are beginnings of the
-// page's last one, and are looked up, which a repository needs a thousand tags for that
-// begin with a tag and a hyphen.
+// A page of up to a thousand tags takes one request. Stores list "v1-rc/" before "v1/", so that
+// of those that belong on a page some may be listed behind it. They are beginnings of the tag
+// that was listed last, and each that sorts into the page is looked up with a request more.
 func (t Tags) List(ctx context.Context, limit int, last string) ([]string, error) {
 	if limit == 0 {
 		return nil, errors.New("asked for no tags")
@@ -40,14 +39,17 @@ func (t Tags) List(ctx context.Context, limit int, last string) ([]string, error
 	if last != "" {
 		q.StartAfter = prefix + last
 	}
-	var tags []string
+	var (
+		tags []string
+		end  string // the tag that was listed last
+	)
 	more := true
-	for more && (limit < 0 || len(tags) <= limit) {
+	// A page may be one tag short, rather than cost a request more: the store lists last again.
+	for more && (limit < 0 || len(tags) == 0 || len(tags) < limit-1) {
 		p, err := r.bucket.ListPage(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		end := last
 		for _, e := range p.Items {
 			tag, ok := strings.CutSuffix(strings.TrimPrefix(e.Key, prefix), "/")
 			if !e.IsPrefix || !ok {
@@ -59,21 +61,6 @@ func (t Tags) List(ctx context.Context, limit int, last string) ([]string, error
 			}
 		}
 		q.Token, more = p.Next, p.Next != ""
-		if !more || limit < 0 {
-			continue
-		}
-		for _, tag := range beginnings(end) {
-			if tag <= last || slices.Contains(tags, tag) {
-				continue
-			}
-			there, err := r.anyUnder(ctx, r.layout.Tag(r.name, tag))
-			if err != nil {
-				return nil, err
-			}
-			if there {
-				tags = append(tags, tag)
-			}
-		}
 	}
 	if len(tags) == 0 {
 		there, err := r.anyUnder(ctx, r.layout.Repository(r.name))
@@ -83,13 +70,34 @@ func (t Tags) List(ctx context.Context, limit int, last string) ([]string, error
 		if !there {
 			return nil, distribution.ErrRepositoryUnknown{Name: r.name}
 		}
+		return nil, io.EOF
 	}
 	slices.Sort(tags)
-	tags = slices.Compact(tags)
-	if limit > 0 && (len(tags) > limit || more) {
-		return tags[:min(limit, len(tags))], nil
+	cut := limit > 0 && len(tags) > limit
+	if cut {
+		tags = tags[:limit]
 	}
-	return tags, io.EOF
+	if !more {
+		if cut {
+			return tags, nil
+		}
+		return tags, io.EOF
+	}
+	highest := tags[len(tags)-1]
+	for _, tag := range beginnings(end) {
+		if tag <= last || tag >= highest || slices.Contains(tags, tag) {
+			continue
+		}
+		there, err := r.anyUnder(ctx, r.layout.Tag(r.name, tag))
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			tags = append(tags, tag)
+		}
+	}
+	slices.Sort(tags)
+	return tags[:min(limit, len(tags))], nil
 }
 
 // beginnings are the tags that sort before tag and are listed after it.

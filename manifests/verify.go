@@ -62,6 +62,9 @@ func (r *Repository) check(ctx context.Context, m *Manifest, presence bool) erro
 		if r.options.Index == nil || r.options.Index(ref) {
 			need = append(need, func(ctx context.Context) error {
 				_, err := r.Read(ctx, ref.Digest)
+				if isUnknown(err) { // caches of builds are indexes of layers
+					_, err = r.blobs.Lookup(ctx, ref.Digest)
+				}
 				return missing(ref.Digest, err)
 			})
 		}
@@ -96,7 +99,7 @@ func nilIfNone(errs distribution.ErrManifestVerification) error {
 
 // missing is err, or that d is not there.
 func missing(d digest.Digest, err error) error {
-	if errors.Is(err, distribution.ErrBlobUnknown) || isUnknown(err) {
+	if errors.Is(err, distribution.ErrBlobUnknown) {
 		return distribution.ErrManifestBlobUnknown{Digest: d}
 	}
 	return err

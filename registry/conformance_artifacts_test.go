@@ -1,12 +1,15 @@
 package registry_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/mem"
 )
 
 // TestConformanceArtifacts has artifacts with and without layers and subjects, which need not
@@ -41,4 +44,19 @@ func TestConformanceArtifacts(t *testing.T) {
 		}
 		c.refer(missing.Digest, "")
 	})
+}
+
+// TestIndexOfLayers has the index of a build's cache, which names layers.
+func TestIndexOfLayers(t *testing.T) {
+	c := clientOf(t, serve(t, mem.New()), "cache")
+	layer := c.blob(v1.MediaTypeImageLayerGzip, digest.SHA256, []byte("layer"))
+	m := index(t, digest.SHA256, func(m *v1.Index) { m.Manifests = []v1.Descriptor{layer} })
+	c.push("main", m)
+	c.has("main", m)
+	m = index(t, digest.SHA256, func(m *v1.Index) {
+		m.Manifests = []v1.Descriptor{layer, {MediaType: layer.MediaType, Digest: digest.FromString("nowhere"), Size: 1}}
+	})
+	if resp, body := c.put("main", m); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "MANIFEST_BLOB_UNKNOWN") {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
 }

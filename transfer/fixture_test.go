@@ -134,6 +134,11 @@ func (p *pushes) refer(repo string, d digest.Digest, by ...v1.Descriptor) {
 	p.tag(repo, "sha256-"+d.Encoded(), p.index(repo, by...).Digest)
 }
 
+// referrer lists d among the referrers of subject, as blobdock's manifests do.
+func (p *pushes) referrer(repo string, subject, d digest.Digest) {
+	write(p, p.bucket, l.Referrer(repo, subject, d), []byte(d))
+}
+
 // registry is one with a bit of everything.
 func registry(t testing.TB) driver.Bucket {
 	t.Helper()
@@ -147,6 +152,7 @@ func registry(t testing.TB) driver.Bucket {
 		p.refer(repo, one.Digest, p.image(repo, &one, 300))
 		p.tag(repo, "sha256-"+one.Digest.Encoded()+".sig", p.image(repo, nil, 50).Digest)
 		p.image(repo, nil, 10) // without a tag
+		p.referrer(repo, one.Digest, p.image(repo, &one, 20).Digest)
 	}
 	p.blob("team/app", nil)
 	p.blob("a", []byte("shared"))

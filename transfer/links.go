@@ -24,7 +24,7 @@ type link struct {
 }
 
 // order is that in which links are copied: each kind needs those before it.
-var order = []layout.Kind{layout.LayerLink, layout.RevisionLink, layout.TagIndexLink, layout.TagLink}
+var order = []layout.Kind{layout.LayerLink, layout.RevisionLink, layout.Referrer, layout.TagIndexLink, layout.TagLink}
 
 // batch is how many links are put into order at a time. In the order of keys a
 // repository's layers come before its manifests, and these before its tags, so that
@@ -105,9 +105,12 @@ func (c *copier) link(ctx context.Context, l link, whole bool) {
 		r.tag(ctx, l.Tag, target, l.there, r.has)
 		return
 	}
-	if err := c.blob(ctx, target); err != nil {
-		c.leaveOut(l.key, fmt.Errorf("blob %s: %w", target, err))
-		return
+	// A referrer is looked up when it is listed, so that it may be gone.
+	if l.Kind != layout.Referrer {
+		if err := c.blob(ctx, target); err != nil {
+			c.leaveOut(l.key, fmt.Errorf("blob %s: %w", target, err))
+			return
+		}
 	}
 	if l.there {
 		c.here(key)

@@ -109,10 +109,28 @@ func (r *repository) follow(ctx context.Context, d digest.Digest) error {
 	if err := r.puts(ctx, r.dst.RevisionLink(r.name, d), target); err != nil {
 		return err
 	}
+	if m.Subject != nil {
+		if err := r.referrer(ctx, m.Subject.Digest, d); err != nil {
+			return err
+		}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.copied = append(r.copied, d)
 	return nil
+}
+
+// referrer copies the link that lists d among the referrers of subject, which distribution does
+// not write.
+func (r *repository) referrer(ctx context.Context, subject, d digest.Digest) error {
+	target, err := r.linked(ctx, r.src.Referrer(r.name, subject, d))
+	if errors.Is(err, errAbsent) || errors.Is(err, driver.Corrupt) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.puts(ctx, r.dst.Referrer(r.name, subject, d), target)
 }
 
 // child copies what an index names. An index may name what was never pushed, such

@@ -52,7 +52,7 @@ func (r *repository) tag(ctx context.Context, tag string, want digest.Digest, th
 	}
 }
 
-// follows copies a tag of the source, what it needs, and the tags that refer to it.
+// follows copies a tag of the source, what it needs, and the tags and manifests that refer to it.
 func (r *repository) follows(ctx context.Context, tag string) {
 	for queue := []string{tag}; len(queue) > 0 && ctx.Err() == nil; queue = queue[1:] {
 		tag, key := queue[0], r.src.TagLink(r.name, queue[0])
@@ -73,7 +73,8 @@ func (r *repository) follows(ctx context.Context, tag string) {
 			}
 			return r.puts(ctx, r.dst.TagIndexLink(r.name, tag, d), d)
 		})
-		for _, d := range r.take() {
+		for d, ok := r.take(); ok; d, ok = r.take() {
+			r.referrers(ctx, d)
 			for tag, err := range r.names(ctx, prefixOf(d)) {
 				if err != nil {
 					_ = r.fail(ctx, r.src.RevisionLink(r.name, d), fmt.Errorf("what refers to it: %w", err))
@@ -87,6 +88,27 @@ func (r *repository) follows(ctx context.Context, tag string) {
 	}
 }
 
+// referrers copies the manifests whose subject is d. Errors are reported.
+func (r *repository) referrers(ctx context.Context, d digest.Digest) {
+	for e, err := range driver.List(ctx, r.src.bucket, driver.ListRequest{Prefix: r.src.Referrers(r.name, d)}) {
+		if err != nil {
+			_ = r.fail(ctx, r.src.RevisionLink(r.name, d), fmt.Errorf("what refers to it: %w", err))
+			return
+		}
+		n, ok := r.read(e.Key)
+		if !ok {
+			continue
+		}
+		switch err := r.manifest(ctx, n.Digest); {
+		case err == nil, errors.Is(err, errAbsent), ctx.Err() != nil: // a referrer may have been deleted
+		case errors.As(err, new(*driver.Error)):
+			_ = r.fail(ctx, e.Key, err)
+		default:
+			r.tell(Failed, e.Key, err)
+		}
+	}
+}
+
 // prefixOf begins the tags that refer to d: "sha256-" and the digest is the index of
 // what refers to it where a registry has no API for that, as distribution hasn't;
 // with ".sig", ".att" and ".sbom" behind, cosign's.
@@ -96,13 +118,15 @@ func prefixOf(d digest.Digest) string {
 	return algorithm[:min(len(algorithm), 32)] + "-" + encoded[:min(len(encoded), 64)]
 }
 
-// take empties the list of manifests that were copied.
-func (r *repository) take() []digest.Digest {
+// take is one of the manifests that were copied and have not been taken.
+func (r *repository) take() (d digest.Digest, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := r.copied
-	r.copied = nil
-	return all
+	if len(r.copied) == 0 {
+		return "", false
+	}
+	d, r.copied = r.copied[0], r.copied[1:]
+	return d, true
 }
 
 // claim reports whether nobody has seen to the tag before.

@@ -28,6 +28,7 @@ func TestKeys(t *testing.T) {
 		{l.RevisionLink("a/b", d), repo + "_manifests/revisions/sha256/" + hex + "/link", layout.Name{Kind: layout.RevisionLink, Repo: "a/b", Digest: d}},
 		{l.TagLink("a/b", "v1"), repo + "_manifests/tags/v1/current/link", layout.Name{Kind: layout.TagLink, Repo: "a/b", Tag: "v1"}},
 		{l.TagIndexLink("a/b", "v1", d), repo + "_manifests/tags/v1/index/sha256/" + hex + "/link", layout.Name{Kind: layout.TagIndexLink, Repo: "a/b", Tag: "v1", Digest: d}},
+		{l.Referrer("a/b", d, d), repo + "_manifests/referrers/sha256/" + hex + "/sha256/" + hex + "/link", layout.Name{Kind: layout.Referrer, Repo: "a/b", Subject: d, Digest: d}},
 		{l.Upload("a/b", id) + "/session", repo + "_uploads/" + id + "/session", layout.Name{Kind: layout.Upload, Repo: "a/b", Dir: repo + "_uploads/" + id}},
 	} {
 		if c.got != c.want {
@@ -55,6 +56,12 @@ func TestNoPlace(t *testing.T) {
 		root + "repositories/a/_layers/link",
 		root + "repositories/a/_manifests",
 		root + "repositories/a/_manifests/tags",
+		root + "repositories/a/_manifests/referrers",
+		root + "repositories/a/_manifests/referrers/sha256/" + hex + "/link",
+		root + "repositories/a/_manifests/referrers/sha256/" + hex + "/sha256/e3b0/link",
+		root + "repositories/a/_manifests/referrers/sha256/e3b0/sha256/" + hex + "/link",
+		root + "repositories/a/_manifests/referrers/sha256/" + hex + "/sha256/" + hex + "/data",
+		root + "repositories/a/_manifests/referrers/sha256/" + hex + "/sha256/" + hex + "/link/link",
 		root + "repositories/a/_manifests/tags/v1",
 		root + "repositories/a/_manifests/tags/v1/current",
 		root + "repositories/a/_manifests/tags/v1/index/link",
@@ -73,6 +80,7 @@ func TestNoPlace(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("docker/registry/v2/blobs/sha256/e3/" + hex + "/data")
 	f.Add("docker/registry/v2/repositories/a/_manifests/tags/v1/index/sha256/" + hex + "/link")
+	f.Add("docker/registry/v2/repositories/a/_manifests/referrers/sha256/" + hex + "/sha256/" + hex + "/link")
 	f.Fuzz(func(t *testing.T, key string) {
 		n, ok := l.Parse(key)
 		if !ok {
@@ -84,6 +92,7 @@ func FuzzParse(f *testing.F) {
 			layout.RevisionLink: func() string { return l.RevisionLink(n.Repo, n.Digest) },
 			layout.TagLink:      func() string { return l.TagLink(n.Repo, n.Tag) },
 			layout.TagIndexLink: func() string { return l.TagIndexLink(n.Repo, n.Tag, n.Digest) },
+			layout.Referrer:     func() string { return l.Referrer(n.Repo, n.Subject, n.Digest) },
 			layout.Upload:       func() string { return n.Dir + key[len(n.Dir):] },
 		}[n.Kind]()
 		if again != key {
