@@ -28,7 +28,7 @@ PLAIN := TestCommitsOfTwoReplicas|TestUseAfterEnd|TestCommitEveryCall|TestFileCo
 # Linking takes half as long without what a debugger needs.
 NODWARF := -ldflags=-w
 
-TESTFLAGS ?= -race -p 3 -parallel 4 -timeout 25m $(NODWARF)
+TESTFLAGS ?= -race -p 3 -parallel 6 -timeout 25m $(NODWARF)
 FUZZTIME  ?= 20s
 
 .PHONY: all build test test-race test-plain test-bench test-full test-stores mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache

@@ -68,7 +68,7 @@ func (c *concatenation) run(ctx context.Context) (Object, error) {
 	switch {
 	case len(sources) == 0:
 		return c.b.Put(ctx, c.r.Key, section(nil), c.r.Options)
-	case len(sources) == 1 && c.copies(sources[0].Size):
+	case len(sources) == 1 && c.copies(sources[0]):
 		src := sources[0]
 		src.Range = Range{}
 		obj, err := c.f.Copy(ctx, CopyRequest{Src: src, Dst: c.r.Key, Options: c.r.Options})
@@ -132,9 +132,11 @@ func (c *concatenation) changed(key string) error {
 	return NewError(OpConcat, c.r.Key, fmt.Errorf("source %q changed: %w", key, Mismatch))
 }
 
-// copies reports whether one copy does.
-func (c *concatenation) copies(size int64) bool {
-	return c.f.Copy != nil && (c.f.CopyMax == 0 || size <= c.f.CopyMax) && c.f.Conds.Copy.Allows(c.r.Options.Cond)
+// copies reports whether one copy of src does. Amazon S3 copies no object to itself unless
+// something changes by it.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+func (c *concatenation) copies(src Source) bool {
+	return c.f.Copy != nil && src.Key != c.r.Key && (c.f.CopyMax == 0 || src.Size <= c.f.CopyMax) && c.f.Conds.Copy.Allows(c.r.Options.Cond)
 }
 
 // copyable reports whether the store can copy the part. Amazon S3 copies no range

@@ -106,6 +106,18 @@ func TestConcatLayout(t *testing.T) {
 }
 
 // TestConcatRandom joins random sources on all kinds of stores.
+// TestConcatOntoItself joins one object to its own key, which no store copies.
+func TestConcatOntoItself(t *testing.T) {
+	b := withParts(mem.Options{})
+	sources, whole := texts(t, b, 10)
+	if _, err := driver.Concat(t.Context(), b, driver.ConcatRequest{Key: sources[0].Key, Sources: sources}, driver.CopyPlan{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, b, sources[0].Key); got != whole {
+		t.Errorf("%q, want %q", got, whole)
+	}
+}
+
 func TestConcatRandom(t *testing.T) {
 	for name, o := range mem.Imitations() {
 		for _, native := range []bool{true, false} {

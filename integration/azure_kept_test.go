@@ -13,6 +13,7 @@ import (
 // TestAzureKept counts the bytes that soft delete or versioning keep of a push: what was
 // overwritten or deleted. docs/operating.md tells of them.
 func TestAzureKept(t *testing.T) {
+	t.Parallel()
 	const size = 20 * mib
 	for name, tt := range map[string]struct {
 		chunk int64

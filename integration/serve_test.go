@@ -17,6 +17,7 @@ import (
 // TestServeDefaults runs "blobdock serve" with no more than an address, pushes and
 // pulls, and stops it by Ctrl-C while a request runs.
 func TestServeDefaults(t *testing.T) {
+	t.Parallel()
 	p := serving(t, nil, func(addr string) []string { return []string{"--listen", addr} })
 	addr := strings.TrimPrefix(p.url, "http://")
 	data := filepath.Join(p.cmd.Dir, "blobdock-data")

@@ -36,6 +36,9 @@ func (b *Bucket) copyTo(ctx context.Context, r driver.CopyRequest) (driver.Objec
 	}
 	o := r.Options
 	if o.ContentType == "" && o.Metadata == nil {
+		if from == to { // as S3 has it
+			return driver.Object{}, fmt.Errorf("copy of an object to itself that changes nothing: %w", driver.Invalid)
+		}
 		o.ContentType, o.Metadata = src.ContentType, src.Metadata
 	}
 	return b.out(b.store.set(to, src.data, o)), nil
