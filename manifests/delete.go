@@ -58,7 +58,7 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 	if subject != "" {
 		refs = append(refs, driver.ObjectRef{Key: r.layout.Referrer(r.name, subject, d)})
 	}
-	// A batch that fails half-way can be repeated: the tags that are left lead to it.
+	// A deletion that fails half-way can be repeated: what is left of the tags leads to it.
 	if err := driver.DeleteAll(ctx, r.bucket, append(refs, driver.ObjectRef{Key: link})); err != nil {
 		return fmt.Errorf("manifest %s: %w", d, err)
 	}
