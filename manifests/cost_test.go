@@ -83,8 +83,8 @@ func TestCosts(t *testing.T) {
 		referrer := r.image("a", func(m *v1.Manifest) { m.Subject = &desc })
 		cost("PUT of a referrer by digest", 1, 3, func() error { _, err := r.repository("a", deleting).Put(ctx, referrer); return err })
 		// The listing and the fallback tag; the referrer and its link.
-		cost("referrers", 2, 4, func() error { _, err := other.repository("a", deleting).Referrers(ctx, d, ""); return err })
-		cost("referrers again", 1, 2, func() error { _, err := other.repository("a", deleting).Referrers(ctx, d, ""); return err })
+		cost("referrers", 2, 4, func() error { _, _, err := other.repository("a", deleting).Referrers(ctx, d, "", ""); return err })
+		cost("referrers again", 1, 2, func() error { _, _, err := other.repository("a", deleting).Referrers(ctx, d, "", ""); return err })
 		cost("a page of tags", 1, 1, func() error { _, err := r.repository("a", deleting).Tags().All(ctx); return err })
 		// The listing, the link of the tag that was it; a batch.
 		cost("DELETE", 3, 3, func() error { return r.repository("a", deleting).Delete(ctx, d) })

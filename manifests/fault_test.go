@@ -51,7 +51,7 @@ func TestFaults(t *testing.T) {
 					return err
 				}},
 				{"Referrers", func(repo *manifests.Repository) error {
-					got, err := repo.Referrers(t.Context(), desc.Digest, "")
+					got, _, err := repo.Referrers(t.Context(), desc.Digest, "", "")
 					if err == nil && (len(got) != 1 || got[0].Digest != d) {
 						err = fmt.Errorf("referrers %v", got)
 					}
@@ -192,7 +192,7 @@ func TestUnknownDigests(t *testing.T) {
 		if err := repo.Delete(t.Context(), d); err == nil {
 			t.Errorf("Delete(%q): no error", d)
 		}
-		if _, err := repo.Referrers(t.Context(), d, ""); err == nil {
+		if _, _, err := repo.Referrers(t.Context(), d, "", ""); err == nil {
 			t.Errorf("Referrers(%q): no error", d)
 		}
 	}

@@ -24,7 +24,10 @@ import (
 type referrersQuery struct {
 	subject      digest.Digest
 	artifactType string
+	last         digest.Digest // where the page before ended
+	path         string        // of the request
 	found        []v1.Descriptor
+	next         digest.Digest
 	done         bool
 }
 
@@ -46,7 +49,8 @@ func prepareReferrers(a *answer, r *http.Request) (*http.Request, error) {
 	if err != nil {
 		return r, errcode.ErrorCodeDigestInvalid.WithDetail(err.Error())
 	}
-	a.referrers = &referrersQuery{subject: d, artifactType: r.URL.Query().Get("artifactType")}
+	query := r.URL.Query()
+	a.referrers = &referrersQuery{subject: d, artifactType: query.Get("artifactType"), last: digest.Digest(query.Get("last")), path: r.URL.Path}
 	r = r.Clone(r.Context())
 	r.Method = http.MethodGet
 	r.URL = &url.URL{Path: name + "/tags/list"}
@@ -55,7 +59,7 @@ func prepareReferrers(a *answer, r *http.Request) (*http.Request, error) {
 
 // find looks the referrers up. io.EOF is the end of a list of tags.
 func (q *referrersQuery) find(ctx context.Context, r *manifests.Repository) (err error) {
-	q.found, err = r.Referrers(ctx, q.subject, q.artifactType)
+	q.found, q.next, err = r.Referrers(ctx, q.subject, q.artifactType, q.last)
 	if err != nil {
 		return recordError(ctx, err)
 	}
@@ -77,9 +81,14 @@ func (q *referrersQuery) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", v1.MediaTypeImageIndex)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Del("Link")
+	query := url.Values{}
 	if q.artifactType != "" {
+		query.Set("artifactType", q.artifactType)
 		h.Set("OCI-Filters-Applied", "artifactType")
+	}
+	if q.next != "" {
+		query.Set("last", q.next.String())
+		h.Set("Link", "<"+(&url.URL{Path: q.path, RawQuery: query.Encode()}).String()+`>; rel="next"`)
 	}
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(body)
