@@ -17,8 +17,7 @@ import (
 const writeTime = time.Minute
 
 // carryOn is a context that outlives the client's: half a deletion leaves tags without a
-// manifest, and half a push a link without one, at which distribution's garbage collection
-// stops.
+// manifest, and half a push a link without content, or a tag that is listed and can't be had.
 func carryOn(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 }

@@ -99,7 +99,7 @@ func (r *Repository) listed(ctx context.Context, d digest.Digest) ([]digest.Dige
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	digests := append(own, fallback...)
+	digests := slices.Concat(own, fallback)
 	slices.Sort(digests)
 	return slices.Compact(digests), nil
 }
