@@ -15,6 +15,7 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/registry"
 )
 
 // stock is distribution's own storage of repository "a" in b.
@@ -213,5 +214,41 @@ func TestStockRemovesRepository(t *testing.T) {
 	}
 	for e, err := range driver.List(t.Context(), b, driver.ListRequest{Prefix: "docker/registry/v2/repositories/"}) {
 		t.Errorf("left: %s, %v", e.Key, err)
+	}
+}
+
+// TestCollect keeps what distribution's own collection stops at, or takes for untagged: manifests
+// of other types and their blobs, and referrers whose subject is there.
+func TestCollect(t *testing.T) {
+	b := mem.New()
+	c := clientOf(t, serve(t, b), "a")
+	subject, untagged := c.image(digest.SHA256, nil), c.image(digest.SHA256, nil)
+	signature := c.artifact(typeA, &subject.desc)
+	second := c.artifact(typeA, &signature.desc)
+	lost := c.artifact(typeA, &v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("nowhere"), Size: 1})
+	blob := c.blob("application/octet-stream", digest.SHA256, []byte("of an artifact"))
+	odd := manifestOf(t, "application/vnd.oci.artifact.manifest.v1+json", digest.SHA256, map[string]any{
+		"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "blobs": []v1.Descriptor{blob},
+	})
+	unused := c.blob("application/octet-stream", digest.SHA256, []byte("unused"))
+	c.push("v1", subject)
+	c.push("odd", odd)
+	for _, m := range []pushed{untagged, signature, second, lost} {
+		c.push(m.desc.Digest.String(), m)
+	}
+	if err := registry.Collect(context.WithoutCancel(t.Context()), newDriver(t, b), storage.GCOpts{RemoveUntagged: true, Quiet: true}); err != nil {
+		t.Fatal(err)
+	}
+	c = clientOf(t, serve(t, b), "a")
+	c.has("v1", subject)
+	c.has("odd", odd)
+	c.refer(subject.desc.Digest, "", signature)
+	c.refer(signature.desc.Digest, "", second)
+	c.lacks(untagged.desc.Digest.String())
+	c.lacks(lost.desc.Digest.String())
+	for d, want := range map[digest.Digest]bool{blob.Digest: true, unused.Digest: false, untagged.desc.Digest: false} {
+		if _, err := b.Stat(t.Context(), blobKey(d)); (err == nil) != want {
+			t.Errorf("blob %s: %v, want it there %t", d, err, want)
+		}
 	}
 }
