@@ -236,6 +236,11 @@ func TestCollect(t *testing.T) {
 	for _, m := range []pushed{untagged, signature, second, lost} {
 		c.push(m.desc.Digest.String(), m)
 	}
+	gone := c.image(digest.SHA256, nil) // by a crash
+	c.push(gone.desc.Digest.String(), gone)
+	if err := b.Delete(t.Context(), blobKey(gone.desc.Digest), driver.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	if err := registry.Collect(context.WithoutCancel(t.Context()), newDriver(t, b), storage.GCOpts{RemoveUntagged: true, Quiet: true}); err != nil {
 		t.Fatal(err)
 	}
