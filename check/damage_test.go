@@ -195,13 +195,21 @@ func TestDamage(t *testing.T) {
 		},
 		stays: true,
 	}, {
-		name: "manifest of an unknown type",
+		name: "manifest of an unknown type that refers to a blob that is gone",
 		plant: func(b bucket, _ population) {
-			b.rawManifest("multi", "", []byte(`{"schemaVersion":2,"mediaType":"text/plain"}`))
+			b.rawManifest("multi", "", []byte(`{"mediaType":"application/vnd.x+json","blobs":[{"digest":"`+other.String()+`"}]}`))
 		},
 		want: func(population) []found {
-			d := digest.FromString(`{"schemaVersion":2,"mediaType":"text/plain"}`)
-			return []found{{Kind: check.ManifestMalformed, Key: at.Blob(d), Repository: "multi", Digest: d, Detail: `media type "text/plain"`}}
+			d := digest.FromString(`{"mediaType":"application/vnd.x+json","blobs":[{"digest":"` + other.String() + `"}]}`)
+			return []found{{Kind: check.ReferenceBroken, Key: at.Blob(other), Repository: "multi", Digest: other, Manifest: d, Detail: "it is missing"}}
+		},
+		stays: true,
+	}, {
+		name:  "manifest of another version",
+		plant: func(b bucket, _ population) { b.rawManifest("multi", "", []byte(`{"schemaVersion":3}`)) },
+		want: func(population) []found {
+			d := digest.FromString(`{"schemaVersion":3}`)
+			return []found{{Kind: check.ManifestMalformed, Key: at.Blob(d), Repository: "multi", Digest: d, Detail: "schema version 3"}}
 		},
 		stays: true,
 	}, {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/distribution/distribution/v3/manifest/manifestlist"
@@ -91,38 +92,48 @@ func (r *run) readManifest(ctx context.Context, d digest.Digest, m *manifest) (e
 }
 
 // parse reads a manifest as distribution does, by its own media type and not by
-// that of its descriptor.
+// that of its descriptor. Manifests of other types, which blobdock takes in, refer to what
+// those that are known could.
 func parse(p []byte) (kind Kind, text string, refs []ref) {
 	var doc struct {
 		SchemaVersion int             `json:"schemaVersion"`
 		MediaType     string          `json:"mediaType"`
-		Config        v1.Descriptor   `json:"config"`
+		Config        *v1.Descriptor  `json:"config"`
 		Layers        []v1.Descriptor `json:"layers"`
+		Blobs         []v1.Descriptor `json:"blobs"` // of the artifact manifest that release 1.1 of OCI's gave up
 		Manifests     []v1.Descriptor `json:"manifests"`
 	}
 	if err := json.Unmarshal(p, &doc); err != nil {
 		return ManifestMalformed, err.Error(), nil
 	}
-	switch doc.SchemaVersion {
-	case 1:
+	if doc.SchemaVersion == 1 {
 		return ManifestSchema1, "", nil
-	case 2:
-	default:
-		return ManifestMalformed, fmt.Sprintf("schema version %d", doc.SchemaVersion), nil
 	}
 	var all []v1.Descriptor
-	switch doc.MediaType {
-	case v1.MediaTypeImageManifest, schema2.MediaTypeManifest:
-		all = append([]v1.Descriptor{doc.Config}, doc.Layers...)
-	case v1.MediaTypeImageIndex, manifestlist.MediaTypeManifestList:
-		all = doc.Manifests
-	case "":
-		if all = doc.Manifests; all == nil {
-			all = append([]v1.Descriptor{doc.Config}, doc.Layers...)
+	index := doc.MediaType == "" && doc.Manifests != nil
+	switch {
+	case isManifest(doc.MediaType):
+		index = doc.MediaType == v1.MediaTypeImageIndex || doc.MediaType == manifestlist.MediaTypeManifestList
+	case doc.MediaType != "" || doc.SchemaVersion == 0: // of a type that it may not tell itself
+		if doc.Config != nil {
+			all = append(all, *doc.Config)
 		}
-	default:
-		return ManifestMalformed, fmt.Sprintf("media type %q", doc.MediaType), nil
+		return references(slices.Concat(all, doc.Layers, doc.Blobs, doc.Manifests))
 	}
+	if doc.SchemaVersion != 2 {
+		return ManifestMalformed, fmt.Sprintf("schema version %d", doc.SchemaVersion), nil
+	}
+	if index {
+		return references(doc.Manifests)
+	}
+	if doc.Config == nil {
+		doc.Config = new(v1.Descriptor)
+	}
+	return references(append([]v1.Descriptor{*doc.Config}, doc.Layers...))
+}
+
+// references are those of a manifest to what the repository must have.
+func references(all []v1.Descriptor) (kind Kind, text string, refs []ref) {
 	seen := make(map[digest.Digest]bool)
 	for _, desc := range all {
 		if err := desc.Digest.Validate(); err != nil {

@@ -31,3 +31,16 @@ func TestReferrers(t *testing.T) {
 		t.Errorf("found %+v", found)
 	}
 }
+
+// TestOtherManifests has manifests of types that distribution does not know.
+func TestOtherManifests(t *testing.T) {
+	b := newBucket(t)
+	populate(b)
+	blob := b.blob("team/app", "a/b", "of an artifact")
+	b.manifest("team/app", "", object{"mediaType": "application/vnd.oci.artifact.manifest.v1+json", "blobs": []any{blob}}, "artifact")
+	b.manifest("team/app", "", object{"mediaType": "application/vnd.x+json", "anything": 1}, "anything")
+	b.manifest("team/app", "", object{"anything": 1}, "untold")
+	if s, found := run(t, b, check.Options{Digest: true}); len(found) > 0 || s.Orphans > 0 {
+		t.Errorf("found %+v, %+v", found, s)
+	}
+}

@@ -124,7 +124,7 @@ func TestDamagedReferrers(t *testing.T) {
 		if link != "" {
 			write(t, b, fallback, link)
 		}
-		got, err := newReplica(t, b).repository("a", deleting).Referrers(t.Context(), desc.Digest, "")
+		got, _, err := newReplica(t, b).repository("a", deleting).Referrers(t.Context(), desc.Digest, "", "")
 		if err != nil || len(got) != 1 || got[0].Digest != good.Descriptor().Digest {
 			t.Errorf("%s: referrers %v, %v", name, got, err)
 		}

@@ -17,8 +17,7 @@ import (
 const writeTime = time.Minute
 
 // carryOn is a context that outlives the client's: half a deletion leaves tags without a
-// manifest, and half a push a link without one, at which distribution's garbage collection
-// stops.
+// manifest, and half a push a link without content, or a tag that is listed and can't be had.
 func carryOn(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), writeTime)
 }
@@ -58,7 +57,7 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 	if subject != "" {
 		refs = append(refs, driver.ObjectRef{Key: r.layout.Referrer(r.name, subject, d)})
 	}
-	// A batch that fails half-way can be repeated: the tags that are left lead to it.
+	// A deletion that fails half-way can be repeated: what is left of the tags leads to it.
 	if err := driver.DeleteAll(ctx, r.bucket, append(refs, driver.ObjectRef{Key: link})); err != nil {
 		return fmt.Errorf("manifest %s: %w", d, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/md5" //nolint:gosec // as S3 does
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -31,4 +32,15 @@ func (b md5ETags) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pa
 		p.Items[i].ETag = fmt.Sprintf(`"%x"`, h.Sum(nil))
 	}
 	return p, err
+}
+
+// counting counts calls.
+func counting(n *int) driver.Interceptor {
+	var mu sync.Mutex
+	return func(ctx context.Context, _ *driver.Call, next func(context.Context) error) error {
+		mu.Lock()
+		*n++
+		mu.Unlock()
+		return next(ctx)
+	}
 }

@@ -19,7 +19,8 @@ import (
 // Put implements distribution.ManifestService. distribution.ErrManifestVerification tells
 // all that is missing, an *InvalidError what is not allowed; nothing is written then. Once
 // writing has begun it goes on when the client goes away. distribution.WithTag has the tag's
-// history written at once, so that Tag is one request.
+// history written at once, so that Tag is one request. A media type that the manifest does not
+// tell itself is kept by stores that keep the types of objects (driver.Features.Metadata).
 func (r *Repository) Put(ctx context.Context, m distribution.Manifest, options ...distribution.ManifestServiceOption) (digest.Digest, error) {
 	own, err := Of(m)
 	if err != nil {

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 
@@ -15,15 +16,69 @@ import (
 )
 
 // Referrers describes the manifests whose subject is the manifest d, which need not be there,
-// in the order of their digests. artifactType, if not "", is the only type that is wanted.
+// in the order of their digests. artifactType, if not "", is the only type that is wanted. Only
+// those after last are, "" for all; next is where to go on when the descriptions would be more
+// bytes than a manifest may have, or "".
 //
 // Manifests that clients have listed themselves, under the tag that the specification names for
 // registries without referrers, are among them where they have this subject. A referrer that was
 // deleted is none, whoever has deleted it, and neither is a damaged one.
-func (r *Repository) Referrers(ctx context.Context, d digest.Digest, artifactType string) ([]v1.Descriptor, error) {
+func (r *Repository) Referrers(ctx context.Context, d digest.Digest, artifactType string, last digest.Digest) (found []v1.Descriptor, next digest.Digest, err error) {
 	if err := d.Validate(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	digests, err := r.listed(ctx, d)
+	if err != nil {
+		return nil, "", err
+	}
+	digests = slices.DeleteFunc(digests, func(d digest.Digest) bool { return d <= last })
+	size := 0
+	for some := range slices.Chunk(digests, lookups) {
+		looked, err := r.describe(ctx, some, d)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, m := range looked {
+			if m.Digest == "" || artifactType != "" && m.ArtifactType != artifactType {
+				continue
+			}
+			p, err := json.Marshal(m)
+			if err != nil {
+				return nil, "", err
+			}
+			if size += len(p) + len(","); size > MaxSize-indexSize && len(found) > 0 {
+				return found, found[len(found)-1].Digest, nil
+			}
+			found = append(found, m)
+		}
+	}
+	return found, "", nil
+}
+
+// indexSize is more bytes than a list of referrers has beside what it lists.
+const indexSize = 1 << 10
+
+// describe describes those of some that have this subject. Others are left empty.
+func (r *Repository) describe(ctx context.Context, some []digest.Digest, subject digest.Digest) ([]v1.Descriptor, error) {
+	found := make([]v1.Descriptor, len(some))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, d := range some {
+		g.Go(func() error {
+			m, err := r.Read(gctx, d)
+			if isUnknown(err) || errors.Is(err, driver.Corrupt) {
+				return nil
+			}
+			if err == nil && m.Subject() == subject {
+				found[i] = m.descriptor
+			}
+			return err
+		})
+	}
+	return found, g.Wait()
+}
+
+// listed is the manifests that may have the subject d, in order.
+func (r *Repository) listed(ctx context.Context, d digest.Digest) ([]digest.Digest, error) {
 	var own, fallback []digest.Digest
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -44,31 +99,9 @@ func (r *Repository) Referrers(ctx context.Context, d digest.Digest, artifactTyp
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	digests := append(own, fallback...)
+	digests := slices.Concat(own, fallback)
 	slices.Sort(digests)
-	digests = slices.Compact(digests)
-	found := make([]v1.Descriptor, len(digests)) // of those that are gone, none
-	g, gctx = errgroup.WithContext(ctx)
-	g.SetLimit(lookups)
-	for i, referrer := range digests {
-		g.Go(func() error {
-			m, err := r.Read(gctx, referrer)
-			if isUnknown(err) || errors.Is(err, driver.Corrupt) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if m.Subject() == d && (artifactType == "" || m.descriptor.ArtifactType == artifactType) {
-				found[i] = m.descriptor
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(found, func(m v1.Descriptor) bool { return m.Digest == "" }), nil
+	return slices.Compact(digests), nil
 }
 
 // fallback is what the index under the fallback tag names.
@@ -93,4 +126,18 @@ func (r *Repository) fallback(ctx context.Context, d digest.Digest) ([]digest.Di
 		digests[i] = listed.Digest
 	}
 	return digests, nil
+}
+
+// AllReferrers are those of all pages of Referrers.
+func (r *Repository) AllReferrers(ctx context.Context, d digest.Digest, artifactType string) (all []v1.Descriptor, err error) {
+	var next digest.Digest
+	for {
+		var found []v1.Descriptor
+		if found, next, err = r.Referrers(ctx, d, artifactType, next); err != nil {
+			return nil, err
+		}
+		if all = append(all, found...); next == "" {
+			return all, nil
+		}
+	}
 }

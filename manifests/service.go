@@ -117,16 +117,23 @@ func (r *Repository) Exists(ctx context.Context, d digest.Digest) (bool, error) 
 	return err == nil, err
 }
 
-// Enumerate calls f with the digest of each manifest, in order.
+// Enumerate calls f with the digest of each manifest that the repository has, in order. A link to
+// content that is gone is left out, and a damaged one an error.
 func (r *Repository) Enumerate(ctx context.Context, f func(digest.Digest) error) error {
 	for e, err := range driver.List(ctx, r.bucket, driver.ListRequest{Prefix: r.layout.Revisions(r.name)}) {
 		if err != nil {
 			return err
 		}
-		if n, ok := r.layout.Parse(e.Key); ok && n.Kind == layout.RevisionLink {
-			if err := f(n.Digest); err != nil {
-				return err
-			}
+		n, ok := r.layout.Parse(e.Key)
+		if !ok || n.Kind != layout.RevisionLink {
+			continue
+		}
+		there, err := r.Exists(ctx, n.Digest)
+		if err == nil && there {
+			err = f(n.Digest)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

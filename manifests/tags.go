@@ -159,32 +159,39 @@ func (t Tags) Lookup(ctx context.Context, desc v1.Descriptor) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	tags := make([]string, len(found))
-	for i, f := range found {
-		tags[i] = f.tag
+	var tags []string
+	for _, f := range found {
+		if !f.half {
+			tags = append(tags, f.tag)
+		}
 	}
 	return tags, nil
 }
 
-// tagKeys is a tag and the keys below it.
+// tagKeys is a tag and the keys below it, of which the one that leads a deletion here goes last:
+// that it once was the manifest.
 type tagKeys struct {
 	tag  string
+	half bool // a deletion has left of it what it once was
 	refs []driver.ObjectRef
 }
 
-// tagsOf finds the tags that are the manifest d. The listing tells all that once were, and
-// mostly by their checksums which are.
+// tagsOf finds the tags that are the manifest d, and what is left of some that were. The listing
+// tells all that once were, and mostly by their checksums which are.
 func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, error) {
 	sum := etagOf(d)
 	var (
 		candidates []tagKeys
 		open       tagKeys // of the tag that the listing is at
-		was        bool    // it is, or once was, d
+		was        string  // the key that says that it is, or once was, d
 		certain    []bool  // of candidates: the checksum of the link is that of d's
 		is         bool
 	)
 	end := func() {
-		if was || is {
+		if was != "" {
+			open.refs = append(open.refs, driver.ObjectRef{Key: was})
+		}
+		if was != "" || is {
 			candidates, certain = append(candidates, open), append(certain, is)
 		}
 	}
@@ -198,10 +205,13 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		}
 		if n.Tag != open.tag {
 			end()
-			open, was, is = tagKeys{tag: n.Tag}, false, false
+			open, was, is = tagKeys{tag: n.Tag}, "", false
+		}
+		if n.Kind == layout.TagIndexLink && n.Digest == d {
+			was = e.Key
+			continue
 		}
 		open.refs = append(open.refs, driver.ObjectRef{Key: e.Key})
-		was = was || n.Kind == layout.TagIndexLink && n.Digest == d
 		is = is || n.Kind == layout.TagLink && e.ETag == sum
 	}
 	end()
@@ -213,7 +223,11 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		}
 		g.Go(func() error {
 			s, err := r.readLink(gctx, r.layout.TagLink(r.name, c.tag))
-			if errors.Is(err, driver.NotFound) || errors.Is(err, driver.Corrupt) {
+			switch {
+			case errors.Is(err, driver.NotFound):
+				candidates[i].half, certain[i] = true, true
+				return nil
+			case errors.Is(err, driver.Corrupt):
 				return nil
 			}
 			certain[i] = s.target == d

@@ -140,7 +140,7 @@ func (r *registry) Referrers(ctx context.Context, repo string, d ociregistry.Dig
 		m, err := r.manifestsOf(repo)
 		var found []ociregistry.Descriptor
 		if err == nil {
-			found, err = m.Referrers(ctx, d, artifactType)
+			found, err = m.AllReferrers(ctx, d, artifactType)
 		}
 		if err != nil {
 			yield(ociregistry.Descriptor{}, asOCI(err))

@@ -104,6 +104,8 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 		return errcode.ErrorCodeUnavailable.WithDetail("storage can't be reached"), wait, true
 	case errors.Is(err, driver.Denied), errors.Is(err, driver.NoBucket):
 		return errcode.ErrorCodeUnavailable.WithDetail("storage refuses the registry: its operator finds the cause in the log"), wait, true
+	case errors.Is(err, driver.Corrupt):
+		return errcode.ErrorCodeUnknown.WithDetail("what storage has is damaged: the registry's operator finds in the log what it is"), 0, true
 	}
 	return errcode.Error{}, 0, false
 }

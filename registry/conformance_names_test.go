@@ -61,6 +61,22 @@ func TestReferrersPaths(t *testing.T) {
 	}
 }
 
+// TestReferrersMethods has HEAD answer as GET does, and no other method.
+func TestReferrersMethods(t *testing.T) {
+	srv := serve(t, mem.New())
+	at := srv.URL + "/v2/a/referrers/" + digest.FromString("x").String()
+	get, body := do(t, http.MethodGet, at, nil, nil)
+	head, _ := do(t, http.MethodHead, at, nil, nil)
+	if head.StatusCode != http.StatusOK || head.ContentLength != int64(len(body)) || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") {
+		t.Errorf("HEAD: %s, %v", head.Status, head.Header)
+	}
+	for _, method := range []string{http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		if resp, body := do(t, method, at, nil, nil); resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("%s: %s: %s", method, resp.Status, body)
+		}
+	}
+}
+
 // TestWithoutMiddleware runs the handler before a registry whose manifests are distribution's
 // own: it has no referrers, which is a 404 and not the list of tags.
 func TestWithoutMiddleware(t *testing.T) {

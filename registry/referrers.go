@@ -24,7 +24,10 @@ import (
 type referrersQuery struct {
 	subject      digest.Digest
 	artifactType string
+	last         digest.Digest // where the page before ended
+	path         string        // of the request
 	found        []v1.Descriptor
+	next         digest.Digest
 	done         bool
 }
 
@@ -46,9 +49,10 @@ func (e *exchange) answerReferrers() {
 		e.refuse(errcode.ErrorCodeDigestInvalid.WithDetail(err.Error()))
 		return
 	}
-	q := &referrersQuery{subject: d, artifactType: e.r.URL.Query().Get("artifactType")}
+	query := e.r.URL.Query()
+	q := &referrersQuery{subject: d, artifactType: query.Get("artifactType"), last: digest.Digest(query.Get("last")), path: e.r.URL.Path}
 	a.referrers = q
-	path := strings.TrimSuffix(e.r.URL.Path, "/referrers/"+e.ref) + "/tags/list"
+	path := strings.TrimSuffix(q.path, "/referrers/"+e.ref) + "/tags/list"
 	e.r = e.r.Clone(e.r.Context())
 	e.r.Method, e.r.URL = http.MethodGet, &url.URL{Path: path}
 	e.answers = append(e.answers, q.answer)
@@ -56,7 +60,7 @@ func (e *exchange) answerReferrers() {
 
 // find looks the referrers up. io.EOF is the end of a list of tags.
 func (q *referrersQuery) find(ctx context.Context, r *manifests.Repository) (err error) {
-	q.found, err = r.Referrers(ctx, q.subject, q.artifactType)
+	q.found, q.next, err = r.Referrers(ctx, q.subject, q.artifactType, q.last)
 	if err != nil {
 		return recordError(ctx, err)
 	}
@@ -80,7 +84,13 @@ func (q *referrersQuery) answer(r *reply) {
 	r.body = index
 	r.header.Set("Content-Type", v1.MediaTypeImageIndex)
 	r.header.Del("Link")
+	query := url.Values{}
 	if q.artifactType != "" {
+		query.Set("artifactType", q.artifactType)
 		r.header.Set("OCI-Filters-Applied", "artifactType")
+	}
+	if q.next != "" {
+		query.Set("last", q.next.String())
+		r.header.Set("Link", "<"+(&url.URL{Path: q.path, RawQuery: query.Encode()}).String()+`>; rel="next"`)
 	}
 }

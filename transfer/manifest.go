@@ -3,6 +3,7 @@ package transfer
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -15,8 +16,14 @@ const maxManifest = 4 << 20
 
 // descriptor is what a manifest tells of something else.
 type descriptor struct {
-	Digest digest.Digest
-	URLs   []string // where else it is
+	MediaType string
+	Digest    digest.Digest
+	URLs      []string // where else it is
+}
+
+// elsewhere reports whether a registry need not have it.
+func (d descriptor) elsewhere() bool {
+	return len(d.URLs) > 0 || strings.HasPrefix(d.MediaType, "application/vnd.oci.image.layer.nondistributable.")
 }
 
 // manifest is what all kinds of them refer to: images and indexes of OCI and

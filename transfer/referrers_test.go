@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/transfer"
 )
@@ -52,4 +53,19 @@ func TestReferrers(t *testing.T) {
 			t.Errorf("%s was copied", name)
 		}
 	}
+}
+
+// TestNonDistributable copies an image one of whose layers the registry was never given.
+func TestNonDistributable(t *testing.T) {
+	src := newBucket()
+	p := &pushes{TB: t, bucket: src}
+	m := v1.Manifest{MediaType: v1.MediaTypeImageManifest, Config: p.random("app", 10), Layers: []v1.Descriptor{
+		{MediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar", Digest: digest.FromString("elsewhere"), Size: 9},
+	}}
+	p.tag("app", "v1", p.manifest("app", m.MediaType, m).Digest)
+	dst := newBucket()
+	if _, problems, err := copies(t, src, dst, transfer.Options{Repositories: []string{"app"}, Tags: []string{"v1"}}); err != nil || len(problems) > 0 {
+		t.Fatalf("%v, %v", problems, err)
+	}
+	wantSame(t, contents(t, dst), contents(t, src))
 }

@@ -83,8 +83,8 @@ func (r *repository) follow(ctx context.Context, d digest.Digest) error {
 			switch {
 			case !errors.Is(err, errAbsent):
 				return err
-			case len(part.URLs) > 0:
-				return nil // to be had elsewhere, as layers of Windows are
+			case part.elsewhere():
+				return nil // as layers of Windows are
 			}
 			return fmt.Errorf("blob %s: %w", part.Digest, errNeeded)
 		})

@@ -4,7 +4,7 @@
 //	blobdock serve --storage URL       the same, storing to s3://, gs://, azblob://, file:// or mem://
 //	blobdock serve CONFIG.yml          a CNCF distribution configuration, REGISTRY_* overrides included
 //	blobdock serve --print-config      what would apply, without its secrets
-//	blobdock garbage-collect CONFIG    distribution's garbage collection
+//	blobdock garbage-collect CONFIG    remove what no manifest refers to
 //	blobdock probe URL                 try out what a registry needs of a store
 //	blobdock sweep URL                 remove abandoned uploads
 //	blobdock check URL                 tell what is damaged, and repair it
@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/distribution/distribution/v3/registry"
 	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd"
 	_ "github.com/distribution/distribution/v3/registry/auth/silly"
 	_ "github.com/distribution/distribution/v3/registry/auth/token"
@@ -56,6 +55,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), copyCommand(), versionCommand(), registry.GCCmd)
+	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), copyCommand(), versionCommand(), collectCommand())
 	return root
 }

@@ -109,7 +109,7 @@ func (t *Target) Tag(ctx context.Context, d v1.Descriptor, tag string) error {
 
 // Predecessors implements content.PredecessorFinder: the referrers.
 func (t *Target) Predecessors(ctx context.Context, d v1.Descriptor) ([]v1.Descriptor, error) {
-	return t.manifests.Referrers(ctx, d.Digest, "")
+	return t.manifests.AllReferrers(ctx, d.Digest, "")
 }
 
 func notFound(what string, err error) error {
