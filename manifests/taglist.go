@@ -39,6 +39,9 @@ func (t Tags) List(ctx context.Context, limit int, last string) ([]string, error
 	if last != "" {
 		q.StartAfter = prefix + last
 	}
+	if limit > 0 {
+		q.Limit = r.bucket.Features().PageSize
+	}
 	var (
 		tags []string
 		end  string // the tag that was listed last

@@ -142,3 +142,32 @@ func TestNoTags(t *testing.T) {
 		t.Errorf("none: %v, %v", got, err)
 	}
 }
+
+// TestPageSize lists as many entries at a time as the store prefers, of which a page needs few.
+func TestPageSize(t *testing.T) {
+	b := mem.New()
+	for i := range 500 {
+		write(t, b, keys.TagLink("a", fmt.Sprintf("v%03d", i)), "x")
+	}
+	entries := 0
+	counted := countedEntries{driver.WithFeatures(b, func(f *driver.Features) { f.PageSize = 50 }), &entries}
+	tags := newReplica(t, counted).repository("a", deleting).Tags()
+	if got, err := tags.List(t.Context(), 10, "v100"); err != nil || len(got) != 10 || entries > 50 {
+		t.Errorf("%d tags of %d entries, %v", len(got), entries, err)
+	}
+	if got := pages(t, tags, 70, ""); len(got) != 500 {
+		t.Errorf("%d tags", len(got))
+	}
+}
+
+// countedEntries counts what listings deliver.
+type countedEntries struct {
+	driver.Bucket
+	n *int
+}
+
+func (b countedEntries) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
+	p, err := b.Bucket.ListPage(ctx, q)
+	*b.n += len(p.Items)
+	return p, err
+}
