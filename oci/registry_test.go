@@ -219,8 +219,8 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// TestCrane pushes an image by crane to ociserver, with and without redirects, and pulls it.
-func TestCrane(t *testing.T) {
+// TestPushByCrane pushes an image by crane to ociserver, with and without redirects, and pulls it.
+func TestPushByCrane(t *testing.T) {
 	img, err := random.Image(100<<10, 3)
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,8 @@ import (
 	bucket "github.com/blobdock/blobdock/oci/oras"
 )
 
-// TestCopy copies an artifact and its referrer to a store and back.
-func TestCopy(t *testing.T) {
+// TestThereAndBack copies an artifact and its referrer to a store and back.
+func TestThereAndBack(t *testing.T) {
 	ctx := t.Context()
 	s, err := blobstore.New(mem.New(), blobstore.Options{})
 	if err != nil {
