@@ -105,6 +105,32 @@ func TestPageCost(t *testing.T) {
 }
 
 // TestFlatCost checks that a listing of whole keys reads each folder once, however many
+// TestPageCostOfHistories lists tags that each have another history: what they all have is
+// looked for, so that the folders of the first tag alone are read.
+func TestPageCostOfHistories(t *testing.T) {
+	const total = 100
+	dir, all := manyTags(t, total, "current/link")
+	for i, prefix := range all {
+		path := filepath.Join(dir, filepath.FromSlash(prefix), "index", "sha256", fmt.Sprint(i), "link")
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := open(t, dir, file.Options{NoSync: true})
+	_, _ = b.Stat(t.Context(), "x") // opens the root
+	c := count(b)
+	p, err := b.ListPage(t.Context(), driver.ListRequest{Prefix: tagsPrefix, Delimiter: "/"})
+	if err != nil || len(p.Items) != total {
+		t.Fatalf("%d of %d tags, %v", len(p.Items), total, err)
+	}
+	if n := len(c.folders); n != 3 { // the tags', and two of the first tag
+		t.Errorf("%d folders were read, want 3: %v", n, slices.Sorted(maps.Keys(c.folders)))
+	}
+}
+
 // pages it has.
 func TestFlatCost(t *testing.T) {
 	dir, all := manyTags(t, 100, "current/link", "index/sha256/aa11/link")

@@ -87,6 +87,8 @@ type name struct {
 	link bool
 }
 
+func byName(x, y name) int { return strings.Compare(x.name, y.name) }
+
 func (n name) isFolder() bool { return strings.HasSuffix(n.name, "/") }
 
 // isKey reports whether the entry of the folder of prefix can be part of a key.
@@ -190,7 +192,7 @@ func (w *walk) names(prefix string, link bool) ([]name, error) {
 			names = append(names, n)
 		}
 	}
-	slices.SortFunc(names, func(x, y name) int { return strings.Compare(x.name, y.name) })
+	slices.SortFunc(names, byName)
 	return names, nil
 }
 
@@ -315,6 +317,9 @@ func (w *walk) search(prefix string, n name) (key string, err error) {
 				folders = append(folders, n)
 			}
 		}
+		// In order, so that folders side by side show the same key as far as may be: that of
+		// a tag's present manifest, and not of one that it once was.
+		slices.SortFunc(folders, byName)
 		for _, n := range folders {
 			if key, err := w.search(prefix+n.name, n); key != "" || err != nil {
 				return key, err
