@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -46,7 +48,8 @@ func (g GCS) DropBucket(ctx context.Context, name string) error {
 			return g.do(ctx, http.MethodDelete, bucket, nil, nil)
 		}
 		for _, o := range page.Items {
-			if err := g.do(ctx, http.MethodDelete, bucket+"/o/"+url.PathEscape(o.Name), nil, nil); err != nil {
+			err := g.do(ctx, http.MethodDelete, bucket+"/o/"+url.PathEscape(o.Name), nil, nil)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) { // a registry may still tidy up
 				return err
 			}
 		}
@@ -93,6 +96,9 @@ func (g GCS) do(ctx context.Context, method, path string, in, out any) error {
 	got, err := io.ReadAll(res.Body)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, req.URL, err)
+	}
+	if res.StatusCode == http.StatusNotFound {
+		return fmt.Errorf("%s %s: %w", method, req.URL, fs.ErrNotExist)
 	}
 	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("%s %s: %s: %.1000s", method, req.URL, res.Status, got)
