@@ -184,6 +184,9 @@ func (d *Driver) Move(ctx context.Context, from, to string) error {
 	if err != nil {
 		return d.fail(ctx, from, err)
 	}
+	if src == dst {
+		return nil // as rename(2) has it
+	}
 	if err := checkMove(obj, dst); err != nil {
 		return d.fail(ctx, from, err)
 	}
@@ -212,7 +215,7 @@ func (d *Driver) checkMoved(ctx context.Context, src driver.Object, dst string) 
 	if err != nil {
 		return err
 	}
-	if obj.Size != src.Size && dst != src.Key {
+	if obj.Size != src.Size {
 		return &driver.Error{
 			Op: driver.OpConcat, Key: dst, Kind: driver.Unavailable,
 			Err: fmt.Errorf("the copy of %q has %d bytes, want %d", src.Key, obj.Size, src.Size),

@@ -52,6 +52,22 @@ func TestMoveLooks(t *testing.T) {
 	}
 }
 
+// TestMoveOntoItself moves a file to where it is, which changes nothing, as rename has it.
+func TestMoveOntoItself(t *testing.T) {
+	const path = "/docker/registry/v2/repositories/app/_uploads/1/other"
+	for name, o := range mem.Imitations() {
+		o.KeyInterval = 0
+		d := newDriver(t, mem.NewWith(o))
+		if err := d.PutContent(t.Context(), path, []byte("text")); err != nil {
+			t.Fatal(err)
+		}
+		err := d.Move(t.Context(), path, path)
+		if got, there := d.GetContent(t.Context(), path); err != nil || there != nil || string(got) != "text" {
+			t.Errorf("%s: Move: %v; then %q, %v", name, err, got, there)
+		}
+	}
+}
+
 // TestMoveTwice has another Move of the same file be faster.
 func TestMoveTwice(t *testing.T) {
 	const from, to = "/docker/registry/v2/repositories/app/_uploads/1/other", "/docker/registry/v2/blobs/sha256/aa/aabb/other"
