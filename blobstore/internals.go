@@ -34,6 +34,8 @@ func (s internals) PutLink(ctx context.Context, key string, target digest.Digest
 
 func (s internals) LookupTTL() time.Duration { return s.options.LookupTTL }
 
+func (s internals) IsHead(ctx context.Context) bool { return requestOf(ctx).head }
+
 func (s internals) Epoch() uint64 { return s.cacheEpoch.Load() }
 
 func (s internals) Deleted() { s.cacheEpoch.Add(1) }

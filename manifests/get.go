@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/distribution/distribution/v3"
@@ -97,10 +96,9 @@ func isUnknown(err error) bool {
 	return errors.As(err, &unknown)
 }
 
-// seen is a sighting that still counts. A HEAD is answered by the store: who asks may not
-// send what is said to be there.
+// seen is a sighting that still counts. A HEAD is answered by the store.
 func (r *Repository) seen(ctx context.Context, d digest.Digest) (sighting, bool) {
-	if req, ok := ctx.Value("http.request").(*http.Request); ok && req != nil && req.Method == http.MethodHead {
+	if r.friend.IsHead(ctx) {
 		return sighting{}, false
 	}
 	s, ok := r.found.Get(membership{r.name, d})

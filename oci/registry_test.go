@@ -252,6 +252,29 @@ func TestPushByCrane(t *testing.T) {
 	}
 }
 
+// TestHeadIsTrue asks by HEAD for a manifest that another replica has deleted meanwhile: who asks
+// may not send what is said to be there.
+func TestHeadIsTrue(t *testing.T) {
+	b := mem.New()
+	replicas := make([]ociregistry.Interface, 2)
+	for i := range replicas {
+		s, err := blobstore.New(b, blobstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		replicas[i] = client(t, serve(t, s, oci.Options{}))
+	}
+	pushed := ocitest.NewRegistry(t, replicas[0]).MustPushContent(ocitest.RegistryContent{"app": image})["app"]
+	d := pushed.Manifests["note"].Digest
+	if err := replicas[1].DeleteManifest(t.Context(), "app", d); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replicas[0].ResolveManifest(t.Context(), "app", d); err == nil {
+		t.Error("a deleted manifest is said to be there")
+	}
+}
+
 // TestParts fit together: a store under a filter, and one united with another registry.
 func TestParts(t *testing.T) {
 	ctx := context.Background()

@@ -35,6 +35,9 @@ type Store interface {
 	// LookupTTL is for how long something that was found counts as there; negative is not at
 	// all.
 	LookupTTL() time.Duration
+	// IsHead reports whether a call serves a HEAD: who asks may not send what is said to be
+	// there, so that the store answers.
+	IsHead(ctx context.Context) bool
 	// Epoch changes with each deletion in this process: what was found before may be gone.
 	Epoch() uint64
 	// Deleted has the next epoch begin.
