@@ -68,7 +68,7 @@ func (c *concatenation) run(ctx context.Context) (Object, error) {
 	switch {
 	case len(sources) == 0:
 		return c.b.Put(ctx, c.r.Key, section(nil), c.r.Options)
-	case len(sources) == 1 && c.copies(sources[0]):
+	case len(sources) == 1 && c.f.copies(sources[0].Key, sources[0].Size, c.r):
 		src := sources[0]
 		src.Range = Range{}
 		obj, err := c.f.Copy(ctx, CopyRequest{Src: src, Dst: c.r.Key, Options: c.r.Options})
@@ -132,11 +132,16 @@ func (c *concatenation) changed(key string) error {
 	return NewError(OpConcat, c.r.Key, fmt.Errorf("source %q changed: %w", key, Mismatch))
 }
 
-// copies reports whether one copy of src does. Amazon S3 copies no object to itself unless
-// something changes by it.
+// JoinsByCopy reports whether Concat of r, whose sources have bytes, is one copy. Amazon S3
+// copies no object to itself unless something changes by it.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-func (c *concatenation) copies(src Source) bool {
-	return c.f.Copy != nil && src.Key != c.r.Key && (c.f.CopyMax == 0 || src.Size <= c.f.CopyMax) && c.f.Conds.Copy.Allows(c.r.Options.Cond)
+func (f Features) JoinsByCopy(r ConcatRequest) bool {
+	return len(r.Sources) == 1 && f.copies(r.Sources[0].Key, r.Sources[0].Size, r)
+}
+
+// copies reports whether the store copies a source that is all of r at once.
+func (f Features) copies(key string, size int64, r ConcatRequest) bool {
+	return f.Copy != nil && key != r.Key && (f.CopyMax == 0 || size <= f.CopyMax) && f.Conds.Copy.Allows(r.Options.Cond)
 }
 
 // copyable reports whether the store can copy the part. Amazon S3 copies no range

@@ -63,9 +63,7 @@ func (e *Engine) fulfilledNow(ctx context.Context, i *intent) {
 // concat is driver.Concat to which the intent leads the sweep, if it takes a multipart
 // upload.
 func (e *Engine) concat(ctx context.Context, r driver.ConcatRequest, i *intent) error {
-	f := e.features
-	once := len(r.Sources) == 1 && f.Copy != nil && (f.CopyMax == 0 || r.Sources[0].Size <= f.CopyMax) && r.Options.Cond.IsZero()
-	if !once {
+	if !e.features.JoinsByCopy(r) {
 		if err := e.intend(ctx, r.Key, i); err != nil {
 			return err
 		}
