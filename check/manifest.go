@@ -12,15 +12,12 @@ import (
 	"github.com/distribution/distribution/v3/manifest/schema2"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/blobdock/blobdock/manifests"
 )
 
-const (
-	// manifestsKept is how many manifests are remembered, some kilobytes each.
-	manifestsKept = 10_000
-	// maxManifest is the largest that distribution takes: maxManifestBodySize in
-	// registry/handlers/manifests.go.
-	maxManifest = 4 << 20
-)
+// manifestsKept is how many manifests are remembered, some kilobytes each.
+const manifestsKept = 10_000
 
 // manifest is what a manifest's blob was found to be. It is read once.
 type manifest struct {
@@ -74,11 +71,11 @@ func (r *run) readManifest(ctx context.Context, d digest.Digest, m *manifest) (e
 	tooLong := func() {
 		m.kind, m.text = ManifestMalformed, fmt.Sprintf("%d bytes, more than a registry takes", b.size)
 	}
-	if b.size > maxManifest {
+	if b.size > manifests.MaxSize {
 		tooLong()
 		return nil
 	}
-	p := bounded{max: maxManifest}
+	p := bounded{max: manifests.MaxSize}
 	m.state, err = r.content(ctx, d, &p)
 	switch {
 	case errors.Is(err, errTooLong):
@@ -112,7 +109,7 @@ func parse(p []byte) (kind Kind, text string, refs []ref) {
 	var all []v1.Descriptor
 	index := doc.MediaType == "" && doc.Manifests != nil
 	switch {
-	case isManifest(doc.MediaType):
+	case manifests.IsKnown(doc.MediaType):
 		index = doc.MediaType == v1.MediaTypeImageIndex || doc.MediaType == manifestlist.MediaTypeManifestList
 	case doc.MediaType != "" || doc.SchemaVersion == 0: // of a type that it may not tell itself
 		if doc.Config != nil {
@@ -143,7 +140,7 @@ func references(all []v1.Descriptor) (kind Kind, text string, refs []ref) {
 			continue
 		}
 		seen[desc.Digest] = true
-		refs = append(refs, ref{desc.Digest, desc.Size, isManifest(desc.MediaType)})
+		refs = append(refs, ref{desc.Digest, desc.Size, manifests.IsKnown(desc.MediaType)})
 	}
 	return "", "", refs
 }
@@ -157,14 +154,6 @@ func foreign(d v1.Descriptor) bool {
 	case v1.MediaTypeImageLayerNonDistributable, v1.MediaTypeImageLayerNonDistributableGzip, //nolint:staticcheck // deprecated, and there in old images
 		v1.MediaTypeImageLayerNonDistributableZstd: //nolint:staticcheck // as above
 		return len(d.URLs) > 0
-	}
-	return false
-}
-
-func isManifest(mediaType string) bool {
-	switch mediaType {
-	case v1.MediaTypeImageManifest, schema2.MediaTypeManifest, v1.MediaTypeImageIndex, manifestlist.MediaTypeManifestList:
-		return true
 	}
 	return false
 }

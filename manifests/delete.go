@@ -24,8 +24,8 @@ func carryOn(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // Delete takes the manifest d out of the repository, and before that the tags that are it.
 // distribution.ErrBlobUnknown, as distribution has it, when the repository does not have d.
-// Its referrers stay readable, and it is its subject's referrer no more. The content stays for other repositories, until garbage
-// collection finds that none has it.
+// Its referrers stay readable, and it is its subject's referrer no more. The content stays for
+// other repositories, until garbage collection finds that none has it.
 func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 	if !r.options.Delete {
 		return distribution.ErrUnsupported

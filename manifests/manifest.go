@@ -55,15 +55,8 @@ func Parse(mediaType string, algorithm digest.Algorithm, payload []byte) (*Manif
 	switch {
 	case mediaType != "" && f.MediaType != "" && f.MediaType != mediaType:
 		return nil, invalid("mediaType is %q, and the Content-Type %q", f.MediaType, mediaType)
-	case mediaType != "":
-	case f.MediaType != "":
-		mediaType = f.MediaType
-	case f.SchemaVersion == 1:
-		mediaType = MediaTypeSchema1
-	case f.Manifests != nil:
-		mediaType = v1.MediaTypeImageIndex
-	default:
-		mediaType = v1.MediaTypeImageManifest
+	case mediaType == "":
+		mediaType = f.mediaType()
 	}
 	if !isJSON(mediaType) && mediaType != MediaTypeSchema1 {
 		return nil, invalid("media type %q: want application/json, or an application type that ends in +json", mediaType)
@@ -79,6 +72,29 @@ func Parse(mediaType string, algorithm digest.Algorithm, payload []byte) (*Manif
 		m.descriptor.ArtifactType = f.Config.MediaType
 	}
 	return m, nil
+}
+
+// mediaType is the type of a manifest of which nothing else tells it.
+func (f fields) mediaType() string {
+	switch {
+	case f.MediaType != "":
+		return f.MediaType
+	case f.SchemaVersion == 1:
+		return MediaTypeSchema1
+	case f.Manifests != nil:
+		return v1.MediaTypeImageIndex
+	}
+	return v1.MediaTypeImageManifest
+}
+
+// IsKnown reports whether distribution has a type of its own for manifests of a media type:
+// images and lists of images, Docker's and OCI's.
+func IsKnown(mediaType string) bool {
+	switch mediaType {
+	case schema2.MediaTypeManifest, manifestlist.MediaTypeManifestList, v1.MediaTypeImageManifest, v1.MediaTypeImageIndex:
+		return true
+	}
+	return false
 }
 
 // isJSON reports whether a type is one of JSON. Browsers run what they are served as a type of
@@ -132,8 +148,7 @@ func (m *Manifest) Payload() (mediaType string, payload []byte, err error) {
 // Typed is the manifest as one of distribution's own types, which its handlers look at, or m
 // where there is none.
 func (m *Manifest) Typed() distribution.Manifest {
-	switch m.descriptor.MediaType {
-	case schema2.MediaTypeManifest, manifestlist.MediaTypeManifestList, v1.MediaTypeImageManifest, v1.MediaTypeImageIndex:
+	if IsKnown(m.descriptor.MediaType) {
 		if typed, _, err := distribution.UnmarshalManifest(m.descriptor.MediaType, m.payload); err == nil {
 			return typed
 		}

@@ -11,12 +11,7 @@ func (r *Repository) Push(ctx context.Context, m *Manifest, tags ...string) erro
 	if err := r.put(ctx, m, tags, true); err != nil {
 		return err
 	}
-	for _, tag := range tags {
-		if err := r.Tags().Tag(ctx, tag, m.descriptor); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.Tags().TagAll(ctx, tags, m.descriptor)
 }
 
 // Resolve returns the manifest that ref names, a tag or a digest.

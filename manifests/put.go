@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -57,13 +58,13 @@ func (r *Repository) put(ctx context.Context, m *Manifest, tags []string, verify
 	ctx, stop := carryOn(ctx)
 	defer stop()
 	d, size := m.descriptor.Digest, m.descriptor.Size
-	epoch := r.friend.Epoch()
+	seen := sighting{epoch: r.friend.Epoch(), target: d, mediaType: m.toldByLink()}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return r.store.PutBlob(gctx, d, size, bytes.NewReader(m.payload), blobstore.BlobOptions{})
 	})
 	g.Go(func() error {
-		return r.friend.PutLink(gctx, r.layout.RevisionLink(r.name, d), d, m.linkType())
+		return r.friend.PutLink(gctx, r.layout.RevisionLink(r.name, d), d, cmp.Or(seen.mediaType, linkType))
 	})
 	if subject := m.Subject(); subject != "" {
 		g.Go(func() error {
@@ -76,23 +77,16 @@ func (r *Repository) put(ctx context.Context, m *Manifest, tags []string, verify
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("manifest %s: %w", d, err)
 	}
-	s := sighting{at: time.Now(), epoch: epoch, target: d}
-	if t := m.linkType(); t != linkType {
-		s.mediaType = t
-	}
-	r.see(d, s)
+	seen.at = time.Now()
+	r.see(d, seen)
 	r.keep(d, m.payload)
 	return nil
 }
 
-// linkType is the type of the link to m: m's own where m itself does not tell it and its
-// reader would guess another one.
-func (m *Manifest) linkType() string {
-	if m.fields.MediaType != "" {
-		return linkType
-	}
-	if guess, err := Parse("", m.descriptor.Digest.Algorithm(), m.payload); err == nil && guess.descriptor.MediaType == m.descriptor.MediaType {
-		return linkType
+// toldByLink is m's media type, "" where its reader finds it in m.
+func (m *Manifest) toldByLink() string {
+	if m.descriptor.MediaType == m.fields.mediaType() {
+		return ""
 	}
 	return m.descriptor.MediaType
 }
@@ -101,8 +95,11 @@ func (m *Manifest) linkType() string {
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
 var tagName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
+// IsTag reports whether a tag may be called so.
+func IsTag(tag string) bool { return tagName.MatchString(tag) }
+
 func checkTag(tag string) error {
-	if !tagName.MatchString(tag) {
+	if !IsTag(tag) {
 		return invalid("tag %q: want letters, digits, _, . and -, at most 128, and neither . nor - first", tag)
 	}
 	return nil

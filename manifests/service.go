@@ -77,7 +77,7 @@ func New(s *blobstore.Store) *Service {
 // Repository is the manifests and tags of one repository, for one request.
 func (s *Service) Repository(name reference.Named, o Options) *Repository {
 	return &Repository{
-		Service: s, named: name, name: name.Name(), options: o, blobs: s.store.Repository(name),
+		Service: s, name: name.Name(), options: o, blobs: s.store.Repository(name),
 		indexed: make(map[tagged]bool), removed: make(map[digest.Digest]bool),
 	}
 }
@@ -86,7 +86,6 @@ func (s *Service) Repository(name reference.Named, o Options) *Repository {
 // safe for concurrent use.
 type Repository struct {
 	*Service
-	named   reference.Named
 	name    string
 	options Options
 	blobs   *blobstore.Repository

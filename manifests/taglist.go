@@ -59,7 +59,7 @@ func (t Tags) List(ctx context.Context, limit int, last string) ([]string, error
 				continue
 			}
 			end = tag
-			if tag > last && checkTag(tag) == nil {
+			if tag > last && IsTag(tag) {
 				tags = append(tags, tag)
 			}
 		}

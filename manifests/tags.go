@@ -29,7 +29,7 @@ func (r *Repository) Tags() Tags { return Tags{r} }
 // Get returns the digest of the manifest that the tag is. distribution.ErrTagUnknown when
 // there is no such tag.
 func (t Tags) Get(ctx context.Context, tag string) (v1.Descriptor, error) {
-	if checkTag(tag) != nil {
+	if !IsTag(tag) {
 		return v1.Descriptor{}, distribution.ErrTagUnknown{Tag: tag}
 	}
 	r := t.repository
@@ -67,6 +67,16 @@ func (t Tags) Tag(ctx context.Context, tag string, desc v1.Descriptor) error {
 	return nil
 }
 
+// TagAll is Tag of several tags at the same time.
+func (t Tags) TagAll(ctx context.Context, tags []string, desc v1.Descriptor) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookups)
+	for _, tag := range tags {
+		g.Go(func() error { return t.Tag(gctx, tag, desc) })
+	}
+	return g.Wait()
+}
+
 // putHistory notes that the tag is the manifest d, once.
 func (r *Repository) putHistory(ctx context.Context, tag string, d digest.Digest) error {
 	key := tagged{tag, d}
@@ -91,7 +101,7 @@ func (t Tags) Untag(ctx context.Context, tag string) error {
 	if !r.options.Delete {
 		return distribution.ErrUnsupported
 	}
-	if checkTag(tag) != nil {
+	if !IsTag(tag) {
 		return distribution.ErrTagUnknown{Tag: tag}
 	}
 	ctx, stop := carryOn(ctx)
@@ -130,7 +140,7 @@ func (r *Repository) under(ctx context.Context, prefix string) (refs []driver.Ob
 
 // ManifestDigests returns the manifests that the tag is or once was, in no order.
 func (t Tags) ManifestDigests(ctx context.Context, tag string) ([]digest.Digest, error) {
-	if checkTag(tag) != nil {
+	if !IsTag(tag) {
 		return nil, distribution.ErrTagUnknown{Tag: tag}
 	}
 	r := t.repository

@@ -8,14 +8,13 @@ import (
 	"sync"
 
 	"github.com/distribution/distribution/v3"
-	"github.com/distribution/distribution/v3/manifest/manifestlist"
 	"github.com/distribution/distribution/v3/manifest/schema2"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 )
 
-// lookups is how many references of a manifest are looked up at the same time.
+// lookups is how many requests of one manifest or list are under way at the same time.
 const lookups = 16
 
 // check reports all that keeps m from being taken in. presence tells whether what it refers
@@ -23,12 +22,10 @@ const lookups = 16
 func (r *Repository) check(ctx context.Context, m *Manifest, presence bool) error {
 	var errs distribution.ErrManifestVerification
 	f := m.fields
-	switch m.descriptor.MediaType {
-	case schema2.MediaTypeManifest, v1.MediaTypeImageManifest, manifestlist.MediaTypeManifestList, v1.MediaTypeImageIndex:
-		if f.SchemaVersion != 2 {
-			return invalid("schemaVersion is %d, want 2", f.SchemaVersion)
-		}
-	case MediaTypeSchema1, "application/vnd.docker.distribution.manifest.v1+json":
+	switch t := m.descriptor.MediaType; {
+	case IsKnown(t) && f.SchemaVersion != 2:
+		return invalid("schemaVersion is %d, want 2", f.SchemaVersion)
+	case t == MediaTypeSchema1, t == "application/vnd.docker.distribution.manifest.v1+json":
 		return invalid("manifests of Docker's schema 1 are not taken in any more")
 	}
 	if s := f.Subject; s != nil && s.Digest.Validate() != nil {

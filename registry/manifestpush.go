@@ -8,11 +8,11 @@ import (
 	"slices"
 
 	"github.com/distribution/distribution/v3"
-	"github.com/distribution/distribution/v3/manifest/manifestlist"
-	"github.com/distribution/distribution/v3/manifest/schema2"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/blobdock/blobdock/manifests"
 )
 
 // Distribution's handler takes manifests of four types, by sha256 alone. Of others Handler
@@ -98,11 +98,8 @@ func (e *exchange) answerManifestPush() {
 	})
 	contentType := e.r.Header.Get("Content-Type")
 	mediaType, _, err := mime.ParseMediaType(contentType)
-	switch mediaType {
-	case schema2.MediaTypeManifest, manifestlist.MediaTypeManifestList, v1.MediaTypeImageManifest, v1.MediaTypeImageIndex:
-		if algorithm == digest.Canonical {
-			return
-		}
+	if manifests.IsKnown(mediaType) && algorithm == digest.Canonical {
+		return
 	}
 	if algorithm != digest.SHA256 && algorithm != digest.SHA512 || err != nil && contentType != "" ||
 		len(e.config.Policy.Repository.Classes) > 0 { // classes are of types that distribution reads

@@ -13,13 +13,9 @@ import (
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/blobdock/blobdock/manifests"
 )
-
-// atATime is how many tags of one push are written at the same time.
-const atATime = 16
 
 // manifestService is one repository's manifests for one request.
 type manifestService struct {
@@ -124,12 +120,7 @@ func (m *manifestService) Put(ctx context.Context, manifest distribution.Manifes
 	if err != nil {
 		return "", manifestError(ctx, err)
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(atATime)
-	for _, tag := range push.tags {
-		g.Go(func() error { return m.Tags().Tag(gctx, tag, v1.Descriptor{Digest: d}) })
-	}
-	if err := g.Wait(); err != nil {
+	if err := m.Tags().TagAll(ctx, push.tags, v1.Descriptor{Digest: d}); err != nil {
 		return "", manifestError(ctx, err)
 	}
 	if own, err := manifests.Of(manifest); err == nil {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/distribution/reference"
+
+	"github.com/blobdock/blobdock/manifests"
 )
 
 func refuseName(e *exchange) func(*reply) {
@@ -17,7 +19,7 @@ func refuseName(e *exchange) func(*reply) {
 }
 
 func refuseTag(e *exchange) func(*reply) {
-	if e.kind == manifestEndpoint && !strings.Contains(e.ref, ":") && !tagRegexp.MatchString(e.ref) {
+	if e.kind == manifestEndpoint && !strings.Contains(e.ref, ":") && !manifests.IsTag(e.ref) {
 		e.refuse(errcode.ErrorCodeTagInvalid.WithDetail("want letters, digits, '_', '.' and '-', at most 128 characters"))
 	}
 	return nil

@@ -52,12 +52,9 @@ func parseTarget(prefix, path string) (t target, ok bool) {
 	return target{}, true
 }
 
-// The grammar of names and tags.
+// nameRegexp is the grammar of names.
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
-var (
-	nameRegexp = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
-	tagRegexp  = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
-)
+var nameRegexp = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
 
 func validName(name string) bool {
 	return len(name) <= reference.RepositoryNameTotalLengthMax && nameRegexp.MatchString(name)
