@@ -58,7 +58,7 @@ func (b *Bucket) immutable(ctx context.Context, s *cloud.Settings) error {
 // versioning is on.
 // https://learn.microsoft.com/en-us/azure/storage/blobs/versioning-overview
 func (b *Bucket) versions(ctx context.Context, s *cloud.Settings) error {
-	const name = "blob versioning"
+	const name = driver.BlobVersioning
 	ctx, c := begin(ctx, driver.OpList, "")
 	page, err := b.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		Include: container.ListBlobsInclude{Versions: true}, MaxResults: to.Ptr(int32(1)), Prefix: to.Ptr(string(b.prefix)),
@@ -77,7 +77,7 @@ func (b *Bucket) versions(ctx context.Context, s *cloud.Settings) error {
 
 // https://learn.microsoft.com/en-us/rest/api/storageservices/get-blob-service-properties
 func (b *Bucket) softDelete(ctx context.Context, s *cloud.Settings) error {
-	const name = "soft delete"
+	const name = driver.SoftDelete
 	client, err := b.auth.service(b.endpoint + "/")
 	if err != nil {
 		return driver.NewError(driver.OpStat, "", errText(err))

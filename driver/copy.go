@@ -22,6 +22,18 @@ type CopyPlan struct {
 	Buffer func(ctx context.Context, n int64) (buf []byte, release func(), err error)
 }
 
+// CopyPlan is what the bucket's configuration prefers, and else 64 MiB, 16 at a time.
+func (f Features) CopyPlan() CopyPlan {
+	plan := f.Copying
+	if plan.PartSize == 0 {
+		plan.PartSize = 64 << 20
+	}
+	if plan.Concurrency == 0 {
+		plan.Concurrency = 16
+	}
+	return plan
+}
+
 // Copy copies an object of a known size by the server: in one request where the
 // store takes it, else by part copies in parallel. An upload in parts that fails
 // is aborted; in parts the content type and metadata are those of o, as the

@@ -95,6 +95,14 @@ type Features struct {
 	BatchMax    int
 }
 
+// Time is Now, where the store tells it, or this machine's time.
+func (f Features) Time() time.Time {
+	if f.Now != nil {
+		return f.Now()
+	}
+	return time.Now()
+}
+
 // BucketSetting is a setting of a bucket, as its store tells it.
 type BucketSetting struct {
 	Name  string // such as "object versioning"
@@ -103,6 +111,25 @@ type BucketSetting struct {
 	Advice string
 	// Grant is the permission to read the setting, which the credentials lack.
 	Grant string
+}
+
+// Names of the settings by which a bucket keeps what is deleted and replaced. Their Advice is
+// "" where nothing is kept.
+const (
+	ObjectVersioning = "object versioning"
+	BlobVersioning   = "blob versioning" // Azure's
+	SoftDelete       = "soft delete"
+)
+
+// KeepsNoncurrent reports whether the bucket keeps, or has kept, what is deleted and replaced
+// because of this setting.
+func (s BucketSetting) KeepsNoncurrent() bool {
+	switch s.Name {
+	case ObjectVersioning, BlobVersioning, SoftDelete:
+		return s.Advice != ""
+	default:
+		return false
+	}
 }
 
 // Source is an object that a server-side copy reads.

@@ -38,11 +38,11 @@ func (b *Bucket) settings(ctx context.Context) ([]driver.BucketSetting, error) {
 // kept is what becomes of objects that are deleted or replaced.
 func (b *Bucket) kept(s *cloud.Settings, got *storage.Bucket) {
 	if p := got.SoftDeletePolicy; p != nil && p.RetentionDurationSeconds > 0 {
-		s.Add("soft delete", seconds(p.RetentionDurationSeconds), "what is deleted and replaced is billed for that long: gcloud storage buckets update gs://BUCKET --clear-soft-delete")
+		s.Add(driver.SoftDelete, seconds(p.RetentionDurationSeconds), "what is deleted and replaced is billed for that long: gcloud storage buckets update gs://BUCKET --clear-soft-delete")
 	} else {
-		s.OnOff("soft delete", false, "")
+		s.OnOff(driver.SoftDelete, false, "")
 	}
-	s.OnOff("object versioning", got.Versioning != nil && got.Versioning.Enabled,
+	s.OnOff(driver.ObjectVersioning, got.Versioning != nil && got.Versioning.Enabled,
 		"replaced tags and what garbage collection removes stay: gcloud storage buckets update gs://BUCKET --no-versioning, or a lifecycle rule on daysSinceNoncurrentTime")
 	switch p := got.RetentionPolicy; {
 	case p != nil && p.RetentionPeriod > 0:

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -345,5 +346,28 @@ func TestHintsOfPermission(t *testing.T) {
 		if err := put(free)(t.Context(), b); !errors.As(err, &e) || e.Kind != driver.Denied || e.OtherThanPermission == tt.permission {
 			t.Errorf("%s: %+v", tt.code, e)
 		}
+	}
+}
+
+// TestUploadsPages reads listings of uploads as other stores than Amazon's write them: with the
+// uploads of the key that they start after (Ceph), and with more pages and no word where the next
+// one begins (Swift).
+func TestUploadsPages(t *testing.T) {
+	upload := func(key, id string) string {
+		return fmt.Sprintf("<Upload><Key>%s</Key><UploadId>%s</UploadId><Initiated>2030-01-01T00:00:00Z</Initiated></Upload>", key, id)
+	}
+	b, f := fakeStore(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker/><NextUploadIdMarker/>%s%s</ListMultipartUploadsResult>", upload("a", "u1"), upload("b", "u2"))
+	})
+	page, err := b.UploadsPage(t.Context(), driver.ListRequest{StartAfter: "a"})
+	if err != nil || len(page.Items) != 1 || page.Items[0].Key != "b" || page.Next == "" {
+		t.Fatalf("%+v, %v, want b and another page", page, err)
+	}
+	f.take()
+	if _, err := b.UploadsPage(t.Context(), driver.ListRequest{Token: page.Next}); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.take(); len(got) != 1 || !strings.Contains(got[0].uri, "key-marker=b&") || !strings.Contains(got[0].uri, "upload-id-marker=u2") {
+		t.Errorf("the next page is asked by %+v", got)
 	}
 }

@@ -30,7 +30,7 @@ func (b *Bucket) settings(ctx context.Context) ([]driver.BucketSetting, error) {
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html
 func (b *Bucket) versioning(ctx context.Context, s *cloud.Settings) error {
-	const name = "object versioning"
+	const name = driver.ObjectVersioning
 	ctx, c := b.begin(ctx, driver.OpStat, "")
 	out, err := b.client.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: b.bucket()})
 	switch {

@@ -162,16 +162,22 @@ func (b *Bucket) UploadsPage(ctx context.Context, q driver.ListRequest) (driver.
 		if err != nil {
 			return driver.Page[driver.Upload]{}, c.fail(ctx, err)
 		}
-		if key, ours := b.prefix.Cut(key); ours {
+		// Ceph lists those of the key that a listing starts after, too.
+		if key, ours := b.prefix.Cut(key); ours && (q.StartAfter == "" || key > q.StartAfter) {
 			page.Items = append(page.Items, driver.Upload{Key: key, ID: aws.ToString(u.UploadId), Started: aws.ToTime(u.Initiated)})
 		}
 	}
 	if aws.ToBool(out.IsTruncated) {
-		key, err := decode(aws.ToString(out.NextKeyMarker), out.EncodingType)
+		next, id := out.NextKeyMarker, out.NextUploadIdMarker
+		if n := len(out.Uploads); n > 0 && aws.ToString(next) == "" {
+			// Swift tells no markers of a page with one upload. They are its last one.
+			next, id = out.Uploads[n-1].Key, out.Uploads[n-1].UploadId
+		}
+		key, err := decode(aws.ToString(next), out.EncodingType)
 		if err != nil {
 			return driver.Page[driver.Upload]{}, c.fail(ctx, err)
 		}
-		page.Next = url.Values{"key": {key}, "id": {aws.ToString(out.NextUploadIdMarker)}}.Encode()
+		page.Next = url.Values{"key": {key}, "id": {aws.ToString(id)}}.Encode()
 	}
 	return page, nil
 }

@@ -109,12 +109,14 @@ func concatPins(t *testing.T, s suite) {
 			r, _ := joined(t, b, name, all[name]...)
 			for _, at := range slices.Compact([]int{0, len(all[name]) - 1}) {
 				src := r.Sources[at]
-				put(t, b, src.Key, content("changed", src.Size))
-				_, err := driver.Concat(t.Context(), b, r, joining(b))
-				wantKind(t, fmt.Sprintf("Concat after source %d changed", at), err, driver.Mismatch)
-				wantAbsent(t, b, name)
+				if !s.excepted(t, "concat-pins/changed") {
+					put(t, b, src.Key, content("changed", src.Size))
+					_, err := driver.Concat(t.Context(), b, r, joining(b))
+					wantKind(t, fmt.Sprintf("Concat after source %d changed", at), err, driver.Mismatch)
+					wantAbsent(t, b, name)
+				}
 				noError(t, "Delete", b.Delete(t.Context(), src.Key, driver.DeleteOptions{}))
-				_, err = driver.Concat(t.Context(), b, r, joining(b))
+				_, err := driver.Concat(t.Context(), b, r, joining(b))
 				wantKind(t, fmt.Sprintf("Concat after source %d was deleted", at), err, driver.NotFound)
 				wantAbsent(t, b, name)
 				r.Sources[at] = put(t, b, src.Key, content("again", src.Size))

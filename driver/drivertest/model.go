@@ -23,7 +23,7 @@ func model(t *testing.T, s suite) {
 		n = rand.Uint64()
 	}
 	t.Logf("repeat with -drivertest.seed=%d", n)
-	stroll(t, s.New(t), rand.NewPCG(n, 0), s.Steps, !s.excepted(t, "model/uploads"))
+	stroll(t, s.New(t), rand.NewPCG(n, 0), s.Steps, leftOut{uploads: s.excepted(t, "model/uploads"), pins: s.excepted(t, "copy/changed")})
 }
 
 // Choices is a source for Walk that a fuzzer controls: each byte is one choice.
@@ -51,14 +51,17 @@ func (c *choices) Uint64() uint64 {
 // differ.
 func Walk(t testing.TB, b driver.Bucket, src rand.Source, steps int) {
 	t.Helper()
-	stroll(t, b, src, steps, true)
+	stroll(t, b, src, steps, leftOut{})
 }
 
-func stroll(t testing.TB, b driver.Bucket, src rand.Source, steps int, uploads bool) {
+// leftOut is what a walk does without.
+type leftOut struct{ uploads, pins bool } // pins are the ETags of sources of copies
+
+func stroll(t testing.TB, b driver.Bucket, src rand.Source, steps int, without leftOut) {
 	t.Helper()
 	limits := b.Features().Parts
 	w := &walk{
-		t: t, b: b, rand: rand.New(src), f: b.Features(), noUploads: !uploads,
+		t: t, b: b, rand: rand.New(src), f: b.Features(), without: without,
 		m:     mem.NewWith(mem.Options{Parts: limits}),
 		etags: map[string][]pair[string]{}, versions: map[string][]pair[string]{},
 	}
@@ -93,8 +96,8 @@ type walk struct {
 	versions map[string][]pair[string]
 	uploads  []*walkUpload
 	parts    int // put so far
-	// noUploads leaves out what can't be compared.
-	noUploads bool
+	// without is what can't be compared.
+	without leftOut
 }
 
 type walkUpload struct {
@@ -128,7 +131,7 @@ func (w *walk) next() {
 		w.concat(key)
 	case n < 68 && w.f.DeleteBatch != nil:
 		w.deleteBatch([]string{key, pick(w, walkKeys)})
-	case n < 78 && w.f.Uploads != nil && !w.noUploads:
+	case n < 78 && w.f.Uploads != nil && !w.without.uploads:
 		w.create(key)
 	case n < 88 && len(w.uploads) > 0 && !large:
 		w.putPart(pick(w, w.uploads))
@@ -314,7 +317,7 @@ func (w *walk) list(q driver.ListRequest) {
 // source chooses a version of key to read, mostly the latest.
 func (w *walk) source(key string, r driver.Range) pair[driver.Source] {
 	s := pair[driver.Source]{driver.Source{Key: key, Range: r}, driver.Source{Key: key, Range: r}}
-	if had := w.etags[key]; len(had) > 0 && w.rand.IntN(3) == 0 {
+	if had := w.etags[key]; len(had) > 0 && w.rand.IntN(3) == 0 && !w.without.pins {
 		e := w.earlier(had[max(0, len(had)-2):])
 		s.real.ETag, s.model.ETag = e.real, e.model
 	}

@@ -49,7 +49,10 @@ type Harness struct {
 	//	bucket-not-key/create-upload   a missing bucket shows at CreateUpload
 	//	complete-by-etag/replaced      a part that was put again can't be named any more
 	//	concat-joins/scratch           intermediate objects are gone when the object is there
+	//	concat-pins/changed            a source that changed is found
 	//	concat-pins/uploads            the upload of a Concat that fails is gone
+	//	copy/changed                   so it is by Copy, and in the random walk
+	//	copy-part/changed              and by CopyPart
 	//	copy-part/beyond               a part that is not all in its source is refused
 	//	copy-part/completed            the upload is gone for part copies
 	//	delete-batch/version           a batch compares versions

@@ -104,7 +104,6 @@ func TestPageCost(t *testing.T) {
 	}
 }
 
-// TestFlatCost checks that a listing of whole keys reads each folder once, however many
 // TestPageCostOfHistories lists tags that each have another history: what they all have is
 // looked for, so that the folders of the first tag alone are read.
 func TestPageCostOfHistories(t *testing.T) {
@@ -131,6 +130,7 @@ func TestPageCostOfHistories(t *testing.T) {
 	}
 }
 
+// TestFlatCost checks that a listing of whole keys reads each folder once, however many
 // pages it has.
 func TestFlatCost(t *testing.T) {
 	dir, all := manyTags(t, 100, "current/link", "index/sha256/aa11/link")
