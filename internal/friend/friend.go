@@ -9,12 +9,15 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/layout"
+	"github.com/blobdock/blobdock/internal/tombstone"
 )
 
 // Store is a blobstore.Store by its keys, as distribution's storage driver, the sweep of a
@@ -35,13 +38,24 @@ type Store interface {
 	// LookupTTL is for how long something that was found counts as there; negative is not at
 	// all.
 	LookupTTL() time.Duration
-	// IsHead reports whether a call serves a HEAD: who asks may not send what is said to be
-	// there, so that the store answers.
-	IsHead(ctx context.Context) bool
+	// Request is the HTTP request that a call serves, nil where none is known.
+	Request(ctx context.Context) *http.Request
 	// Epoch changes with each deletion in this process: what was found before may be gone.
 	Epoch() uint64
 	// Deleted has the next epoch begin.
 	Deleted()
+
+	// Announce tells the sizes of blobs, as manifests have them. They may be wrong.
+	Announce(blobs []v1.Descriptor)
+
+	// Watch knows what garbage collection is about to delete.
+	Watch() *tombstone.Watch
+	// LookupSince is blobstore.Repository.Lookup of a repository, which asks the store, and
+	// takes what sight hides for absent.
+	LookupSince(ctx context.Context, repo string, d digest.Digest, sight tombstone.Sight) error
+	// Sighted is blobstore.Repository.Lookup of a repository, and tells since when tombstones
+	// were known when the blob was found. The time is zero where that is not known.
+	Sighted(ctx context.Context, repo string, d digest.Digest) (since time.Time, err error)
 
 	// CachedLink returns the content of the link at key, and CachedBlob describes the blob
 	// at key, if the lookup cache has them: a lookup or a push has just shown them to be

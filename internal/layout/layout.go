@@ -3,7 +3,9 @@
 //
 //	blobs/<algorithm>/<2 hex>/<hex>/data
 //	repositories/<name>/_layers/<algorithm>/<hex>/link
+//	repositories/<name>/_layers/tarsum/<version>/<algorithm>/<hex>/link
 //	repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link
+//	repositories/<name>/_manifests/revisions/<algorithm>/<hex>/signatures/<algorithm>/<hex>/link
 //	repositories/<name>/_manifests/tags/<tag>/current/link
 //	repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link
 //	repositories/<name>/_uploads/<uuid>/...
@@ -28,8 +30,9 @@ const DefaultRoot = "docker/registry/v2"
 const MaxLink = 1 << 10
 
 const (
-	data = "data"
-	link = "link"
+	data   = "data"
+	link   = "link"
+	tarsum = "tarsum"
 )
 
 // Layout is the keys below Root, which has no slash at its end.
@@ -48,6 +51,10 @@ func (l Layout) Repository(repo string) string { return l.Repositories() + repo 
 // distribution lists.
 func (l Layout) Lease(name string) string { return l.Root + "/_leases/" + name }
 
+// Pulls is the prefix of what registries have recorded of pulls, beside all that distribution
+// lists.
+func (l Layout) Pulls() string { return l.Root + "/_pulls/" }
+
 // Uploads is the prefix of all uploads under way, beside all that distribution lists.
 func (l Layout) Uploads() string { return l.Root + "/_uploads/" }
 
@@ -64,6 +71,12 @@ func (l Layout) LayerLink(repo string, d digest.Digest) string {
 	return l.Layers(repo) + digestLink(d)
 }
 
+// TarSumLink says which layer of repo has a tarsum: its version "v0", "v1" or "dev", its algorithm
+// and its hexadecimal digits, with slashes in between.
+func (l Layout) TarSumLink(repo, tarSum string) string {
+	return l.Layers(repo) + path.Join(tarsum, tarSum, link)
+}
+
 // Manifests is the prefix of repo's links to manifests, and of its tags.
 func (l Layout) Manifests(repo string) string { return l.Repository(repo) + "_manifests/" }
 
@@ -74,6 +87,17 @@ func (l Layout) RevisionLink(repo string, d digest.Digest) string {
 
 // Revisions is the prefix of repo's links to manifests.
 func (l Layout) Revisions(repo string) string { return l.Manifests(repo) + "revisions/" }
+
+// Signatures is the prefix of the links to the signatures of the manifest d, as Docker's first
+// schema of manifests had them.
+func (l Layout) Signatures(repo string, d digest.Digest) string {
+	return l.Revisions(repo) + path.Join(d.Algorithm().String(), d.Encoded()) + "/signatures/"
+}
+
+// SignatureLink says that the blob d is a signature of the manifest subject.
+func (l Layout) SignatureLink(repo string, subject, d digest.Digest) string {
+	return l.Signatures(repo, subject) + digestLink(d)
+}
 
 // Referrers is the prefix of the links to manifests whose subject is the manifest subject.
 func (l Layout) Referrers(repo string, subject digest.Digest) string {

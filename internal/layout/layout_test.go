@@ -25,10 +25,12 @@ func TestKeys(t *testing.T) {
 	}{
 		{l.Blob(d), root + "blobs/sha256/e3/" + hex + "/data", layout.Name{Kind: layout.Blob, Digest: d}},
 		{l.LayerLink("a/b", d), repo + "_layers/sha256/" + hex + "/link", layout.Name{Kind: layout.LayerLink, Repo: "a/b", Digest: d}},
+		{l.TarSumLink("a/b", "v1/sha256/"+hex), repo + "_layers/tarsum/v1/sha256/" + hex + "/link", layout.Name{Kind: layout.TarSumLink, Repo: "a/b", TarSum: "v1/sha256/" + hex}},
 		{l.RevisionLink("a/b", d), repo + "_manifests/revisions/sha256/" + hex + "/link", layout.Name{Kind: layout.RevisionLink, Repo: "a/b", Digest: d}},
 		{l.TagLink("a/b", "v1"), repo + "_manifests/tags/v1/current/link", layout.Name{Kind: layout.TagLink, Repo: "a/b", Tag: "v1"}},
 		{l.TagIndexLink("a/b", "v1", d), repo + "_manifests/tags/v1/index/sha256/" + hex + "/link", layout.Name{Kind: layout.TagIndexLink, Repo: "a/b", Tag: "v1", Digest: d}},
 		{l.Referrer("a/b", d, d), repo + "_manifests/referrers/sha256/" + hex + "/sha256/" + hex + "/link", layout.Name{Kind: layout.Referrer, Repo: "a/b", Subject: d, Digest: d}},
+		{l.SignatureLink("a/b", d, d), repo + "_manifests/revisions/sha256/" + hex + "/signatures/sha256/" + hex + "/link", layout.Name{Kind: layout.SignatureLink, Repo: "a/b", Subject: d, Digest: d}},
 		{l.Upload("a/b", id) + "/session", repo + "_uploads/" + id + "/session", layout.Name{Kind: layout.Upload, Repo: "a/b", Dir: repo + "_uploads/" + id}},
 	} {
 		if c.got != c.want {
@@ -54,6 +56,14 @@ func TestNoPlace(t *testing.T) {
 		root + "repositories/_layers/sha256/" + hex + "/link",
 		root + "repositories/a/_layers/sha256/e3b0/link",
 		root + "repositories/a/_layers/link",
+		root + "repositories/a/_layers",
+		root + "repositories/a/_layers/tarsum",
+		root + "repositories/a/_layers/tarsum/link",
+		root + "repositories/a/_layers/tarsum/v1/sha256/link",
+		root + "repositories/a/_layers/tarsum//sha256/" + hex + "/link",
+		root + "repositories/a/_layers/tarsum/../sha256/" + hex + "/link",
+		root + "repositories/a/_layers/tarsum/v1/sha256/" + hex + "/data",
+		root + "repositories/a/_layers/tarsum/v1/sha256/" + hex + "/link/link",
 		root + "repositories/a/_manifests",
 		root + "repositories/a/_manifests/tags",
 		root + "repositories/a/_manifests/referrers",
@@ -67,6 +77,9 @@ func TestNoPlace(t *testing.T) {
 		root + "repositories/a/_manifests/tags/v1/index/link",
 		root + "repositories/a/_manifests/tags//current/link",
 		root + "repositories/a/_manifests/revisions/md5/" + hex + "/link",
+		root + "repositories/a/_manifests/revisions/sha256/" + hex + "/signatures",
+		root + "repositories/a/_manifests/revisions/sha256/" + hex + "/signatures/link",
+		root + "repositories/a/_manifests/revisions/sha256/e3b0/signatures/sha256/" + hex + "/link",
 		root + "repositories/a/_uploads/" + id,
 		root + "repositories/a/_uploads/1/session",
 		root + "repositories/a/_other/" + hex,
@@ -79,21 +92,25 @@ func TestNoPlace(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add("docker/registry/v2/blobs/sha256/e3/" + hex + "/data")
+	f.Add("docker/registry/v2/repositories/a/_layers/tarsum/v1/sha256/" + hex + "/link")
 	f.Add("docker/registry/v2/repositories/a/_manifests/tags/v1/index/sha256/" + hex + "/link")
 	f.Add("docker/registry/v2/repositories/a/_manifests/referrers/sha256/" + hex + "/sha256/" + hex + "/link")
+	f.Add("docker/registry/v2/repositories/a/_manifests/revisions/sha256/" + hex + "/signatures/sha256/" + hex + "/link")
 	f.Fuzz(func(t *testing.T, key string) {
 		n, ok := l.Parse(key)
 		if !ok {
 			return
 		}
 		again := map[layout.Kind]func() string{
-			layout.Blob:         func() string { return l.Blob(n.Digest) },
-			layout.LayerLink:    func() string { return l.LayerLink(n.Repo, n.Digest) },
-			layout.RevisionLink: func() string { return l.RevisionLink(n.Repo, n.Digest) },
-			layout.TagLink:      func() string { return l.TagLink(n.Repo, n.Tag) },
-			layout.TagIndexLink: func() string { return l.TagIndexLink(n.Repo, n.Tag, n.Digest) },
-			layout.Referrer:     func() string { return l.Referrer(n.Repo, n.Subject, n.Digest) },
-			layout.Upload:       func() string { return n.Dir + key[len(n.Dir):] },
+			layout.Blob:          func() string { return l.Blob(n.Digest) },
+			layout.LayerLink:     func() string { return l.LayerLink(n.Repo, n.Digest) },
+			layout.TarSumLink:    func() string { return l.TarSumLink(n.Repo, n.TarSum) },
+			layout.RevisionLink:  func() string { return l.RevisionLink(n.Repo, n.Digest) },
+			layout.TagLink:       func() string { return l.TagLink(n.Repo, n.Tag) },
+			layout.TagIndexLink:  func() string { return l.TagIndexLink(n.Repo, n.Tag, n.Digest) },
+			layout.Referrer:      func() string { return l.Referrer(n.Repo, n.Subject, n.Digest) },
+			layout.SignatureLink: func() string { return l.SignatureLink(n.Repo, n.Subject, n.Digest) },
+			layout.Upload:        func() string { return n.Dir + key[len(n.Dir):] },
 		}[n.Kind]()
 		if again != key {
 			t.Errorf("Parse(%q) = %+v, which is %q", key, n, again)

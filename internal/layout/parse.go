@@ -13,24 +13,29 @@ import (
 type Kind string
 
 // The kinds of keys. A Blob's content has Name.Digest; what a link should hold
-// is Name.Digest, too, but for TagLink, whose digest is only in its content.
+// is Name.Digest, too, but for TagLink and TarSumLink, whose digest is only in their content.
 const (
-	Blob         Kind = "blob"
-	LayerLink    Kind = "layer-link"
+	Blob      Kind = "blob"
+	LayerLink Kind = "layer-link"
+	// TarSumLink names the layer that has the tarsum Name.TarSum.
+	TarSumLink   Kind = "tarsum-link"
 	RevisionLink Kind = "revision-link"
-	TagLink      Kind = "tag-link"
-	TagIndexLink Kind = "tag-index-link"
-	Referrer     Kind = "referrer" // a manifest, Name.Digest, that has a subject, Name.Subject
-	Upload       Kind = "upload"   // anything in an upload's folder
+	// SignatureLink names a blob, Name.Digest, that is a signature of a manifest, Name.Subject.
+	SignatureLink Kind = "signature-link"
+	TagLink       Kind = "tag-link"
+	TagIndexLink  Kind = "tag-index-link"
+	Referrer      Kind = "referrer" // a manifest, Name.Digest, that has a subject, Name.Subject
+	Upload        Kind = "upload"   // anything in an upload's folder
 )
 
 // Name is a key, read.
 type Name struct {
 	Kind   Kind
 	Repo   string        // "" for a Blob
-	Digest digest.Digest // of a Blob and of links but TagLink
+	Digest digest.Digest // of a Blob and of links but TagLink and TarSumLink
 	Tag    string        // of TagLink and TagIndexLink
-	// Subject is of a Referrer.
+	TarSum string        // of a TarSumLink: version, algorithm and digits, with slashes in between
+	// Subject is of a Referrer and of a SignatureLink.
 	Subject digest.Digest
 	Dir     string // of an Upload: its folder, without a slash at its end
 }
@@ -58,8 +63,7 @@ func (l Layout) Parse(key string) (Name, bool) {
 	n := Name{Repo: repo}
 	switch seg[0] {
 	case "layers":
-		n.Kind = LayerLink
-		n.Digest, ok = linked(seg[1:])
+		ok = n.parseLayer(seg[1:])
 	case "manifests":
 		ok = n.parseManifest(seg[1:])
 	case "uploads":
@@ -76,10 +80,30 @@ func (l Layout) Parse(key string) (Name, bool) {
 	return n, true
 }
 
+func (n *Name) parseLayer(seg []string) (ok bool) {
+	if len(seg) == 0 || seg[0] != tarsum {
+		n.Kind = LayerLink
+		n.Digest, ok = linked(seg)
+		return ok
+	}
+	n.Kind = TarSumLink
+	if len(seg) != 5 || seg[4] != link {
+		return false
+	}
+	n.TarSum = strings.Join(seg[1:4], "/")
+	return path.Clean("/"+n.TarSum) == "/"+n.TarSum
+}
+
 func (n *Name) parseManifest(seg []string) (ok bool) {
 	switch {
 	case len(seg) == 0:
 		return false
+	case seg[0] == "revisions" && len(seg) > 4 && seg[3] == "signatures":
+		n.Kind = SignatureLink
+		var subject bool
+		n.Subject, subject = digestOf(seg[1], seg[2])
+		n.Digest, ok = linked(seg[4:])
+		return ok && subject
 	case seg[0] == "revisions":
 		n.Kind = RevisionLink
 		n.Digest, ok = linked(seg[1:])
