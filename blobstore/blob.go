@@ -19,10 +19,22 @@ type Blob struct {
 	digest     digest.Digest // what was asked for
 	target     digest.Digest // what the link says; in old buckets not always the same
 	object     driver.Object
+	// since is when tombstones were listed that were known when the blob was found; zero where
+	// none were.
+	since time.Time
+	// assumed is that nobody has looked for the object: the link says that it is there, and a
+	// manifest its size.
+	assumed bool
+	// content is all of it, where it was read along; nil where it is yet to be read.
+	content []byte
 }
 
 // Descriptor describes the blob.
 func (b *Blob) Descriptor() v1.Descriptor { return descriptor(b.digest, b.object.Size) }
+
+// Canonical is the digest that the store has the blob under. It differs from the descriptor's for a
+// blob that was found by an alias.
+func (b *Blob) Canonical() digest.Digest { return b.target }
 
 // Key is where the store has the blob.
 func (b *Blob) Key() string { return b.object.Key }
@@ -59,6 +71,7 @@ func (b *Blob) Get(ctx context.Context) ([]byte, error) {
 
 func (b *Blob) open(ctx context.Context) *reader {
 	r := b.store.openObject(ctx, b.object)
+	r.content = b.content
 	r.gone = func() { b.store.lookups.drop(ctx, b.repository, b.digest) }
 	return r
 }

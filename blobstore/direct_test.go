@@ -92,8 +92,8 @@ func TestRepositoryPushOfKnown(t *testing.T) {
 	if err := newRepository(t, s, "two").Push(t.Context(), desc, bytes.NewReader(p)); err != nil {
 		t.Fatal(err)
 	}
-	if n[driver.OpStat] != 2 || n[driver.OpPut] != 1 || len(n) != 2 {
-		t.Errorf("requests: %v, want two looks and the link", n)
+	if n[driver.OpStat] != 2 || n[driver.OpPut] != 1 || n[driver.OpList] != 1 || len(n) != 3 {
+		t.Errorf("requests: %v, want two looks and the link, and one list of tombstones", n)
 	}
 	if err := newRepository(t, s, "three").Push(t.Context(), desc, bytes.NewReader(content(2, 100_000))); !errors.As(err, new(distribution.ErrBlobInvalidDigest)) {
 		t.Errorf("another's content under a known digest: %v", err)

@@ -24,6 +24,11 @@ var (
 	// ErrUploadTooLarge is returned for an upload that is larger than any object of the
 	// store.
 	ErrUploadTooLarge = upload.ErrTooLarge
+	// ErrUploadOffset is returned by Writer.Seek to where the upload has no state. The error's
+	// text has the offsets of the states.
+	ErrUploadOffset = upload.ErrOffset
+	// ErrUploadClosed is returned by a Writer that was closed, committed or cancelled.
+	ErrUploadClosed = upload.ErrClosed
 	// ErrBusy is returned to a request that has waited too long for memory: more uploads
 	// than the budget has room for are under way. The client tries again later.
 	ErrBusy = memory.ErrBusy
@@ -35,6 +40,8 @@ func asDistribution(err error) error {
 	switch {
 	case errors.Is(err, upload.ErrUnknown):
 		return distribution.ErrBlobUploadUnknown
+	case errors.As(err, &v) && v.Refused != nil:
+		return v.Refused
 	case errors.As(err, &v) && v.Got == "":
 		return distribution.ErrBlobInvalidLength
 	case errors.As(err, &v):

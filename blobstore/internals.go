@@ -3,6 +3,7 @@ package blobstore
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -34,7 +35,7 @@ func (s internals) PutLink(ctx context.Context, key string, target digest.Digest
 
 func (s internals) LookupTTL() time.Duration { return s.options.LookupTTL }
 
-func (s internals) IsHead(ctx context.Context) bool { return requestOf(ctx).head }
+func (s internals) Request(ctx context.Context) *http.Request { return requestIn(ctx) }
 
 func (s internals) Epoch() uint64 { return s.cacheEpoch.Load() }
 

@@ -120,7 +120,9 @@ func (f *lruCache) put(_ context.Context, b *Blob) {
 	kept.object.ETag = ""
 	now := time.Now()
 	f.kept.Add(cacheKey{b.repository, b.digest}, cachedBlob{&kept, now})
-	f.kept.Add(cacheKey{globalScope, b.target}, cachedBlob{&kept, now})
+	if !b.assumed {
+		f.kept.Add(cacheKey{globalScope, b.target}, cachedBlob{&kept, now})
+	}
 }
 
 func (f *lruCache) drop(_ context.Context, repository string, d digest.Digest) {
@@ -156,8 +158,8 @@ func (f *externalCache) get(ctx context.Context, repository string, d digest.Dig
 func (f *externalCache) dropAll() {}
 
 func (f *externalCache) put(ctx context.Context, b *Blob) {
-	if b.object.ContentEncoding != "" {
-		return // a descriptor has no room for it, and it decides how the blob is served
+	if b.assumed || b.object.ContentEncoding != "" {
+		return // a descriptor has no room for either, and they decide how the blob is served
 	}
 	f.change(ctx, b.repository, func(s distribution.BlobDescriptorService) error {
 		return s.SetDescriptor(ctx, b.digest, v1.Descriptor{MediaType: contentType, Digest: b.target, Size: b.object.Size})

@@ -91,3 +91,45 @@ func TestMembership(t *testing.T) {
 		t.Errorf("Delete of a deleted blob: %v", err)
 	}
 }
+
+// TestMountAny mounts what another repository has, or none, and nothing else: what is not
+// there, has another size, or was left empty by a broken upload.
+func TestMountAny(t *testing.T) {
+	b := newBucket(t)
+	s := newStore(t, b)
+	from, to := newRepository(t, s, "from"), newRepository(t, s, "to")
+	p, orphan, broken := content(6, 100), content(7, 200), content(8, 300)
+	if _, err := from.Put(t.Context(), "", p); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b, blobKey(digest.FromBytes(orphan)), orphan)
+	put(t, b, blobKey(digest.FromBytes(broken)), nil)
+	for name, tt := range map[string]struct {
+		content []byte
+		size    int64
+		err     error
+	}{
+		"of another repository":     {p, 100, nil},
+		"once more, of any size":    {p, -1, nil},
+		"of no repository":          {orphan, 200, nil},
+		"of another size":           {p, 101, distribution.ErrBlobUnknown},
+		"left by a broken upload":   {broken, -1, distribution.ErrBlobUnknown},
+		"not there":                 {content(10, 10), 10, distribution.ErrBlobUnknown},
+		"empty, which is not there": {nil, 0, distribution.ErrBlobUnknown},
+	} {
+		d := digest.FromBytes(tt.content)
+		if tt.err != nil {
+			to.Forget(t.Context(), d)
+		}
+		desc, err := to.MountAny(t.Context(), d, tt.size)
+		if !errors.Is(err, tt.err) || err == nil && (desc.Digest != d || desc.Size != int64(len(tt.content))) {
+			t.Errorf("%s: %v and %v, want %v", name, desc, err, tt.err)
+		}
+		if err == nil {
+			wantContent(t, to, d, tt.content)
+		}
+	}
+	if _, err := to.MountAny(t.Context(), "sha256:short", -1); !errors.As(err, new(distribution.ErrBlobInvalidDigest)) {
+		t.Errorf("what is no digest: %v", err)
+	}
+}

@@ -122,8 +122,12 @@ func (r *rangesReader) Read(p []byte) (int, error) {
 			if len(r.runs) == 0 {
 				return 0, io.EOF
 			}
-			r.run = r.begin(r.runs[0])
-			r.runs = r.runs[1:]
+			run, err := r.begin(r.runs[0])
+			if err != nil {
+				r.failed = err
+				return 0, err
+			}
+			r.run, r.runs = run, r.runs[1:]
 		}
 		n, err := r.run.Read(p)
 		if errors.Is(err, io.EOF) {
@@ -140,14 +144,18 @@ func (r *rangesReader) Read(p []byte) (int, error) {
 	return 0, nil
 }
 
-func (r *rangesReader) begin(run run) io.ReadCloser {
+func (r *rangesReader) begin(run run) (io.ReadCloser, error) {
 	if run.streamed {
 		all, body := extent(run.ranges), r.blob.open(r.ctx)
 		body.off, body.end = all.Off, all.Off+all.Len
-		return &gapReader{body, run.ranges}
+		return &gapReader{body, run.ranges}, nil
 	}
-	next, stop := iter.Pull2(r.blob.Chunks(r.ctx, run.ranges))
-	return &chunkReader{next: next, stop: stop}
+	chunks, err := r.blob.Chunks(r.ctx, run.ranges)
+	if err != nil {
+		return nil, err
+	}
+	next, stop := iter.Pull2(chunks)
+	return &chunksReader{next: next, stop: stop}, nil
 }
 
 // Close ends what is under way. It may be called again.
@@ -160,30 +168,34 @@ func (r *rangesReader) Close() error {
 	return err
 }
 
-// chunkReader reads chunks.
-type chunkReader struct {
-	next func() (Chunk, error, bool)
-	stop func()
-	rest []byte
+// chunksReader reads chunks, one after the other.
+type chunksReader struct {
+	next  func() (Chunk, error, bool)
+	stop  func()
+	chunk io.Reader // nil between chunks
 }
 
-func (r *chunkReader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		chunk, err, ok := r.next()
-		switch {
-		case !ok:
-			return 0, io.EOF
-		case err != nil:
-			return 0, err
+func (r *chunksReader) Read(p []byte) (int, error) {
+	for {
+		if r.chunk == nil {
+			chunk, err, ok := r.next()
+			switch {
+			case !ok:
+				return 0, io.EOF
+			case err != nil:
+				return 0, err
+			}
+			r.chunk = chunk
 		}
-		r.rest = chunk.Data
+		n, err := r.chunk.Read(p)
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		r.chunk = nil
 	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }
 
-func (r *chunkReader) Close() error {
+func (r *chunksReader) Close() error {
 	r.stop()
 	return nil
 }

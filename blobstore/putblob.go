@@ -26,7 +26,10 @@ func (s *Store) PutBlob(ctx context.Context, d digest.Digest, size int64, conten
 	if err := checkDigest(d); err != nil {
 		return err
 	}
-	if err := s.engine.Push(ctx, upload.Push{Digest: d, Size: size, Content: content, Replace: o.Replace}); err != nil {
+	if _, err := s.watch.Clear(ctx, d); err != nil {
+		return fmt.Errorf("blob %s: %w", d, err)
+	}
+	if _, err := s.engine.Push(ctx, upload.Push{Digest: d, Size: size, Content: content, Replace: o.Replace}); err != nil {
 		return asDistribution(fmt.Errorf("blob %s: %w", d, err))
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
@@ -136,4 +137,34 @@ func TestPutBlobFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPushAny pushes content that tells by its end what it is.
+func TestPushAny(t *testing.T) {
+	onEachStore(t, func(t *testing.T, newBucket func() driver.Bucket) {
+		for _, size := range []int{0, 100, 9 * part} {
+			b := newBucket()
+			repo := newRepository(t, newStore(t, b), "team/app")
+			p := content(11, size)
+			d, d512 := digest.FromBytes(p), digest.SHA512.FromBytes(p)
+			for _, tt := range []struct {
+				desc v1.Descriptor
+				want digest.Digest
+			}{
+				{v1.Descriptor{Size: -1}, d}, {v1.Descriptor{Size: int64(size)}, d},
+				{v1.Descriptor{Digest: d, Size: -1}, d}, {v1.Descriptor{Digest: d512, Size: -1}, d512}, {v1.Descriptor{Digest: d, Size: int64(size)}, d},
+			} {
+				got, err := repo.PushAny(t.Context(), tt.desc, bytes.NewReader(p))
+				if err != nil || got.Digest != tt.want || got.Size != int64(size) {
+					t.Fatalf("%d bytes as %v: %v, %v", size, tt.desc, got, err)
+				}
+				wantContent(t, repo, tt.want, p)
+			}
+			for _, desc := range []v1.Descriptor{{Digest: digest.FromString("other"), Size: -1}, {Size: int64(size) + 1}, {Digest: "sha256:x", Size: -1}} {
+				if _, err := repo.PushAny(t.Context(), desc, bytes.NewReader(p)); err == nil {
+					t.Errorf("%d bytes as %v: no error", size, desc)
+				}
+			}
+		}
+	})
 }

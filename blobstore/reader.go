@@ -1,6 +1,7 @@
 package blobstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type reader struct {
 	// version is the ETag of what was read first, where object has none.
 	version atomic.Pointer[string]
 	closed  atomic.Bool
+	content []byte // of the object, where that is known
 
 	off    int64
 	end    int64          // where Read ends, at the object's end or before it
@@ -106,6 +108,14 @@ func (r *reader) ensure() error {
 }
 
 func (r *reader) open(span driver.Range) (*driver.Reader, error) {
+	if r.content != nil {
+		span, err := span.Resolve(int64(len(r.content)))
+		if err != nil {
+			return nil, err
+		}
+		p := r.content[span.Off : span.Off+span.Len]
+		return &driver.Reader{ReadCloser: io.NopCloser(bytes.NewReader(p)), Object: r.object, Range: span}, nil
+	}
 	etag := r.object.ETag
 	if first := r.version.Load(); first != nil {
 		etag = *first

@@ -16,6 +16,7 @@ import (
 	"github.com/blobdock/blobdock/blobstore/internal/upload"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/layout"
+	"github.com/blobdock/blobdock/internal/tombstone"
 )
 
 // Repository is the blobs that one repository links to. Errors that the
@@ -45,76 +46,98 @@ func (r *Repository) Lookup(ctx context.Context, d digest.Digest) (*Blob, error)
 	}
 	// A client that is told by a HEAD that a blob is there does not send it: that
 	// answer must be true now.
-	if !requestOf(ctx).head {
-		if b := r.store.lookups.get(ctx, r.name, d); b != nil {
-			return b, nil
-		}
+	if requestOf(ctx).head {
+		return r.lookupPromised(ctx, d)
 	}
-	return r.lookupUncached(ctx, d)
+	if b := r.store.lookups.get(ctx, r.name, d); b != nil && !b.assumed {
+		return b, nil
+	}
+	return r.lookupUncached(ctx, d, r.store.statBlob)
 }
 
-// lookupUncached is Lookup that asks the store in any case.
-func (r *Repository) lookupUncached(ctx context.Context, d digest.Digest) (_ *Blob, err error) {
+// lookupUncached is Lookup that asks the store in any case, for the blob itself by find.
+func (r *Repository) lookupUncached(ctx context.Context, d digest.Digest, find func(context.Context, digest.Digest) (driver.Object, error)) (*Blob, error) {
+	return r.lookupSince(ctx, d, r.store.watch.Peek(d), find)
+}
+
+// lookupSince is lookupUncached that takes what sight hides for absent.
+func (r *Repository) lookupSince(ctx context.Context, d digest.Digest, sight tombstone.Sight, find func(context.Context, digest.Digest) (driver.Object, error)) (_ *Blob, err error) {
 	ctx, span := traced(ctx, "lookup", r.name, "", d)
 	defer span.end(&err)
 	epoch := r.store.cacheEpoch.Load()
 	var (
-		target  digest.Digest
+		link    link
 		obj     driver.Object
-		statErr error
+		findErr error
 	)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		target, err = r.readLink(gctx, d)
+		link, err = r.readLink(gctx, d)
 		return err
 	})
 	early := !requestOf(ctx).head
 	if early {
 		g.Go(func() error {
-			obj, statErr = r.store.statBlob(gctx, d)
+			obj, findErr = find(gctx, d)
 			return nil // the link decides first
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if !early || target != d {
-		obj, statErr = r.store.statBlob(ctx, target)
+	if link.target != d { // under which it may be condemned
+		other, err := r.store.watch.Read(ctx, link.target)
+		if err != nil {
+			return nil, fmt.Errorf("blob %s: %w", link.target, err)
+		}
+		sight = sight.And(other)
 	}
-	if statErr != nil {
-		return nil, statErr
+	if !early || link.target != d {
+		obj, findErr = find(ctx, link.target)
 	}
-	b := &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}
+	if findErr != nil {
+		return nil, findErr
+	}
+	if sight.Hides(link.object) || sight.Hides(obj) {
+		return nil, distribution.ErrBlobUnknown
+	}
+	b := &Blob{store: r.store, repository: r.name, digest: d, target: link.target, object: obj, since: sight.T0}
 	r.cachePut(ctx, b, epoch)
 	return b, nil
 }
 
-func (r *Repository) readLink(ctx context.Context, d digest.Digest) (digest.Digest, error) {
+// link is what makes a blob one of a repository.
+type link struct {
+	target digest.Digest
+	object driver.Object
+}
+
+func (r *Repository) readLink(ctx context.Context, d digest.Digest) (link, error) {
 	key := r.store.layout.LayerLink(r.name, d)
 	rd, err := r.store.bucket.Open(ctx, key, driver.Range{}, driver.ReadOptions{})
 	if errors.Is(err, driver.NotFound) {
-		return "", distribution.ErrBlobUnknown
+		return link{}, distribution.ErrBlobUnknown
 	}
 	if err != nil {
-		return "", fmt.Errorf("link: %w", err)
+		return link{}, fmt.Errorf("link: %w", err)
 	}
 	defer rd.Close()
 	b, err := io.ReadAll(io.LimitReader(rd, layout.MaxLink))
 	if err != nil {
-		return "", fmt.Errorf("link %q: %w", key, err)
+		return link{}, fmt.Errorf("link %q: %w", key, err)
 	}
 	target := digest.Digest(b)
 	if err := target.Validate(); err != nil {
-		return "", fmt.Errorf("link %q: %w: %w", key, driver.Corrupt, err)
+		return link{}, fmt.Errorf("link %q: %w: %w", key, driver.Corrupt, err)
 	}
-	return target, nil
+	return link{target, rd.Object}, nil
 }
 
 // linked caches that d, whose link says target, is a blob of the repository, at obj. The
-// cache's epoch was read before the link was written.
-func (r *Repository) linked(ctx context.Context, d, target digest.Digest, obj driver.Object, epoch uint64) {
+// cache's epoch and the tombstones were read before the link was written.
+func (r *Repository) linked(ctx context.Context, d, target digest.Digest, obj driver.Object, epoch uint64, sight tombstone.Sight) {
 	// It may have replaced a broken one of another size, which is kept no longer.
-	r.cachePut(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj}, epoch)
+	r.cachePut(ctx, &Blob{store: r.store, repository: r.name, digest: d, target: target, object: obj, since: sight.T0}, epoch)
 }
 
 // published is the object of a blob that has just been stored.
@@ -169,10 +192,11 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.
 	ctx, span := traced(ctx, "put", r.name, "", d)
 	defer span.end(&err)
 	epoch := r.store.cacheEpoch.Load()
-	if err := r.store.engine.PutContent(ctx, r.name, d, p); err != nil {
+	sight, err := r.guarded(ctx, d, func(tombstone.Sight) error { return r.store.engine.PutContent(ctx, r.name, d, p) })
+	if err != nil {
 		return v1.Descriptor{}, fmt.Errorf("blob %s: %w", d, err)
 	}
-	r.linked(ctx, d, d, r.store.published(d, int64(len(p))), epoch)
+	r.linked(ctx, d, d, r.store.published(d, int64(len(p))), epoch, sight)
 	return typed(descriptor(d, int64(len(p))), mediaType), nil
 }
 
@@ -180,7 +204,7 @@ func (r *Repository) Put(ctx context.Context, mediaType string, p []byte) (_ v1.
 // Nothing shows before the digest has been compared: distribution.ErrBlobInvalidDigest when
 // it differs, ErrBodyLength when the size does. Content that the store has already is read
 // and compared, and not sent again. The memory that it takes counts against the budget, for
-// which it waits. It can't be resumed.
+// which it waits. It can't be resumed: what it has written is removed when it fails.
 func (r *Repository) Push(ctx context.Context, desc v1.Descriptor, content io.Reader) (err error) {
 	d := desc.Digest
 	ctx, span := traced(ctx, "push", r.name, "", d)
@@ -189,11 +213,43 @@ func (r *Repository) Push(ctx context.Context, desc v1.Descriptor, content io.Re
 		return err
 	}
 	epoch := r.store.cacheEpoch.Load()
-	if err := r.store.engine.Push(ctx, upload.Push{Repository: r.name, Digest: d, Size: desc.Size, Content: content}); err != nil {
+	var done upload.Pushed
+	sight, err := r.guarded(ctx, d, func(tombstone.Sight) (err error) {
+		done, err = r.store.engine.Push(ctx, upload.Push{Repository: r.name, Digest: d, Size: desc.Size, Content: content})
+		return err
+	})
+	if err != nil {
 		return asDistribution(fmt.Errorf("blob %s: %w", d, err))
 	}
-	r.linked(ctx, d, d, r.store.published(d, desc.Size), epoch)
+	r.linked(ctx, d, d, r.store.published(d, done.Size), epoch, sight)
 	return nil
+}
+
+// PushAny is Push of content that may tell by its end what it is: a digest that is "", which is
+// then SHA-256, and a negative size. Content without a digest is sent also where the store has it.
+func (r *Repository) PushAny(ctx context.Context, desc v1.Descriptor, content io.Reader) (_ v1.Descriptor, err error) {
+	if desc.Digest != "" && desc.Size >= 0 {
+		return desc, r.Push(ctx, desc, content)
+	}
+	ctx, span := traced(ctx, "push", r.name, "", desc.Digest)
+	defer span.end(&err)
+	if desc.Digest != "" {
+		if err := checkDigest(desc.Digest); err != nil {
+			return v1.Descriptor{}, err
+		}
+	}
+	epoch := r.store.cacheEpoch.Load()
+	done, err := r.store.engine.Push(ctx, upload.Push{Repository: r.name, Digest: desc.Digest, Size: desc.Size, Content: content})
+	if err != nil {
+		return v1.Descriptor{}, asDistribution(err)
+	}
+	desc.Digest, desc.Size = done.Digest, done.Size
+	sight, err := r.confirm(ctx, desc.Digest, done.Sight)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	r.linked(ctx, desc.Digest, desc.Digest, r.store.published(desc.Digest, desc.Size), epoch, sight)
+	return desc, nil
 }
 
 // Create is CreateWriter for distribution.BlobStore.
@@ -206,7 +262,8 @@ func (r *Repository) Create(ctx context.Context, options ...distribution.BlobCre
 }
 
 // CreateWriter begins an upload, or mounts a blob from another repository and returns
-// distribution.ErrBlobMounted. A mount that can't be done becomes an upload.
+// distribution.ErrBlobMounted. A mount that can't be done becomes an upload. The source is
+// asked for the blob whatever an option says of it: it may be gone by now.
 func (r *Repository) CreateWriter(ctx context.Context, options ...distribution.BlobCreateOption) (*Writer, error) {
 	var (
 		o    distribution.CreateOptions
@@ -224,7 +281,7 @@ func (r *Repository) CreateWriter(ctx context.Context, options ...distribution.B
 		}
 	}
 	if o.Mount.ShouldMount {
-		desc, err := r.mount(ctx, o.Mount.From, o.Mount.Stat)
+		desc, err := r.Mount(ctx, o.Mount.From)
 		if err == nil {
 			return nil, distribution.ErrBlobMounted{From: o.Mount.From, Descriptor: desc}
 		}
@@ -304,30 +361,54 @@ func (r *Repository) ResumeWriter(ctx context.Context, id string) (_ *Writer, er
 // Mount links the blob of another repository into this one.
 // distribution.ErrBlobUnknown when the other does not have it.
 func (r *Repository) Mount(ctx context.Context, from reference.Canonical) (v1.Descriptor, error) {
-	return r.mount(ctx, from, nil)
+	d := from.Digest()
+	return r.mount(ctx, d, func(sight tombstone.Sight) (digest.Digest, driver.Object, error) {
+		// A blob in the cache may have been deleted, and a mount promises that it is there.
+		b, err := r.store.Repository(from).lookupSince(ctx, d, sight, r.store.statBlob)
+		if err != nil {
+			return "", driver.Object{}, err
+		}
+		return b.target, b.object, nil
+	})
 }
 
-func (r *Repository) mount(ctx context.Context, from reference.Canonical, known *v1.Descriptor) (_ v1.Descriptor, err error) {
-	d := from.Digest()
+// MountAny links the blob d into the repository if the bucket has it, whichever repository it
+// belongs to, or to none any more. It does not ask who may read d: a registry leaves that to
+// [Repository.Mount]. distribution.ErrBlobUnknown when the bucket does not have it, or has it
+// with another size than size, of which -1 is any, or another checksum: a push replaces it then.
+func (r *Repository) MountAny(ctx context.Context, d digest.Digest, size int64) (v1.Descriptor, error) {
+	if err := checkDigest(d); err != nil {
+		return v1.Descriptor{}, err
+	}
+	return r.mount(ctx, d, func(sight tombstone.Sight) (digest.Digest, driver.Object, error) {
+		obj, trusted, err := r.store.engine.Trusted(ctx, d, size)
+		if err = foundBlob(d, obj, err); err == nil && (!trusted || sight.Hides(obj)) {
+			err = distribution.ErrBlobUnknown
+		}
+		return d, obj, err
+	})
+}
+
+// mount links the blob d, which find finds, into the repository.
+func (r *Repository) mount(ctx context.Context, d digest.Digest, find func(tombstone.Sight) (digest.Digest, driver.Object, error)) (_ v1.Descriptor, err error) {
 	ctx, span := traced(ctx, "mount", r.name, "", d)
 	defer span.end(&err)
 	target := d
 	var obj driver.Object
-	if known != nil {
-		obj = r.store.published(d, known.Size)
-	} else {
-		// A blob in the cache may have been deleted, and a mount promises that it is there.
-		b, err := r.store.Repository(from).lookupUncached(ctx, d)
-		if err != nil {
-			return v1.Descriptor{}, err
-		}
-		target, obj = b.target, b.object
-	}
 	epoch := r.store.cacheEpoch.Load()
-	if err := r.store.engine.Link(ctx, r.name, d, target); err != nil {
-		return v1.Descriptor{}, fmt.Errorf("link: %w", err)
+	sight, err := r.guarded(ctx, d, func(sight tombstone.Sight) (err error) {
+		if target, obj, err = find(sight); err != nil {
+			return err
+		}
+		if err := r.store.engine.Link(ctx, r.name, d, target); err != nil {
+			return fmt.Errorf("link: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return v1.Descriptor{}, err
 	}
-	r.linked(ctx, d, target, obj, epoch)
+	r.linked(ctx, d, target, obj, epoch, sight)
 	return descriptor(d, obj.Size), nil
 }
 
@@ -354,7 +435,7 @@ func (r *Repository) Enumerate(ctx context.Context, f func(digest.Digest) error)
 		if err != nil {
 			return fmt.Errorf("layers of %s: %w", r.name, err)
 		}
-		if name, ok := r.store.layout.Parse(e.Key); ok {
+		if name, ok := r.store.layout.Parse(e.Key); ok && name.Kind == layout.LayerLink {
 			if err := f(name.Digest); err != nil {
 				return err
 			}

@@ -38,13 +38,22 @@ func WithRequest(ctx context.Context, r *http.Request) context.Context {
 // distributionKey is where distribution keeps the request in a context.
 const distributionKey = "http.request"
 
-func requestOf(ctx context.Context) requestInfo {
-	i := requestInfo{length: -1}
+// requestIn is the request that a call serves, or nil.
+func requestIn(ctx context.Context) *http.Request {
 	r, ok := ctx.Value(requestKey{}).(*http.Request)
 	if !ok {
 		r, ok = ctx.Value(distributionKey).(*http.Request)
 	}
 	if !ok || r == nil || r.URL == nil {
+		return nil
+	}
+	return r
+}
+
+func requestOf(ctx context.Context) requestInfo {
+	i := requestInfo{length: -1}
+	r := requestIn(ctx)
+	if r == nil {
 		return i
 	}
 	i.http, i.head, i.client = true, r.Method == http.MethodHead, clientOf(r)

@@ -27,7 +27,7 @@ type Redirector func(ctx context.Context, req *http.Request, b *Blob) (string, e
 // ServeBlob answers a GET or HEAD of the blob d, see [Blob.Serve].
 func (r *Repository) ServeBlob(ctx context.Context, w http.ResponseWriter, req *http.Request, d digest.Digest) error {
 	ctx = WithRequest(ctx, req)
-	b, err := r.Lookup(ctx, d)
+	b, err := r.LookupFor(ctx, req, d)
 	if err != nil {
 		return err
 	}
@@ -56,12 +56,15 @@ func (b *Blob) Serve(ctx context.Context, w http.ResponseWriter, req *http.Reque
 		http.Redirect(w, req, url, http.StatusTemporaryRedirect)
 		return nil
 	}
-	if err := b.stream(ctx, w, req); err != nil {
+	b, err = b.found(ctx)
+	if err == nil {
+		err = b.stream(ctx, w, req)
+	}
+	if err != nil {
 		clear(h)
 		maps.Copy(h, before)
-		return err
 	}
-	return nil
+	return err
 }
 
 func setAbsent(h http.Header, name, value string) {
@@ -138,14 +141,7 @@ func (b *Blob) requested(ctx context.Context, out *deferredHeaderWriter, req *ht
 // Redirect is the Redirector of the Store's own policy. A blob whose URL can't be
 // signed is answered here.
 func (s *Store) Redirect(ctx context.Context, req *http.Request, b *Blob) (string, error) {
-	reason := s.options.Redirect.Decide(req, b.repository, b.object.Size)
-	switch {
-	case reason != redirect.Signed:
-	case s.urls == nil:
-		reason = redirect.Unsigned
-	case b.object.ContentEncoding != "":
-		reason = redirect.Encoded
-	}
+	reason := s.decide(req, b)
 	var url string
 	if reason == redirect.Signed {
 		var err error
@@ -164,6 +160,18 @@ func (s *Store) Redirect(ctx context.Context, req *http.Request, b *Blob) (strin
 		s.options.OnServed(reason)
 	}
 	return url, nil
+}
+
+func (s *Store) decide(req *http.Request, b *Blob) redirect.Reason {
+	reason := s.options.Redirect.Decide(req, b.repository, b.object.Size)
+	switch {
+	case reason != redirect.Signed:
+	case s.urls == nil:
+		reason = redirect.Unsigned
+	case b.object.ContentEncoding != "":
+		reason = redirect.Encoded
+	}
+	return reason
 }
 
 func (s internals) SignKey(ctx context.Context, method, key string) (string, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/distribution/distribution/v3"
 	"github.com/distribution/reference"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/blobdock/blobdock/driver/retry"
 	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/internal/layout"
+	"github.com/blobdock/blobdock/internal/tombstone"
 	"github.com/blobdock/blobdock/redirect"
 )
 
@@ -63,6 +65,10 @@ type Options struct {
 	// Descriptors keeps them instead, for as long as it sees fit: a blob that was
 	// deleted elsewhere is served until then.
 	Descriptors Descriptors
+	// CollectionWait is how long garbage collection on the bucket waits at least between finding
+	// an object unused and deleting it; an hour. All processes on the bucket must have the same.
+	// A push that takes longer than three quarters of it looks again for what it counts on.
+	CollectionWait time.Duration
 	// DisconnectGrace is how long a request whose client went away may still take
 	// to persist what had arrived, and a commit to end; 10 s.
 	DisconnectGrace time.Duration
@@ -74,8 +80,9 @@ type Options struct {
 
 // What Options are where neither they nor the driver say otherwise.
 const (
-	DefaultPartSize    = 8 << 20
-	DefaultConcurrency = 4
+	DefaultPartSize       = 8 << 20
+	DefaultConcurrency    = 4
+	DefaultCollectionWait = tombstone.DefaultWait
 	// DefaultMemoryWait is a minute: clients give up an upload that moves no byte for a
 	// few.
 	DefaultMemoryWait = time.Minute
@@ -113,6 +120,9 @@ func (o Options) defaults(f driver.Features) Options {
 	if o.Lookups == 0 {
 		o.Lookups = DefaultLookups
 	}
+	if o.CollectionWait == 0 {
+		o.CollectionWait = tombstone.DefaultWait
+	}
 	if o.MemoryWait == 0 {
 		o.MemoryWait = DefaultMemoryWait
 	}
@@ -129,18 +139,6 @@ func (o Options) defaults(f driver.Features) Options {
 // budget, four large uploads still go on at once.
 func (o Options) maxPart() int64 { return max(o.PartSize, o.MemoryBudget/4) }
 
-// copyPlan is how the server copies large objects.
-func copyPlan(f driver.Features) driver.CopyPlan {
-	plan := f.Copying
-	if plan.PartSize == 0 {
-		plan.PartSize = 64 << 20
-	}
-	if plan.Concurrency == 0 {
-		plan.Concurrency = 16
-	}
-	return plan
-}
-
 // Store keeps blobs in a bucket. It is safe for concurrent use; one per process
 // and bucket is enough, since the memory budget is its own.
 type Store struct {
@@ -153,7 +151,9 @@ type Store struct {
 	engine   *upload.Engine
 	noLegacy atomic.Bool    // a sweep has found nothing that an earlier version left
 	urls     *redirect.URLs // nil where nothing can be signed
+	watch    *tombstone.Watch
 	lookups  lookupCache
+	sizes    *lru.Cache[digest.Digest, int64] // of blobs, as manifests tell them
 	// cacheEpoch counts deletions: a lookup during which it grows is not cached.
 	cacheEpoch atomic.Uint64
 }
@@ -182,11 +182,14 @@ func New(b driver.Bucket, o Options) (*Store, error) {
 	}
 	s := &Store{bucket: b, features: f, options: o, layout: layout.Layout{Root: o.Root}, budget: memory.New(o.MemoryBudget)}
 	s.access = friend.Grant(internals{s})
+	s.watch = tombstone.NewWatch(b, s.layout, o.CollectionWait, o.Log)
 	s.engine = upload.New(b, upload.Options{
+		Watch:  s.watch,
 		Layout: s.layout, Secret: o.Secret, PartSize: o.PartSize, MaxPart: o.maxPart(), Concurrency: o.Concurrency,
-		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: copyPlan(f), Retry: o.Retry, Log: o.Log,
+		Budget: s.budget, MemoryWait: o.MemoryWait, Grace: o.DisconnectGrace, Copy: f.CopyPlan(), Retry: o.Retry, Log: o.Log,
 	})
 	s.lookups = s.newLookupCache()
+	s.sizes, _ = lru.New[digest.Digest, int64](o.Lookups) // fails for a size below 1 only
 	if o.Signer != nil {
 		s.urls = redirect.NewURLs(o.Signer, o.RedirectExpiry, o.RedirectURLs, o.Log)
 	}
@@ -220,7 +223,9 @@ const closeTime = 30 * time.Second
 func (s *Store) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
-	return errors.Join(s.engine.Close(ctx), s.bucket.Close())
+	err := s.engine.Close(ctx)
+	s.watch.Close()
+	return errors.Join(err, s.bucket.Close())
 }
 
 // Repository is the blob store of one repository.
@@ -241,15 +246,20 @@ func (s *Store) Stat(ctx context.Context, d digest.Digest) (v1.Descriptor, error
 
 func (s *Store) statBlob(ctx context.Context, d digest.Digest) (driver.Object, error) {
 	obj, err := s.bucket.Stat(ctx, s.layout.Blob(d))
+	return obj, foundBlob(d, obj, err)
+}
+
+// foundBlob is the error of a lookup of the blob d that found obj.
+func foundBlob(d digest.Digest, obj driver.Object, err error) error {
 	switch {
 	case errors.Is(err, driver.NotFound):
-		return driver.Object{}, distribution.ErrBlobUnknown
+		return distribution.ErrBlobUnknown
 	case err != nil:
-		return driver.Object{}, fmt.Errorf("blob %s: %w", d, err)
+		return fmt.Errorf("blob %s: %w", d, err)
 	case obj.Size == 0 && d != d.Algorithm().FromBytes(nil):
-		return driver.Object{}, distribution.ErrBlobUnknown
+		return distribution.ErrBlobUnknown
 	}
-	return obj, nil
+	return nil
 }
 
 // Enumerate calls f with the digest of every blob in the bucket, in order.

@@ -26,7 +26,10 @@ type Writer struct {
 	upload *upload.Writer
 }
 
-var _ distribution.BlobWriter = (*Writer)(nil)
+var (
+	_ distribution.BlobWriter = (*Writer)(nil)
+	_ io.WriteSeeker          = (*Writer)(nil)
+)
 
 // ID identifies the upload within its repository, as it is persisted: it changes with each
 // request that adds bytes.
@@ -61,6 +64,30 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, nil
 }
 
+// Seek makes the upload go on from an earlier state of it, or a later one, for a caller that has lost
+// where it was: the bytes behind it need not be sent once more. An upload has a state at byte
+// 0, where each ReadFrom ended, and where a Writer was closed or sought away after Write; of one
+// branch those before the Writer's, and those that follow from it. io.SeekEnd means the furthest
+// that follows. Elsewhere Seek returns an error that matches [ErrUploadOffset] and names the
+// offsets that there are. It then changes nothing. During the PUT that ends an upload there may
+// be none but the Writer's own.
+//
+// A Write after a Seek back begins another branch, and ID names that. The bytes that were left
+// stay until Commit: Seek can go to them again from the state that both branches share. Where
+// several branches have a state at the offset, it is that on which the Writer was last, else that
+// on the way to the furthest.
+//
+// To be told where the Writer is takes no request. Other calls persist what was written, list
+// the upload's states, and read at most one of them.
+func (w *Writer) Seek(offset int64, whence int) (_ int64, err error) {
+	ctx, span := traced(w.ctx, "seek", w.repo.name, w.ID(), "")
+	defer span.end(&err)
+	w.upload.Within(ctx)
+	defer w.upload.Within(w.ctx)
+	at, err := w.upload.Seek(offset, whence)
+	return at, asDistribution(err)
+}
+
 // Close persists what was written and frees the Writer's memory. It may be called again,
 // also after Commit or Cancel.
 func (w *Writer) Close() error { return asDistribution(w.upload.Close()) }
@@ -83,10 +110,24 @@ func (w *Writer) Commit(ctx context.Context, provisional v1.Descriptor) (_ v1.De
 	if err != nil {
 		return v1.Descriptor{}, asDistribution(err)
 	}
-	w.repo.linked(ctx, d, d, w.repo.store.published(d, size), epoch)
+	sight, err := w.repo.confirm(ctx, d, w.upload.Sight())
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	w.repo.linked(ctx, d, d, w.repo.store.published(d, size), epoch, sight)
 	w.repo.store.options.Log.DebugContext(ctx, "blob committed", "upload", w.ID(), "repository", w.repo.name, "digest", d, "size", size)
 	return typed(descriptor(d, size), provisional.MediaType), nil
 }
+
+// Inspect has Commit call f with the content, after its digest was compared and before anything
+// shows. When f fails the content is not published, the upload has ended, and Commit returns f's
+// error. Where the store could not be read, Commit returns the store's error, and the upload stays.
+// What f does not read is published unread. A Commit that is called again does not call f once
+// more where it was content. f calls no method of the Writer.
+//
+// Inspect is called before the first byte is written. The pieces of the upload are read from the
+// store once more, as a stream.
+func (w *Writer) Inspect(f func(content io.Reader) error) { w.upload.Inspect(f) }
 
 // Cancel ends the upload at the client's wish, with all its bytes. It may be called again.
 // After Commit it does nothing: a Commit that failed in passing leaves the upload.

@@ -42,7 +42,7 @@ func (w *Writer) endBranch(ctx context.Context) error {
 	e.cleanup.add(w.unnamed...)
 	w.unnamed = nil
 	base := w.state
-	if base.object.Key == "" && e.cache.beganHere(base.id.uuid) && len(w.checkpoints)+len(w.promised) == 0 {
+	if base.object.Key == "" && e.cache.beganHere(base.id.uuid) && len(w.checkpoints)+len(w.promised)+len(w.abandoned) == 0 {
 		return nil // there is nothing
 	}
 	t, err := e.tree(ctx, w.folder, base.id.uuid)
@@ -54,6 +54,13 @@ func (w *Writer) endBranch(ctx context.Context) error {
 	}
 	e.cleanup.add(w.checkpoints...)
 	w.checkpoints = nil
+	var left []driver.ObjectRef
+	if !t.isContinued(w.abandoned) {
+		left, w.abandoned = w.abandoned, nil
+	}
+	for _, o := range left {
+		t.remove(o.Key)
+	}
 	if len(t.children(base.id)) > 0 {
 		return ErrConflict
 	}
@@ -64,16 +71,21 @@ func (w *Writer) endBranch(ctx context.Context) error {
 	for _, at := range chain {
 		mine[at.own()] = true
 	}
+	others := func(states []id) bool {
+		return slices.ContainsFunc(states, func(c id) bool { return !mine[c.own()] })
+	}
 	var refs []driver.ObjectRef
-	alone := true
+	// A state whose writing had no reply is another branch, and has the same pieces.
+	alone := !others(t.after[noParent])
 	for _, at := range chain {
-		if slices.ContainsFunc(t.children(at), func(c id) bool { return !mine[c.own()] }) {
+		if others(t.children(at)) {
 			alone = false // another branch needs this state, and those before it
 			break
 		}
 		refs = append(refs, t.objects[at.stateKey(w.folder)])
 	}
 	if alone {
+		refs = append(refs, left...)
 		for _, p := range base.header.Pieces {
 			refs = append(refs, driver.ObjectRef{Key: p.Key, Version: p.Version})
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/tombstone"
 )
 
 // Verdict is why an upload has ended without a blob: content that is not what it was
@@ -19,9 +20,14 @@ type Verdict struct {
 	Digest digest.Digest // what the content was said to have
 	Got    digest.Digest // what it has; "" where the size is wrong
 	Size   int64         // of the content
+	// Refused is the error of Writer.Inspect's function, nil where it is not that.
+	Refused error
 }
 
 func (v *Verdict) Error() string {
+	if v.Refused != nil {
+		return v.Refused.Error()
+	}
 	if v.Got == "" {
 		return fmt.Sprintf("content for %s has %d bytes, not those that were announced", v.Digest, v.Size)
 	}
@@ -48,7 +54,7 @@ func (w *Writer) Commit(ctx context.Context, d digest.Digest, want int64) (size 
 	ctx, stop := detach(ctx, w.grace())
 	defer stop()
 	if w.published {
-		if d != w.request.Digest || w.size != w.blobSize || want > 0 && want != w.blobSize {
+		if w.inspect != nil || d != w.request.Digest || w.size != w.blobSize || want > 0 && want != w.blobSize {
 			return 0, w.wrap(ErrUnknown)
 		}
 		w.status = isEnded
@@ -70,6 +76,9 @@ func (w *Writer) Commit(ctx context.Context, d digest.Digest, want int64) (size 
 	}
 	if err == nil {
 		verified = true
+		w.sight, err = w.engine.options.Watch.Clear(ctx, d)
+	}
+	if err == nil {
 		err = w.publish(ctx, d)
 	}
 	var verdict *Verdict
@@ -104,10 +113,17 @@ func (w *Writer) Commit(ctx context.Context, d digest.Digest, want int64) (size 
 	return w.size, nil
 }
 
+// Sight is what was known of tombstones before Commit published the content. It is zero where
+// Commit found it published.
+func (w *Writer) Sight() tombstone.Sight { return w.sight }
+
 // isDone reports whether the blob d is in the repository without this Writer's doing, and
 // its size. Where the content was verified, it makes the link that may be missing.
 func (w *Writer) isDone(ctx context.Context, d digest.Digest, verified bool) (int64, bool, error) {
 	if !verified {
+		if w.inspect != nil {
+			return 0, false, nil // nobody has looked at this Writer's content
+		}
 		n, ok, err := w.engine.isPublished(ctx, w.repo, d)
 		return n, ok && n == w.size, err
 	}
@@ -127,7 +143,7 @@ func (w *Writer) isDone(ctx context.Context, d digest.Digest, verified bool) (in
 // an earlier Commit whose reply was lost has published the blob. Otherwise it returns the
 // error to answer with. The Writer then takes nothing in any more; Commit compares the size.
 func (w *Writer) ignoreAlreadyPublished(ctx context.Context, err error) error {
-	if !errors.Is(err, ErrGone) || !w.request.Final {
+	if !errors.Is(err, ErrGone) || !w.request.Final || w.request.Digest == "" {
 		return err
 	}
 	size, ok, perr := w.engine.isPublished(ctx, w.repo, w.request.Digest)
@@ -196,30 +212,40 @@ func (w *Writer) verify(ctx context.Context, d digest.Digest, want int64) error 
 		// The bytes went to the key of the digest that was announced.
 		return &Verdict{Digest: w.request.Digest, Got: got, Size: w.size}
 	}
-	return nil
+	return w.inspected(ctx, d)
 }
+
+// Inspect has Commit call f with the content, when its digest has been compared and before it is
+// published. An error of f is a verdict. It is called before the first byte is written: the body
+// of the request that ends the upload can't go to the digest's key then.
+func (w *Writer) Inspect(f func(io.Reader) error) { w.inspect = f }
 
 // rehash reads the content: the digest's algorithm was not announced when the bytes came
 // by.
 func (w *Writer) rehash(ctx context.Context, a digest.Algorithm) (digest.Digest, error) {
 	h := newHashes(a)
-	for _, p := range w.pieces {
-		rd, err := w.engine.bucket.Open(ctx, p.Key, driver.Range{}, driver.ReadOptions{IfMatch: p.ETag})
-		if err != nil {
-			return "", err
-		}
-		n, err := io.Copy(h, rd)
-		_ = rd.Close()
-		if err == nil && n != p.Size {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return "", fmt.Errorf("piece %q: %w", p.Key, err)
-		}
-	}
-	_, err := io.Copy(h, w.tailBody().section())
+	c := w.contentReader(ctx)
+	defer c.close()
+	_, err := io.Copy(h, c)
 	got, _ := h.digest(a)
 	return got, err
+}
+
+// inspected has the content looked at before it is published.
+func (w *Writer) inspected(ctx context.Context, d digest.Digest) error {
+	if w.inspect == nil {
+		return nil
+	}
+	c := w.contentReader(ctx)
+	defer c.close()
+	switch err := w.inspect(c); {
+	case c.err != nil: // it was not the content
+		return c.err
+	case err != nil:
+		return &Verdict{Digest: d, Got: d, Size: w.size, Refused: err}
+	}
+	w.inspect = nil // a Commit that is called again has the same content, which may be published by now
+	return nil
 }
 
 // tailBody is the bytes behind the pieces. The Writer was locked by lockWithTail.

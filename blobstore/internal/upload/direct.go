@@ -28,7 +28,7 @@ func (w *Writer) mayBeDirect() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := w.request
-	return w.direct == nil && !w.barred && r.Final && r.Digest != "" && w.state.header.Offset == 0 && len(w.pieces) == 0 && w.hash.hashes.tracks(r.Digest.Algorithm())
+	return w.direct == nil && w.inspect == nil && !w.barred && r.Final && r.Digest != "" && w.state.header.Offset == 0 && len(w.pieces) == 0 && w.hash.hashes.tracks(r.Digest.Algorithm())
 }
 
 // beginDirect looks whether the store has content that takes more than one request to

@@ -14,6 +14,7 @@ import (
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/retry"
 	"github.com/blobdock/blobdock/internal/layout"
+	"github.com/blobdock/blobdock/internal/tombstone"
 )
 
 // Options tune an Engine. All fields but those with a default must be set.
@@ -44,6 +45,8 @@ type Options struct {
 	Grace time.Duration
 	Copy  driver.CopyPlan
 	Retry retry.Policy
+	// Watch knows what is being deleted, and must not be counted on. nil is nothing.
+	Watch *tombstone.Watch
 	Cache int // states that are kept; 0 is 1024
 	Log   *slog.Logger
 }
@@ -168,10 +171,7 @@ func (e *Engine) Resume(ctx context.Context, repo, name string, r Request) (*Wri
 
 // Now is the time by the store's clock, as far as a reply has told it.
 func (e *Engine) Now() time.Time {
-	if e.features.Now != nil {
-		return e.features.Now()
-	}
-	return time.Now()
+	return e.features.Time()
 }
 
 // tooOld reports whether an upload that was touched then is refused.

@@ -18,6 +18,8 @@ var (
 	ErrTooLarge = errors.New("upload is too large")
 	// ErrClosed is returned by a Writer that is closed, committed or cancelled.
 	ErrClosed = errors.New("upload writer is closed")
+	// ErrOffset is what an *OffsetError matches.
+	ErrOffset = errors.New("the upload has no state there")
 	// ErrGone is returned when objects of the upload were removed.
 	ErrGone = errors.New("objects of the upload are gone")
 )

@@ -66,12 +66,19 @@ func (e *Engine) newID(repo string) (id, error) {
 	if err != nil {
 		return id{}, fmt.Errorf("upload id: %w", err)
 	}
-	i := id{uuid: u.String()}
-	i.token = string(macMark) + strings.Repeat("a", tokenLen-1) // leads nowhere
-	if secret := e.secret.Load(); secret != nil {
-		i.token = mac(*secret, i.uuid, repo)
+	if i, ok := e.firstID(u.String(), repo); ok {
+		return i, nil
 	}
-	return i, nil
+	return id{uuid: u.String(), token: string(macMark) + strings.Repeat("a", tokenLen-1)}, nil // leads nowhere
+}
+
+// firstID is the first id of the upload uuid, where first ids can be made authentic.
+func (e *Engine) firstID(uuid, repo string) (id, bool) {
+	secret := e.secret.Load()
+	if secret == nil {
+		return id{}, false
+	}
+	return id{uuid: uuid, token: mac(*secret, uuid, repo)}, true
 }
 
 // mac is the token of an upload's first id.

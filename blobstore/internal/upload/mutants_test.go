@@ -3,14 +3,13 @@ package upload
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/blobdock/blobdock/internal/overlay"
 )
 
 // mutant is a fault that the engine once had, or could have, as a change of its text, and
@@ -25,8 +24,6 @@ type mutant struct {
 
 // TestMutants puts each fault into the engine and has the test that it names fail. Without
 // BLOBDOCK_TEST_FULL it sees only that the text of each is still there to be changed.
-//
-// The fault lies over the package as go build's -overlay, so that nothing is copied.
 func TestMutants(t *testing.T) {
 	record, err := os.ReadFile("../../../docs/track-record.md")
 	if err != nil {
@@ -42,42 +39,21 @@ func TestMutants(t *testing.T) {
 		}
 		seen[m.name] = true
 		t.Run(m.name, func(t *testing.T) {
-			text, err := os.ReadFile(m.file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if n := bytes.Count(text, []byte(m.old)); n != 1 {
-				t.Fatalf("%s has this %d times, want it once: change the mutant with the code\n%s", m.file, n, m.old)
-			}
+			text := overlay.Replaced(t, m.file, m.old, m.new)
 			if os.Getenv("BLOBDOCK_TEST_FULL") == "" {
 				return
 			}
 			t.Parallel()
-			m.mustFail(t, bytes.Replace(text, []byte(m.old), []byte(m.new), 1))
+			m.mustFail(t, text)
 		})
 	}
 }
 
 // mustFail builds the package's tests with the text in the place of the file, and runs one.
 func (m mutant) mustFail(t *testing.T, text []byte) {
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	changed, overlay, binary := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "upload.test")
-	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, m.file): changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.WriteFile(changed, text, 0o600), os.WriteFile(overlay, replace, 0o600)); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-ldflags=-w", "-c", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("it does not build: %v\n%s", err, out)
-	}
+	binary := overlay.Tests(ctx, t, m.file, text)
 	cmd := exec.CommandContext(ctx, binary, "-test.run", "^"+m.test+"$", "-test.timeout", "5m", "-test.failfast")
 	cmd.Env = append(os.Environ(), "BLOBDOCK_TEST_FULL="+map[bool]string{true: "1"}[m.full])
 	out, err := cmd.CombinedOutput()

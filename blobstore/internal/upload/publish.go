@@ -230,6 +230,16 @@ func (e *Engine) readLink(ctx context.Context, key string) (digest.Digest, error
 	return digest.Digest(b), err
 }
 
+// Trusted returns the object of the digest d, and whether it is taken for d's content, which has
+// size bytes; -1 is any.
+func (e *Engine) Trusted(ctx context.Context, d digest.Digest, size int64) (driver.Object, bool, error) {
+	obj, err := driver.StatChecksums(ctx, e.bucket, e.layout.Blob(d))
+	if size < 0 {
+		size = obj.Size
+	}
+	return obj, err == nil && announced(d, size).trusts(obj) && !e.distrusted.has(obj), err
+}
+
 // isPublished reports whether the repository has the blob, and its size: an earlier
 // request has committed it, and its answer was lost.
 func (e *Engine) isPublished(ctx context.Context, repo string, d digest.Digest) (int64, bool, error) {

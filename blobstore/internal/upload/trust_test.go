@@ -132,7 +132,8 @@ func TestPushReplacesWrongChecksum(t *testing.T) {
 						}
 						plant()
 						push := func() error {
-							return e.Push(t.Context(), Push{Repository: "repo", Digest: d, Size: int64(size), Content: bytes.NewReader(content)})
+							_, err := e.Push(t.Context(), Push{Repository: "repo", Digest: d, Size: int64(size), Content: bytes.NewReader(content)})
+							return err
 						}
 						err := push()
 						if large := size > testPart; large != errors.Is(err, driver.Unavailable) || !large && err != nil {

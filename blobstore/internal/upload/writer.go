@@ -13,6 +13,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore/internal/memory"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/tombstone"
 )
 
 // Writer is one process's hold on an upload. Its calls must not overlap.
@@ -29,6 +30,7 @@ type Writer struct {
 	folder  string
 	request Request
 	holder  *memory.Holder // nil until there are bytes
+	sight   tombstone.Sight
 
 	mu    lock   // held by calls while they change what follows, and by spill
 	state *state // the newest that is persisted
@@ -52,19 +54,25 @@ type Writer struct {
 	intent   intent // of a multipart upload that goes on; zero when there is none
 	// checkpoints are states that were written on the way.
 	checkpoints []driver.ObjectRef
-	salvaged    bool    // the Writer went back to the last piece that is stored
-	direct      *direct // the body goes to the digest's key; nil else
-	readOnce    bool    // a ReadFrom has used the request's length
-	published   bool    // an earlier request has committed: nothing is left to do
-	blobSize    int64   // of the blob that is published
-	settled     bool    // ReadFrom has fixed the id: Close persists nothing
-	broken      error   // why nothing can be added any more
-	status      status
-	pushed      bool // nobody can resume it
-	unlinked    bool // Commit makes no link
-	replace     bool // Commit replaces a blob that is there, whatever its size
-	looked      bool // at what is at the digest's key, before a body goes there
-	barred      bool // by an object at the digest's key: no parts can be sent there
+	// inspect is called with the content before it is published; nil for nothing.
+	inspect func(io.Reader) error
+	// abandoned are states, and their pieces, that a Seek has left.
+	abandoned []driver.ObjectRef
+	// left is the state that the Writer was on before it went back.
+	left      id
+	salvaged  bool    // the Writer went back to the last piece that is stored
+	direct    *direct // the body goes to the digest's key; nil else
+	readOnce  bool    // a ReadFrom has used the request's length
+	published bool    // an earlier request has committed: nothing is left to do
+	blobSize  int64   // of the blob that is published
+	settled   bool    // ReadFrom has fixed the id: Close persists nothing
+	broken    error   // why nothing can be added any more
+	status    status
+	pushed    bool // nobody can resume it
+	unlinked  bool // Commit makes no link
+	replace   bool // Commit replaces a blob that is there, whatever its size
+	looked    bool // at what is at the digest's key, before a body goes there
+	barred    bool // by an object at the digest's key: no parts can be sent there
 }
 
 // status is what has become of a Writer.
