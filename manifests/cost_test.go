@@ -2,6 +2,8 @@ package manifests_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -88,7 +90,40 @@ func TestCosts(t *testing.T) {
 		cost("a page of tags", 1, 1, func() error { _, err := r.repository("a", deleting).Tags().All(ctx); return err })
 		// The listing, the link of the tag that was it; a batch.
 		cost("DELETE", 3, 3, func() error { return r.repository("a", deleting).Delete(ctx, d) })
-		// Elsewhere the blobs are looked up first, all at the same time.
-		cost("PUT by tag on another replica", 4, 9, push(newReplica(t, s.wrap(b)), m))
+		// Elsewhere the blobs are looked up first, all at the same time. A process that has just
+		// begun lists the tombstones before.
+		cost("PUT by tag on another replica", 5, 10, push(newReplica(t, s.wrap(b)), m))
+	})
+}
+
+// TestRedirectCosts counts what a redirect costs that follows the pull of a manifest: the read
+// of the link, in the process that took the manifest in as well as in another.
+func TestRedirectCosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := driver.WithFeatures(mem.New(), func(f *driver.Features) {
+			f.Sign = func(_ context.Context, r driver.SignRequest) (driver.SignedURL, error) {
+				return driver.SignedURL{URL: "https://store.example/" + r.Key, Expires: time.Now().Add(r.Expires)}, nil
+			}
+		})
+		var s slow
+		pusher, other := newReplica(t, s.wrap(b)), newReplica(t, s.wrap(b))
+		m := pusher.pushed("a", nil)
+		time.Sleep(time.Hour) // nothing counts any longer that the push has shown
+		for name, r := range map[string]replica{"where it was pushed": pusher, "elsewhere": other} {
+			repo := r.repository("a", deleting)
+			if _, err := repo.Get(t.Context(), m.Descriptor().Digest); err != nil {
+				t.Fatal(err)
+			}
+			for _, ref := range m.References() {
+				s.calls = 0
+				w := httptest.NewRecorder()
+				if err := r.blobs("a").ServeBlob(t.Context(), w, httptest.NewRequest(http.MethodGet, "/", nil), ref.Digest); err != nil {
+					t.Fatal(err)
+				}
+				if w.Code != http.StatusTemporaryRedirect || s.calls != 2 {
+					t.Errorf("%s: status %d and %d calls, want a redirect, for a read and a signature", name, w.Code, s.calls)
+				}
+			}
+		}
 	})
 }

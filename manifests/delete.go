@@ -81,7 +81,7 @@ func (r *Repository) subjectOf(ctx context.Context, d digest.Digest, tagged bool
 		})
 		if !have {
 			g.Go(func() (err error) {
-				content, err = r.readContent(gctx, d)
+				content, _, err = r.readContent(gctx, d)
 				if errors.Is(err, driver.NotFound) || errors.Is(err, driver.Corrupt) {
 					return nil
 				}

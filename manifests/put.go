@@ -20,8 +20,9 @@ import (
 // Put implements distribution.ManifestService. distribution.ErrManifestVerification tells
 // all that is missing, an *InvalidError what is not allowed; nothing is written then. Once
 // writing has begun it goes on when the client goes away. distribution.WithTag has the tag's
-// history written at once, so that Tag is one request. A media type that the manifest does not
-// tell itself is kept by stores that keep the types of objects (driver.Features.Metadata).
+// history written at once, so that Tag is one request; the tag itself is Tag's to write. A media
+// type that the manifest does not tell itself is kept by stores that keep the types of objects
+// (driver.Features.Metadata).
 func (r *Repository) Put(ctx context.Context, m distribution.Manifest, options ...distribution.ManifestServiceOption) (digest.Digest, error) {
 	own, err := Of(m)
 	if err != nil {
@@ -52,13 +53,35 @@ func (r *Repository) put(ctx context.Context, m *Manifest, tags []string, verify
 			return err
 		}
 	}
-	if err := r.check(ctx, m, verify); err != nil {
+	if err := r.check(m); err != nil {
 		return err
+	}
+	v, err := r.write(ctx, m, tags, verify, false)
+	for round := 1; err == nil && r.friend.Watch().Expired(v.since); round++ {
+		if round == rounds {
+			return errSlow(m.descriptor.Digest)
+		}
+		v, err = r.write(ctx, m, tags, verify, true)
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.vouched[m.descriptor.Digest] = v
+	return nil
+}
+
+// write writes m and all that refers to it but its tags.
+func (r *Repository) write(ctx context.Context, m *Manifest, tags []string, verify, slow bool) (vouched, error) {
+	since, err := r.vouch(ctx, m, verify, slow)
+	if err != nil {
+		return vouched{}, err
 	}
 	ctx, stop := carryOn(ctx)
 	defer stop()
 	d, size := m.descriptor.Digest, m.descriptor.Size
-	seen := sighting{epoch: r.friend.Epoch(), target: d, mediaType: m.toldByLink()}
+	seen := sighting{epoch: r.friend.Epoch(), target: d, mediaType: m.toldByLink(), since: since}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		return r.store.PutBlob(gctx, d, size, bytes.NewReader(m.payload), blobstore.BlobOptions{})
@@ -75,12 +98,12 @@ func (r *Repository) put(ctx context.Context, m *Manifest, tags []string, verify
 		g.Go(func() error { return r.putHistory(gctx, tag, d) })
 	}
 	if err := g.Wait(); err != nil {
-		return fmt.Errorf("manifest %s: %w", d, err)
+		return vouched{}, fmt.Errorf("manifest %s: %w", d, err)
 	}
 	seen.at = time.Now()
 	r.see(d, seen)
 	r.keep(d, m.payload)
-	return nil
+	return vouched{m, verify, since}, nil
 }
 
 // toldByLink is m's media type, "" where its reader finds it in m.

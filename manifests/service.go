@@ -64,6 +64,8 @@ type sighting struct {
 	epoch     uint64
 	target    digest.Digest
 	mediaType string
+	// since is when the tombstones were listed that were known then; zero where none were.
+	since time.Time
 }
 
 // New makes the service of s.
@@ -78,7 +80,7 @@ func New(s *blobstore.Store) *Service {
 func (s *Service) Repository(name reference.Named, o Options) *Repository {
 	return &Repository{
 		Service: s, name: name.Name(), options: o, blobs: s.store.Repository(name),
-		indexed: make(map[tagged]bool), removed: make(map[digest.Digest]bool),
+		indexed: make(map[tagged]bool), removed: make(map[digest.Digest]bool), vouched: make(map[digest.Digest]vouched),
 	}
 }
 
@@ -93,9 +95,17 @@ type Repository struct {
 	mu sync.Mutex
 	// indexed is the histories that Put has written, and Tag need not.
 	indexed map[tagged]bool
+	// vouched is what Put has written, and a tag may be the last reference to.
+	vouched map[digest.Digest]vouched
 	// removed is the manifests that Delete has untagged already.
 	removed map[digest.Digest]bool
 }
+
+// Name is the repository's.
+func (r *Repository) Name() string { return r.name }
+
+// Blobs is what the repository's manifests refer to.
+func (r *Repository) Blobs() *blobstore.Repository { return r.blobs }
 
 type tagged struct {
 	tag    string

@@ -50,14 +50,20 @@ func (r replica) repository(name string, o manifests.Options) *manifests.Reposit
 	return r.service.Repository(named, o)
 }
 
-// blob pushes a blob.
-func (r replica) blob(repo, mediaType, text string) v1.Descriptor {
+// blobs are a repository's.
+func (r replica) blobs(repo string) *blobstore.Repository {
 	r.t.Helper()
 	named, err := reference.WithName(repo)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	d, err := r.store.Repository(named).Put(r.t.Context(), mediaType, []byte(text))
+	return r.store.Repository(named)
+}
+
+// blob pushes a blob.
+func (r replica) blob(repo, mediaType, text string) v1.Descriptor {
+	r.t.Helper()
+	d, err := r.blobs(repo).Put(r.t.Context(), mediaType, []byte(text))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (t Tags) Get(ctx context.Context, tag string) (v1.Descriptor, error) {
 		return v1.Descriptor{}, distribution.ErrTagUnknown{Tag: tag}
 	}
 	r := t.repository
-	s, err := r.readLink(ctx, r.layout.TagLink(r.name, tag))
+	s, _, err := r.readLink(ctx, r.layout.TagLink(r.name, tag))
 	if errors.Is(err, driver.NotFound) {
 		return v1.Descriptor{}, distribution.ErrTagUnknown{Tag: tag}
 	}
@@ -55,16 +55,55 @@ func (t Tags) Tag(ctx context.Context, tag string, desc v1.Descriptor) error {
 	ctx, stop := carryOn(ctx)
 	defer stop()
 	r := t.repository
+	v, err := r.tagged(ctx, desc.Digest)
+	if err != nil {
+		return err
+	}
 	if err := r.putHistory(ctx, tag, desc.Digest); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	delete(r.removed, desc.Digest)
 	r.mu.Unlock()
-	if err := r.friend.PutLink(ctx, r.layout.TagLink(r.name, tag), desc.Digest, linkType); err != nil {
-		return fmt.Errorf("tag %s: %w", tag, err)
+	for round := 1; ; round++ {
+		if err := r.friend.PutLink(ctx, r.layout.TagLink(r.name, tag), desc.Digest, linkType); err != nil {
+			return fmt.Errorf("tag %s: %w", tag, err)
+		}
+		if v.manifest == nil || !r.friend.Watch().Expired(v.since) {
+			return nil
+		}
+		if round == rounds {
+			return errSlow(desc.Digest)
+		}
+		if v, err = r.write(ctx, v.manifest, []string{tag}, v.verify, true); err != nil {
+			return err
+		}
 	}
-	return nil
+}
+
+// tagged puts the manifest d, which gets a tag, unless Put just has. The zero value where the
+// repository does not have it: there is nothing to vouch for.
+func (r *Repository) tagged(ctx context.Context, d digest.Digest) (vouched, error) {
+	r.mu.Lock()
+	v, ok := r.vouched[d]
+	r.mu.Unlock()
+	if ok {
+		return v, nil
+	}
+	m, err := r.Read(ctx, d)
+	if isUnknown(err) {
+		return vouched{}, nil
+	}
+	if err != nil {
+		return vouched{}, err
+	}
+	// It is put again: what was read may be gone, or be deleted meanwhile.
+	v, err = r.write(ctx, m, nil, true, true)
+	if errors.As(err, new(distribution.ErrManifestVerification)) {
+		// The image may be damaged, and was there before: what it lacks is none of the tag's business.
+		return r.write(ctx, m, nil, false, true)
+	}
+	return v, err
 }
 
 // TagAll is Tag of several tags at the same time.
@@ -232,7 +271,7 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 			continue
 		}
 		g.Go(func() error {
-			s, err := r.readLink(gctx, r.layout.TagLink(r.name, c.tag))
+			s, _, err := r.readLink(gctx, r.layout.TagLink(r.name, c.tag))
 			switch {
 			case errors.Is(err, driver.NotFound):
 				candidates[i].half, certain[i] = true, true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,9 +18,8 @@ import (
 // lookups is how many requests of one manifest or list are under way at the same time.
 const lookups = 16
 
-// check reports all that keeps m from being taken in. presence tells whether what it refers
-// to must be there. Its subject need not be.
-func (r *Repository) check(ctx context.Context, m *Manifest, presence bool) error {
+// check reports what is wrong with m itself.
+func (r *Repository) check(m *Manifest) error {
 	var errs distribution.ErrManifestVerification
 	f := m.fields
 	switch t := m.descriptor.MediaType; {
@@ -31,7 +31,6 @@ func (r *Repository) check(ctx context.Context, m *Manifest, presence bool) erro
 	if s := f.Subject; s != nil && s.Digest.Validate() != nil {
 		errs = append(errs, digest.ErrDigestInvalidFormat)
 	}
-	var need []func(context.Context) error
 	for _, ref := range m.References() {
 		switch {
 		case ref.Digest.Validate() != nil:
@@ -40,38 +39,46 @@ func (r *Repository) check(ctx context.Context, m *Manifest, presence bool) erro
 			return invalid("layer %s: a URL is not allowed", ref.Digest)
 		}
 	}
-	if len(errs) > 0 || !presence {
-		return nilIfNone(errs)
-	}
-	blobs := f.Layers
+	return nilIfNone(errs)
+}
+
+// blobs are the layers and the like that the repository must have.
+func (m *Manifest) blobs() []digest.Digest {
+	f := m.fields
+	all := append(slices.Clone(f.Layers), f.Blobs...)
 	if f.Config != nil {
-		blobs = append([]v1.Descriptor{*f.Config}, blobs...)
+		all = append(all, *f.Config)
 	}
-	for _, ref := range append(blobs, f.Blobs...) {
+	var blobs []digest.Digest
+	for _, ref := range all {
 		if !elsewhere(ref) {
-			need = append(need, func(ctx context.Context) error {
-				_, err := r.blobs.Lookup(ctx, ref.Digest)
-				return missing(ref.Digest, err)
-			})
+			blobs = append(blobs, ref.Digest)
 		}
 	}
-	for _, ref := range f.Manifests {
-		if r.options.Index == nil || r.options.Index(ref) {
-			need = append(need, func(ctx context.Context) error {
-				_, err := r.Read(ctx, ref.Digest)
-				if isUnknown(err) { // caches of builds are indexes of layers
-					_, err = r.blobs.Lookup(ctx, ref.Digest)
-				}
-				return missing(ref.Digest, err)
-			})
-		}
-	}
-	var mu sync.Mutex
+	return blobs
+}
+
+// finder finds what a manifest refers to, and has it stay.
+type finder interface {
+	// blob looks for a blob of the repository: distribution.ErrBlobUnknown.
+	blob(ctx context.Context, d digest.Digest) error
+	// layer does, of a manifest that an index names. It may be absent, unless it is being
+	// deleted: an index of damaged images is taken in.
+	layer(ctx context.Context, d digest.Digest) error
+	manifest(ctx context.Context, d digest.Digest) (*Manifest, error)
+}
+
+// need looks by f for what m refers to. ErrManifestVerification tells all that is missing.
+func (r *Repository) need(ctx context.Context, m *Manifest, f finder) error {
+	var (
+		mu   sync.Mutex
+		errs distribution.ErrManifestVerification
+	)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(lookups)
-	for _, look := range need {
+	look := func(find func() error) {
 		g.Go(func() error {
-			err := look(gctx)
+			err := find()
 			if unknown := (distribution.ErrManifestBlobUnknown{}); errors.As(err, &unknown) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -81,10 +88,40 @@ func (r *Repository) check(ctx context.Context, m *Manifest, presence bool) erro
 			return err
 		})
 	}
+	for _, d := range m.blobs() {
+		look(func() error { return missing(d, f.blob(gctx, d)) })
+	}
+	for _, ref := range m.fields.Manifests {
+		if r.options.Index == nil || r.options.Index(ref) {
+			look(func() error { return missing(ref.Digest, needChild(gctx, ref.Digest, f)) })
+		}
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return nilIfNone(errs)
+}
+
+// needChild looks by f for a manifest that an index names, and what that names.
+func needChild(ctx context.Context, d digest.Digest, f finder) error {
+	child, err := f.manifest(ctx, d)
+	if isUnknown(err) { // caches of builds are indexes of layers
+		return f.blob(ctx, d)
+	}
+	if err != nil {
+		return err
+	}
+	for _, layer := range child.blobs() {
+		if err := f.layer(ctx, layer); err != nil {
+			return err
+		}
+	}
+	for _, ref := range child.fields.Manifests {
+		if err := needChild(ctx, ref.Digest, f); err != nil && !errors.Is(err, distribution.ErrBlobUnknown) {
+			return err
+		}
+	}
+	return nil
 }
 
 func nilIfNone(errs distribution.ErrManifestVerification) error {
