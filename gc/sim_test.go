@@ -1,0 +1,484 @@
+package gc_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/gc"
+	"github.com/blobdock/blobdock/manifests"
+)
+
+var (
+	simSeed  = flag.Uint64("sim.seed", 0, "the only seed that TestSimulation runs")
+	simSeeds = flag.Int("sim.seeds", 0, "how many seeds TestSimulation runs")
+)
+
+// TestSimulation has clients push, mount, tag, delete and pull images, indexes and referrers through
+// several replicas while collectors run, on the imitation of each kind of store. In some seeds calls
+// of the store fail, lose their replies, or take hours, and replicas and collectors are killed.
+//
+//   - What was answered 201 and is still referred to is whole, when it was answered and at the end.
+//   - Nothing fails for a client that has taken no longer than it may, unless something was done to
+//     the request.
+//   - Collectors that are then left alone take away all that nothing refers to, and all tombstones.
+func TestSimulation(t *testing.T) {
+	seeds := 500
+	if os.Getenv("BLOBDOCK_TEST_FULL") != "" {
+		seeds = 100_000
+	}
+	if *simSeeds != 0 {
+		seeds = *simSeeds
+	}
+	stores := []string{"azure", "file", "gcs", "minio", "r2"}
+	var failed atomic.Bool // one history is enough
+	for _, name := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, last := uint64(1), uint64(seeds/len(stores))
+			if *simSeed != 0 {
+				first, last = *simSeed, *simSeed
+			}
+			for seed := first; seed <= last && !failed.Load(); seed++ {
+				synctest.Test(t, func(t *testing.T) { simulate(t, name, seed) })
+				failed.Store(failed.Load() || t.Failed())
+			}
+		})
+	}
+}
+
+// sim is one seed.
+type sim struct {
+	t         *testing.T
+	store     string
+	seed      uint64
+	raw       driver.Bucket // without the storm
+	wait, age time.Duration
+	storm     storm
+	calm      atomic.Bool
+	untagged  bool // some collector deletes untagged manifests
+	world     *world
+	doomed    chan digest.Digest // of what a collector is about to condemn or to delete, for clients that want it
+
+	mu       sync.Mutex
+	calls    []call
+	told     []string
+	attempts map[string][]*attempt // by what they change
+	replicas []*simReplica
+	all      []*simReplica // the dead ones too
+}
+
+type simReplica struct {
+	replica
+	*actor
+}
+
+func simulate(t *testing.T, store string, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	o := mem.Imitations()[store]
+	o.KeyInterval = 0 // a client that is throttled would be no sign of anything
+	o.Parts = driver.PartLimits{MinSize: 1, MaxSize: 1 << 20, MaxParts: 1000, MaxObject: 1 << 30, MaxPut: 1 << 20, Uniform: o.Parts.Uniform}
+	s := &sim{
+		t: t, store: store, seed: seed, raw: mem.NewWith(o), wait: 12 * time.Minute, age: 20 * time.Minute,
+		attempts: make(map[string][]*attempt), world: newWorld(t, r), doomed: make(chan digest.Digest),
+	}
+	switch r.IntN(10) {
+	case 0:
+		s.wait, s.age = time.Hour, day
+	case 1, 2:
+		s.age = 2 * time.Hour
+	}
+	switch r.IntN(3) {
+	case 1:
+		s.storm = storm{pause: 0.004, fail: 0.001, lose: 0.001, kill: 0.0005}
+	case 2:
+		s.storm = storm{pause: 0.02, fail: 0.01, lose: 0.01, kill: 0.004}
+	}
+	for i := range 1 + r.IntN(3) {
+		s.replicas = append(s.replicas, nil)
+		s.start(i)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var clients, collectors sync.WaitGroup
+	for i := range 1 + r.IntN(2) {
+		untagged := r.IntN(3) == 0
+		s.untagged = s.untagged || untagged
+		cr := rand.New(rand.NewPCG(seed, uint64(100+i)))
+		collectors.Go(func() { s.collector(ctx, cr, fmt.Sprintf("collector %d", i), untagged) })
+	}
+	for i := range 1 + r.IntN(3) {
+		c := &client{sim: s, name: fmt.Sprintf("client %d", i), rand: rand.New(rand.NewPCG(seed, uint64(200+i)))}
+		clients.Go(func() { c.run(10) })
+	}
+	clients.Wait()
+	s.calm.Store(true)
+	stop()
+	collectors.Wait()
+	s.check()
+	s.end()
+	for _, r := range s.all {
+		_ = r.store.Close()
+	}
+}
+
+func (s *sim) weather() storm {
+	if s.calm.Load() {
+		return storm{}
+	}
+	return s.storm
+}
+
+// start makes a new process of replica i.
+func (s *sim) start(i int) {
+	a := s.newActor(fmt.Sprintf("replica %d.%d", i, len(s.all)))
+	b, err := blobstore.New(a.bucket(), s.options())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := &simReplica{replica{s.t, s.raw, b, manifests.New(b)}, a}
+	a.onKill = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.start(i)
+	}
+	s.replicas[i] = r
+	s.all = append(s.all, r)
+}
+
+// options are those of replicas. Nothing is retried, so that nothing is left to chance.
+func (s *sim) options() blobstore.Options {
+	return blobstore.Options{
+		CollectionWait: s.wait, PartSize: 1 << 12, MemoryBudget: 1 << 20, Secret: []byte("secret"),
+		Retry: retry.Policy{Attempts: 1}, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// some is one of the replicas.
+func (s *sim) some(r *rand.Rand) *simReplica {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replicas[r.IntN(len(s.replicas))]
+}
+
+// collector runs again and again, each time as a new process.
+func (s *sim) collector(ctx context.Context, r *rand.Rand, name string, untagged bool) {
+	for i := 0; ctx.Err() == nil; i++ {
+		select {
+		case <-time.After(time.Duration(r.Int64N(int64(s.age)))):
+		case <-ctx.Done():
+			return
+		}
+		a := s.newActor(fmt.Sprintf("%s.%d", name, i))
+		a.collects = true
+		if s.seed%2 == 0 {
+			a.slow = 10 * time.Second // a deletion is signed for three times that
+		}
+		run, kill := context.WithCancel(context.WithoutCancel(ctx))
+		a.onKill = kill
+		o := s.collection(untagged)
+		o.Concurrency = 1 + r.IntN(4)
+		if r.IntN(4) == 0 {
+			o.Limit = 1 + r.IntN(4)
+		}
+		got, err := runGC(run, a.bucket(), o)
+		kill()
+		s.tell("%s: %+v, %v", a.name, got, err)
+		if err != nil && a.hit.Load() == 0 {
+			s.fail(nil, "%s: %v", a.name, err)
+		}
+	}
+}
+
+func (s *sim) collection(untagged bool) gc.Options {
+	return gc.Options{OlderThan: s.age, Wait: s.wait, Untagged: untagged, Log: slog.New(slog.DiscardHandler)}
+}
+
+// end leaves collectors alone, and looks at what is left.
+func (s *sim) end() {
+	for range 9 { // each takes away what only the one before has set free
+		time.Sleep(s.age + s.wait)
+		got, err := runGC(s.t.Context(), s.raw, s.collection(s.untagged))
+		s.tell("at the end: %+v, %v", got, err)
+		if err != nil {
+			s.fail(nil, "a collector that is alone: %v", err)
+		}
+		if s.garbage() == "" {
+			break
+		}
+	}
+	s.check()
+	if key := s.garbage(); key != "" {
+		name, _ := keys.Parse(key)
+		s.fail([]digest.Digest{name.Digest}, "%s is left, and nothing refers to it", key)
+	}
+}
+
+// garbage is a key that nothing refers to, "" when there is none. Uploads are swept by others.
+func (s *sim) garbage() string {
+	wanted := s.wanted()
+	for _, key := range list(s.t, s.raw, "") {
+		name, ok := keys.Parse(key)
+		if !wanted[key] && (!ok || name.Kind != "upload") && !strings.HasPrefix(key, keys.Uploads()) {
+			return key
+		}
+	}
+	return ""
+}
+
+// tell notes what is done, for the history.
+func (s *sim) tell(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = append(s.told, time.Now().UTC().Format("02 15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+func (s *sim) note(c call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, c)
+}
+
+// fail ends the test with the history of what is about some digests.
+func (s *sim) fail(about []digest.Digest, format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.t.Failed() {
+		return
+	}
+	history := slices.Clone(s.told)
+	for _, c := range s.calls {
+		ours := slices.ContainsFunc(about, func(d digest.Digest) bool { return d != "" && strings.Contains(c.key, d.Encoded()) })
+		if ours || c.what != "" || c.op == driver.OpDelete || strings.HasSuffix(c.key, "current/link") && c.op == driver.OpPut {
+			history = append(history, c.at.UTC().Format("02 15:04:05.000 ")+fmt.Sprintf("    %s: %s %s %s%v", c.actor, c.op, path.Base(path.Dir(path.Dir(c.key)))+"/"+path.Base(path.Dir(c.key))+"/"+path.Base(c.key), c.what, c.err))
+		}
+	}
+	slices.Sort(history)
+	const most = 150
+	if len(history) > most && *simSeed == 0 {
+		history = history[len(history)-most:]
+	}
+	s.t.Error(s.world.short(fmt.Sprintf("%s\n%s, wait %v, age %v, untagged %t, storm %+v\n%s\nrepeat with: go test ./gc -run 'TestSimulation/%s$' -sim.seed=%d",
+		fmt.Sprintf(format, args...), time.Now().UTC().Format("02 15:04:05"), s.wait, s.age, s.untagged, s.storm, strings.Join(history, "\n"), s.store, s.seed)))
+}
+
+// attempt is a client's try to change what a name refers to.
+type attempt struct {
+	to         digest.Digest // "" deletes it,
+	of         digest.Digest // if it is this; "" is anything
+	start, end time.Time     // end is zero while it is under way
+	acked      bool
+}
+
+func (s *sim) begin(to, of digest.Digest, names ...string) *attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := &attempt{to: to, of: of, start: time.Now()}
+	for _, n := range names {
+		s.attempts[n] = append(s.attempts[n], a)
+	}
+	return a
+}
+
+func (s *sim) over(a *attempt, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.end, a.acked = time.Now(), err == nil
+}
+
+// overlaps reports whether a may have had its effect at or after a time.
+func (a *attempt) overlaps(t time.Time) bool { return a.end.IsZero() || !a.end.Before(t) }
+
+// kept reports whether a name must refer to d, as it was acknowledged and nothing has been done since,
+// and since when.
+func (s *sim) kept(name string, d digest.Digest) (since time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.attempts[name] {
+		if w.to != d || !w.acked {
+			continue
+		}
+		undone := slices.ContainsFunc(s.attempts[name], func(x *attempt) bool {
+			return x.to != d && x.overlaps(w.start) && (x.of == "" || x.of == d || !x.start.After(w.end))
+		})
+		if !undone {
+			return w.start, true
+		}
+	}
+	return since, false
+}
+
+// deleted reports whether a client may have deleted what a name refers to since a time, or shortly
+// before it: what a replica has found counts as there for a minute, whoever deletes it by another
+// replica, and the look may take as long.
+func (s *sim) deleted(name string, since time.Time) bool {
+	if !since.IsZero() {
+		since = since.Add(-2 * blobstore.DefaultLookupTTL)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.attempts[name], func(x *attempt) bool { return x.to == "" && x.overlaps(since) })
+}
+
+// unsure reports whether some push to a name was not acknowledged: it may have left half of it.
+func (s *sim) unsure(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.attempts[name], func(x *attempt) bool { return x.to != "" && !x.acked })
+}
+
+// check looks at all that must be there.
+func (s *sim) check() {
+	r := s.fresh()
+	defer r.store.Close()
+	for _, repo := range s.world.repos {
+		for _, tag := range s.world.tags {
+			for _, m := range s.world.all {
+				if since, ok := s.kept(tagName(repo, tag), m.digest); ok {
+					s.mustBe(r, repo, tag, m, since)
+				}
+			}
+		}
+		for _, m := range s.world.all {
+			since, ok := s.kept(revision(repo, m.digest), m.digest)
+			if ok && (!s.untagged || s.referrerOfKept(repo, m, since)) {
+				s.mustBe(r, repo, m.digest.String(), m, since)
+			}
+		}
+	}
+}
+
+// referrerOfKept reports whether the policy that deletes untagged manifests keeps m, pushed at a
+// time, as the subject has had a tag since before.
+func (s *sim) referrerOfKept(repo string, m *thing, at time.Time) bool {
+	if m.subject == nil {
+		return false
+	}
+	for _, tag := range s.world.tags {
+		if since, ok := s.kept(tagName(repo, tag), m.subject.digest); ok && since.Before(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// mustBe fails unless a new process reads all of m, which was acknowledged since a time.
+func (s *sim) mustBe(r replica, repo, ref string, m *thing, since time.Time) {
+	if about, err := s.read(s.t.Context(), r, repo, ref, m, since); err != nil {
+		s.fail(about, "%s:%s is %s, acknowledged at %s, and is not whole: %v", repo, ref, m.name, since.UTC().Format("02 15:04:05"), err)
+	}
+}
+
+// read reads all of m but what clients have deleted since.
+func (s *sim) read(ctx context.Context, r replica, repo, ref string, m *thing, since time.Time) ([]digest.Digest, error) {
+	got, err := r.repository(repo).Resolve(ctx, ref)
+	if err == nil && got.Descriptor().Digest != m.digest {
+		err = fmt.Errorf("it is %s", s.world.short(got.Descriptor().Digest.String()))
+	}
+	if err != nil {
+		return []digest.Digest{m.digest}, err
+	}
+	for _, d := range m.layers {
+		if s.deleted(layer(repo, d), since) {
+			continue
+		}
+		if _, err := r.blobs(repo).Get(ctx, d); err != nil {
+			return []digest.Digest{d, m.digest}, fmt.Errorf("layer %s: %w", s.world.short(d.String()), err)
+		}
+	}
+	for _, c := range m.children {
+		// An index of damaged images is taken in.
+		if s.deleted(revision(repo, c.digest), since) || s.halfThere(repo, c) {
+			continue
+		}
+		if about, err := s.read(ctx, r, repo, c.digest.String(), c, since); err != nil {
+			return append(about, m.digest), fmt.Errorf("child %s: %w", c.name, err)
+		}
+	}
+	return nil, nil
+}
+
+// fresh is a process that has seen nothing yet, and which nothing happens to.
+func (s *sim) fresh() replica {
+	b, err := blobstore.New(s.raw, s.options())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return replica{s.t, s.raw, b, manifests.New(b)}
+}
+
+// wanted is the keys that collectors leave: what this says in few words and reads one by one.
+func (s *sim) wanted() map[string]bool {
+	r := s.fresh()
+	defer r.store.Close()
+	want := make(map[string]bool)
+	for _, repo := range s.world.repos {
+		revisions, tagged := make(map[digest.Digest]bool), make(map[digest.Digest]bool)
+		all := list(s.t, s.raw, keys.Repository(repo))
+		for _, key := range all {
+			switch name, _ := keys.Parse(key); name.Kind {
+			case "revision-link":
+				revisions[name.Digest] = true
+			case "tag-link":
+				want[key] = true
+				if d, err := r.repository(repo).Tags().Get(s.t.Context(), name.Tag); err == nil {
+					tagged[d.Digest] = true
+				}
+			}
+		}
+		kept := maps.Clone(tagged)
+		if !s.untagged {
+			maps.Copy(kept, revisions)
+		}
+		for n := -1; n != len(kept); {
+			n = len(kept)
+			for _, m := range s.world.all {
+				there := revisions[m.digest] || tagged[m.digest]
+				if m.subject != nil && there && (kept[m.subject.digest] || !revisions[m.subject.digest] && !tagged[m.subject.digest]) {
+					kept[m.digest] = true
+				}
+				for _, c := range m.children {
+					if there {
+						kept[c.digest] = true
+					}
+				}
+			}
+		}
+		for _, m := range s.world.all {
+			if !kept[m.digest] || !revisions[m.digest] && !tagged[m.digest] {
+				continue
+			}
+			want[keys.Blob(m.digest)], want[keys.RevisionLink(repo, m.digest)] = true, true
+			for _, d := range m.layers {
+				want[keys.Blob(d)], want[keys.LayerLink(repo, d)] = true, true
+			}
+			for _, c := range m.children {
+				want[keys.Blob(c.digest)], want[keys.LayerLink(repo, c.digest)] = true, true
+			}
+			if m.subject != nil {
+				want[keys.Referrer(repo, m.subject.digest, m.digest)] = true
+			}
+			for _, tag := range s.world.tags {
+				want[keys.TagIndexLink(repo, tag, m.digest)] = true
+			}
+		}
+	}
+	return want
+}
