@@ -68,6 +68,7 @@ type Summary struct {
 	Blobs, BlobBytes     int64
 	Repositories         int64
 	Links                int64 // that were read
+	Young                int64 // links that were not, as they are younger than Options.OlderThan
 	Manifests            int64 // in all repositories; those in several count for each
 	Compared             int64 // blobs that were read whole, with Options.Digest
 	ComparedBytes        int64

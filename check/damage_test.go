@@ -114,6 +114,20 @@ func TestDamage(t *testing.T) {
 		},
 		stays: true,
 	}, {
+		name: "tarsums",
+		plant: func(b bucket, p population) {
+			b.put(at.TarSumLink("multi", "v1/sha256/good"), p.arm.layers[1].Digest.String())
+			b.put(at.TarSumLink("multi", "v1/sha256/deleted"), other.String())
+			b.put(at.TarSumLink("multi", "v1/sha256/damaged"), "sha256:")
+		},
+		want: func(population) []found {
+			return []found{
+				{Kind: check.LinkMalformed, Key: at.TarSumLink("multi", "v1/sha256/damaged"), Repository: "multi", Detail: "it holds no digest"},
+				{Kind: check.TarSumDangling, Key: at.TarSumLink("multi", "v1/sha256/deleted"), Repository: "multi", Digest: other, Detail: "the repository does not have " + other.String()},
+			}
+		},
+		stays: true,
+	}, {
 		name:  "link to a layer gone",
 		plant: func(b bucket, p population) { b.remove(at.LayerLink("multi", p.arm.layers[1].Digest)) },
 		want: func(p population) []found {

@@ -43,7 +43,7 @@
 // between. On S3, links are not read where the ETags in the listing are MD5 sums,
 // which prove what they hold: only tags are, then.
 //
-// Memory is some 100 bytes for each blob of the registry; some 200 for each link of
+// Memory is some 100 bytes for each blob of the registry; some 400 for each link of
 // the repositories that are looked at in the same moment, at most 16; 512 KiB for each
 // request under way; and the references of 10,000 manifests.
 package check

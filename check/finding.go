@@ -39,6 +39,7 @@ const (
 const (
 	ManifestSchema1 Kind = "manifest-schema1"
 	LayerDangling   Kind = "layer-dangling"
+	TarSumDangling  Kind = "tarsum-dangling"
 	BlobOrphan      Kind = "blob-orphan"
 	BlobEncoded     Kind = "blob-encoded"
 	UploadAbandoned Kind = "upload-abandoned"
@@ -72,6 +73,7 @@ var kinds = []about{
 	{RepositoryName, true, false, "a repository by a name that can't be asked for, at which garbage collection stops"},
 	{ManifestSchema1, false, false, "a manifest of Docker's schema 1, which distribution v3 does not serve, and at which its garbage collection stops"},
 	{LayerDangling, false, false, "a link to a blob that is gone and that no manifest needs; garbage collection before v3 left them"},
+	{TarSumDangling, false, false, "a tarsum whose layer the repository does not have any more; remove the object"},
 	{BlobOrphan, false, false, "a blob that no repository has; garbage collection removes it"},
 	{BlobEncoded, false, false, "a blob with a Content-Encoding, which is streamed as stores and clients would unpack it; pushed again it has none"},
 	{UploadAbandoned, false, false, "an upload not touched for a day; blobdock sweep removes it"},

@@ -2,11 +2,8 @@ package check
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -39,18 +36,6 @@ func (l *link) target(d digest.Digest) digest.Digest {
 		return l.says
 	}
 	return d
-}
-
-// provenBy reports whether the listing alone shows that o, a link, holds d. On S3
-// the ETag is the MD5 of what one request has written, unless it is encrypted with
-// keys of KMS or of the customer. Elsewhere it is something else, and never equal.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
-func provenBy(o driver.Object, d digest.Digest) bool {
-	if d == "" || o.Size != int64(len(d)) || len(o.ETag) != 2*md5.Size+len(`""`) {
-		return false
-	}
-	sum := md5.Sum([]byte(d))
-	return strings.Trim(o.ETag, `"`) == hex.EncodeToString(sum[:])
 }
 
 // readLink reads the link at key.

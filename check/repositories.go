@@ -3,56 +3,33 @@ package check
 import (
 	"context"
 	"fmt"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/layout"
+	"github.com/blobdock/blobdock/internal/survey"
 )
 
 // atOnce is how many repositories are held in memory. They share the requests.
 const atOnce = 16
 
-// repositories checks all repositories, some at a time, while it lists them. All
-// keys of one come one after the other.
+// repositories checks all repositories, some at a time, while it lists them.
 func (r *run) repositories(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(min(atOnce, r.options.Concurrency))
+	var mu sync.Mutex
 	seen := make(map[string]bool) // of the repositories asked for
-	var at *repository
-	end := func() {
-		if at == nil {
-			return
-		}
-		p := at
-		at = nil
+	err := survey.Walk(ctx, r.layout, r.keys(ctx), min(atOnce, r.options.Concurrency), r.unknown, func(ctx context.Context, name string, keys []survey.Key) error {
 		if r.partly() {
-			seen[p.name] = true
+			mu.Lock()
+			seen[name] = true
+			mu.Unlock()
 		}
-		g.Go(func() error { return p.check(gctx) })
-	}
-	for e, err := range r.keys(gctx) {
-		if err != nil {
-			// Where another's failure ended gctx, that is what Wait returns.
-			g.Go(func() error { return err })
-			break
+		p := r.newRepository(name)
+		for _, k := range keys {
+			p.add(k.Name, k.Object)
 		}
-		name, ok := r.layout.Parse(e.Key)
-		if !ok {
-			if err := r.unknown(gctx, e.Object); err != nil {
-				g.Go(func() error { return err })
-				break
-			}
-			continue
-		}
-		if at == nil || at.name != name.Repo {
-			end()
-			at = r.newRepository(name.Repo)
-		}
-		at.add(name, e.Object)
-	}
-	end()
-	if err := g.Wait(); err != nil {
+		return p.check(ctx)
+	})
+	if err != nil {
 		return err
 	}
 	for _, name := range r.options.Repositories {

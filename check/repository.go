@@ -14,6 +14,7 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/layout"
+	"github.com/blobdock/blobdock/internal/survey"
 )
 
 // repository is one repository's links, as they were listed.
@@ -21,9 +22,11 @@ type repository struct {
 	*run
 	name              string
 	layers, revisions map[digest.Digest]*link
+	tarSums           map[string]*link
 	tags              map[string]*tag
 	uploads           map[string]time.Time // folders, by when they were last touched
 	proven            int64                // links that need not be read
+	unripe            int64                // links too young to be judged
 
 	pending sync.Mutex             // of what follows
 	todo    []digest.Digest        // manifests to look at
@@ -39,25 +42,34 @@ type tag struct {
 func (r *run) newRepository(name string) *repository {
 	return &repository{
 		run: r, name: name, layers: make(map[digest.Digest]*link), revisions: make(map[digest.Digest]*link),
-		tags: make(map[string]*tag), uploads: make(map[string]time.Time),
+		tarSums: make(map[string]*link), tags: make(map[string]*tag), uploads: make(map[string]time.Time),
 		seen: make(map[digest.Digest]bool), told: make(map[digest.Digest]bool),
 	}
 }
 
 // add takes a key that is the repository's.
 func (p *repository) add(n layout.Name, o driver.Object) {
-	if n.Kind == layout.Referrer {
+	switch n.Kind {
+	case layout.Referrer:
 		return // it may be gone: what lists referrers reads them
+	case layout.SignatureLink:
+		p.blobs.mark(n.Digest, linked)
+		return
 	}
 	l := &link{young: p.young(o.ModTime)}
-	if !l.young && provenBy(o, n.Digest) {
+	if !l.young && survey.Proven(o, n.Digest) {
 		l.read, l.says = true, n.Digest
 		p.proven++
+	}
+	if l.young && n.Kind != layout.Upload {
+		p.unripe++
 	}
 	switch n.Kind {
 	case layout.LayerLink:
 		p.layers[n.Digest] = l
 		p.blobs.mark(n.Digest, linked)
+	case layout.TarSumLink:
+		p.tarSums[n.TarSum] = l
 	case layout.RevisionLink:
 		p.revisions[n.Digest] = l
 		p.blobs.mark(n.Digest, linked)
@@ -95,12 +107,13 @@ func (p *repository) check(ctx context.Context) error {
 		return err
 	}
 	// Uploads may be in folders that are no repository's.
-	if len(p.layers)+len(p.revisions)+len(p.tags) == 0 {
+	if len(p.layers)+len(p.tarSums)+len(p.revisions)+len(p.tags) == 0 {
 		return nil
 	}
 	p.count(func(s *Summary) Progress {
 		s.Repositories++
 		s.Links += p.proven
+		s.Young += p.unripe
 		return Progress{Repositories, s.Links, s.Links}
 	})
 	if err := p.checkName(ctx); err != nil {
@@ -125,7 +138,10 @@ func (p *repository) check(ctx context.Context) error {
 			return err
 		}
 	}
-	return each(ctx, n, maps.Keys(p.layers), p.checkLayer)
+	if err := each(ctx, n, maps.Keys(p.layers), p.checkLayer); err != nil {
+		return err
+	}
+	return each(ctx, n, maps.Keys(p.tarSums), p.checkTarSum)
 }
 
 func (p *repository) checkName(ctx context.Context) error {
@@ -186,6 +202,11 @@ func (p *repository) links() iter.Seq[place] {
 				return
 			}
 		}
+		for tarSum, l := range p.tarSums {
+			if !one(l, func() string { return p.layout.TarSumLink(p.name, tarSum) }, "") {
+				return
+			}
+		}
 		for d, l := range p.revisions {
 			if !one(l, func() string { return p.layout.RevisionLink(p.name, d) }, d) {
 				return
@@ -222,6 +243,29 @@ func (p *repository) checkLayer(ctx context.Context, d digest.Digest) error {
 		return nil
 	}
 	return p.found(ctx, Finding{Kind: LayerDangling, Key: p.layout.LayerLink(p.name, d), Repository: p.name, Digest: d}, nil)
+}
+
+// checkTarSum looks at the link from a tarsum to a layer. What is wrong with the layer is told of its
+// own link.
+func (p *repository) checkTarSum(ctx context.Context, tarSum string) error {
+	l := p.tarSums[tarSum]
+	if !l.there() || l.young {
+		return nil
+	}
+	f := Finding{Key: p.layout.TarSumLink(p.name, tarSum), Repository: p.name, Digest: l.says}
+	switch {
+	case l.says == "":
+		f.Kind, f.Detail = l.wrong()
+	case p.layers[l.says].there():
+		return nil
+	default:
+		since, err := p.changed(ctx, f, p.layout.LayerLink(p.name, l.says))
+		if err != nil || since {
+			return err
+		}
+		f.Kind, f.Detail = TarSumDangling, "the repository does not have "+l.says.String()
+	}
+	return p.found(ctx, f, nil)
 }
 
 // wrong tells of a link whose key says d, and it does not.

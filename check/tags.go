@@ -135,7 +135,7 @@ func (p *repository) checkIndexed(ctx context.Context, f Finding) error {
 	return p.found(ctx, f, &repair{key: key, digest: f.Digest, from: f.Key, fromSays: f.Digest})
 }
 
-// changed reports whether the tag that f is about names something else by now, or
+// changed reports whether the tag or tarsum that f is about names something else by now, or
 // the link that it lacked is there: a push or a deletion came in between.
 func (p *repository) changed(ctx context.Context, f Finding, lacked string) (bool, error) {
 	l, err := p.readLink(ctx, lacked)

@@ -98,10 +98,22 @@ func stat(ctx context.Context, s side, d digest.Digest) (*driver.Object, error) 
 
 // ensureBlob copies the blob d, unless it is there. Errors are reported.
 func (c *copier) ensureBlob(ctx context.Context, d digest.Digest, f found) error {
-	key, size := c.dst.Blob(d), f.src.Size
+	key := c.dst.Blob(d)
 	if err, ok := c.corrupt.Get(d); ok {
 		return err
 	}
+	if f.src.Size == 0 && d != d.Algorithm().FromBytes(nil) {
+		// Listings of Swift say so of large objects, which are empty and name their segments.
+		src, err := stat(ctx, c.src, d)
+		if err != nil {
+			return c.fail(ctx, c.src.Blob(d), err)
+		}
+		if src != nil {
+			f.src = *src
+			c.advance(0, src.Size)
+		}
+	}
+	size := f.src.Size
 	if size == 0 && d != d.Algorithm().FromBytes(nil) {
 		return c.bad(d, fmt.Errorf("no bytes: %w", driver.Corrupt))
 	}

@@ -421,3 +421,41 @@ func TestRefuses(t *testing.T) {
 		}
 	}
 }
+
+// sizeless lists large blobs as Swift lists those in segments: without their size.
+type sizeless struct{ driver.Bucket }
+
+func (b sizeless) ListPage(ctx context.Context, q driver.ListRequest) (driver.Page[driver.Entry], error) {
+	page, err := b.Bucket.ListPage(ctx, q)
+	for i, e := range page.Items {
+		if strings.HasSuffix(e.Key, "/data") && e.Size > 1000 {
+			page.Items[i].Size = 0
+		}
+	}
+	return page, err
+}
+
+// TestSizesNotListed copies blobs whose size the source does not list, once.
+func TestSizesNotListed(t *testing.T) {
+	for name, o := range map[string]transfer.Options{
+		"all":        {},
+		"repository": {Repositories: []string{"app"}},
+		"tags":       {Repositories: []string{"app"}, Tags: []string{"*"}},
+	} {
+		src, dst := newBucket(), newBucket()
+		p := &pushes{TB: t, bucket: src}
+		p.tag("app", "v1", p.image("app", nil, 100, 4000, 70000).Digest)
+		for round := range 2 {
+			sum, problems, err := copies(t, sizeless{src}, dst, o)
+			if err != nil || len(problems) > 0 {
+				t.Errorf("%s: %v, %v", name, problems, err)
+			}
+			if round > 0 && sum.Blobs > 0 {
+				t.Errorf("%s: %d blobs are copied again", name, sum.Blobs)
+			}
+		}
+		if got, want := contents(t, dst), contents(t, src); !maps.Equal(got, want) {
+			t.Errorf("%s: %d objects are copied, want %d", name, len(got), len(want))
+		}
+	}
+}

@@ -5,8 +5,8 @@
 //
 // At any moment the destination is a registry that can be served: no link comes
 // before its blob, and no tag before its manifest. A whole registry is copied blobs
-// first, then links to layers, links to manifests, what tags were, and at last what
-// tags are. A blob's digest is compared before it shows; one whose content is
+// first, then links to layers, their tarsums, links to manifests, what tags were, and
+// at last what tags are. A blob's digest is compared before it shows; one whose content is
 // another is a [Problem] and stays out, with all that links to it.
 //
 // The source may be in use. What is pushed meanwhile is copied, or left for the

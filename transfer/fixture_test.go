@@ -157,6 +157,7 @@ func registry(t testing.TB) driver.Bucket {
 	p.blob("team/app", nil)
 	p.blob("a", []byte("shared"))
 	p.blob("a/b", []byte("shared"))
+	write(t, b, l.TarSumLink("a", "v1/sha256/aa"), []byte(digest.FromString("shared")))
 	wide := []byte("known by another algorithm")
 	write(t, b, l.Blob(digest.SHA512.FromBytes(wide)), wide)
 	write(t, b, l.LayerLink("a", digest.SHA512.FromBytes(wide)), []byte(digest.SHA512.FromBytes(wide)))

@@ -24,7 +24,7 @@ type link struct {
 }
 
 // order is that in which links are copied: each kind needs those before it.
-var order = []layout.Kind{layout.LayerLink, layout.RevisionLink, layout.Referrer, layout.TagIndexLink, layout.TagLink}
+var order = []layout.Kind{layout.LayerLink, layout.TarSumLink, layout.RevisionLink, layout.SignatureLink, layout.Referrer, layout.TagIndexLink, layout.TagLink}
 
 // batch is how many links are put into order at a time. In the order of keys a
 // repository's layers come before its manifests, and these before its tags, so that
