@@ -31,7 +31,9 @@ type answer struct {
 	secret     string // that replicas share
 	manifests  manifests.Options
 	push       *manifestPush   // nil for other requests
+	pull       *manifestPull   // nil for other requests
 	referrers  *referrersQuery // nil for other requests
+	signatures *signaturesCall // nil for other requests
 	mu         sync.Mutex
 	err        errcode.Error
 	retryAfter time.Duration
@@ -50,7 +52,11 @@ func recordError(ctx context.Context, err error) error {
 	if !ok {
 		return err
 	}
-	if code, retry, ok := classify(err); ok {
+	code, retry, ok := classify(err)
+	if !ok && a.signatures != nil {
+		code, ok = classifySignature(err)
+	}
+	if ok {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if !a.set { // the first failure is the cause, later ones follow from it
@@ -115,19 +121,21 @@ func classify(err error) (code errcode.Error, retryAfter time.Duration, ok bool)
 // handlers answer otherwise than the specifications ask (docs/mends.md), and enforces
 // [BodyLimits].
 func Handler(config *configuration.Configuration, next http.Handler) http.Handler {
+	warnUnprepared(config)
 	return mended(config, next, mends)
 }
 
 func mended(config *configuration.Configuration, next http.Handler, mends []mend) http.Handler {
-	limits, options := bodyLimits(config), manifestOptions(config)
+	storage, options := configOf(config), manifestOptions(config)
+	extended := storage.Signatures && hasMiddleware(config)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
 		a := &answer{secret: config.HTTP.Secret, manifests: options}
 		r = r.WithContext(context.WithValue(ctx, answerKey{}, a))
-		ew := &errorWriter{ResponseWriter: w, answer: a, body: limitBody(w, r, limits, cancel)}
+		ew := &errorWriter{ResponseWriter: w, answer: a, body: limitBody(w, r, storage.Body, cancel)}
 		defer ew.leaveBody()
-		ew.exchange = newExchange(config, next, r, mends)
+		ew.exchange = newExchange(config, next, r, mends, extended)
 		ew.exchange.serve(ew)
 		if !ew.wrote && ew.bodyTimedOut() {
 			ew.WriteHeader(http.StatusOK) // as the server would

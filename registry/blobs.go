@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/distribution/distribution/v3"
@@ -17,8 +18,9 @@ import (
 // blobs is one repository's blob store for one request.
 type blobs struct {
 	*blobstore.Repository
-	inner     distribution.BlobStore
-	namespace *namespace
+	inner      distribution.BlobStore
+	namespace  *namespace
+	repository *repository
 	// last is what was found last: distribution's handler asks for a blob's
 	// descriptor, then to serve it, and its notifications for the descriptor again.
 	last atomic.Pointer[blobstore.Blob]
@@ -43,11 +45,23 @@ func (b *blobs) find(ctx context.Context, d digest.Digest) (*blobstore.Blob, err
 	if blob := b.last.Load(); blob != nil && blob.Descriptor().Digest == d {
 		return blob, nil
 	}
-	blob, err := b.Lookup(ctx, d)
+	blob, err := b.lookup(ctx, d)
 	if err == nil {
 		b.last.Store(blob)
 	}
 	return blob, err
+}
+
+// lookup looks less closely at what a GET will be sent to the store for, see
+// [blobstore.Repository.LookupFor]. It looks for the blob where a storage middleware, such as
+// cloudfront, has its own say in redirects, and in a pull-through cache, which evicts a blob of
+// all repositories and the link of one: the others must find that the blob is gone.
+func (b *blobs) lookup(ctx context.Context, d digest.Digest) (*blobstore.Blob, error) {
+	r, n := b.namespace.driver.friend.Request(ctx), b.namespace
+	if r == nil || n.cache || n.outer != n.driver || !strings.HasSuffix(r.URL.Path, "/blobs/"+d.String()) {
+		return b.Lookup(ctx, d)
+	}
+	return b.LookupFor(ctx, r, d)
 }
 
 // Get implements distribution.BlobProvider.
@@ -89,6 +103,9 @@ func (b *blobs) Put(ctx context.Context, mediaType string, p []byte) (v1.Descrip
 
 // Create implements distribution.BlobIngester.
 func (b *blobs) Create(ctx context.Context, options ...distribution.BlobCreateOption) (distribution.BlobWriter, error) {
+	if s := signaturesOf(ctx); s != nil {
+		return nil, s.put(ctx, b.repository.Named(), b.repository.manifestsFor(ctx))
+	}
 	b.share(ctx)
 	w, err := b.Repository.Create(ctx, options...)
 	return noting(ctx, w, err)

@@ -8,8 +8,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"github.com/distribution/distribution/v3/configuration"
 )
 
 // BodyLimits bound how slowly a client may send the body of a request. A body that exceeds
@@ -31,18 +29,6 @@ const (
 	DefaultBodyTimeout = time.Minute
 	DefaultBodyMinRate = 500
 )
-
-// bodyLimits are those of a registry's configuration.
-func bodyLimits(config *configuration.Configuration) BodyLimits {
-	if config.Storage.Type() != Name {
-		return BodyLimits{}
-	}
-	c, err := ParseConfig(config.Storage.Parameters())
-	if err != nil {
-		return BodyLimits{} // the storage driver is made of the same section, and fails
-	}
-	return c.Body
-}
 
 // errBodyTimeout is how Reads of a body fail that has exceeded a limit.
 var errBodyTimeout = fmt.Errorf("the client sends too slowly: %w", os.ErrDeadlineExceeded)

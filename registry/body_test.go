@@ -154,6 +154,7 @@ const quick = "body_timeout=1s"
 // TestStalledBody has clients send a part of a body and then nothing, at every place where
 // a body comes. Each is answered 408 and finishes from what the registry has.
 func TestStalledBody(t *testing.T) {
+	t.Parallel()
 	p := content(300 << 10)
 	d := digest.FromBytes(p)
 	for name, protocol := range protocols {
@@ -254,6 +255,7 @@ func (d *dribble) Read(p []byte) (int, error) {
 
 // TestTricklingBody has clients send a byte now and then. What came is kept.
 func TestTricklingBody(t *testing.T) {
+	t.Parallel()
 	p := content(100 << 10)
 	for name, protocol := range protocols {
 		t.Run(name, func(t *testing.T) {
@@ -274,6 +276,7 @@ func TestTricklingBody(t *testing.T) {
 
 // TestSlowStoreIsNoTimeout has the store take longer than the client may.
 func TestSlowStoreIsNoTimeout(t *testing.T) {
+	t.Parallel()
 	slow := driver.Wrap(mem.New(), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 		if c.Body != nil {
 			time.Sleep(3 * time.Second)

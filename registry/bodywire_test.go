@@ -89,6 +89,7 @@ const octets = "Content-Type: application/octet-stream\r\n"
 
 // TestStalledWire stalls where HTTP/1 has a state of its own.
 func TestStalledWire(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, header, body string
 		keeps              int
@@ -145,6 +146,7 @@ func TestTricklingWire(t *testing.T) {
 // TestKeptConnection uses a connection again after bodies, and rests longer than a body
 // may: no deadline is left on it.
 func TestKeptConnection(t *testing.T) {
+	t.Parallel()
 	slow := driver.Wrap(mem.New(), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 		if c.Body != nil {
 			select {
@@ -214,10 +216,12 @@ func TestAnswerBeforeBody(t *testing.T) {
 
 // TestBodyBeyondHandler has handlers do what distribution's do not.
 func TestBodyBeyondHandler(t *testing.T) {
-	config := &configuration.Configuration{Storage: configuration.Storage{"blobdock": {"url": "given://b?body_timeout=300ms&body_min_rate=0"}}}
-	serve := func(t *testing.T, h http.HandlerFunc) *wire {
+	t.Parallel()
+	within := func(t *testing.T, timeout string, h http.HandlerFunc) *wire {
+		config := &configuration.Configuration{Storage: configuration.Storage{"blobdock": {"url": "given://b?body_min_rate=0&body_timeout=" + timeout}}}
 		return dial(t, registry.Handler(config, h))
 	}
+	serve := func(t *testing.T, h http.HandlerFunc) *wire { return within(t, "300ms", h) }
 	t.Run("panics", func(t *testing.T) {
 		w := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 		w.send(http.MethodPut, "/", "Content-Length: 10\r\n", "hello")
@@ -247,17 +251,17 @@ func TestBodyBeyondHandler(t *testing.T) {
 	})
 	t.Run("reads behind its answer", func(t *testing.T) {
 		got := make(chan string, 1)
-		w := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w := within(t, "1500ms", func(w http.ResponseWriter, r *http.Request) {
 			_ = http.NewResponseController(w).EnableFullDuplex()
 			w.WriteHeader(http.StatusAccepted)
 			_ = http.NewResponseController(w).Flush()
-			time.Sleep(500 * time.Millisecond)
+			time.Sleep(2 * time.Second)
 			p, err := io.ReadAll(r.Body)
 			got <- fmt.Sprintf("%s %v", p, err)
 		})
 		w.send(http.MethodPut, "/", "Content-Length: 10\r\n", "")
 		for _, c := range "helloworld" { // longer than a timeout in all
-			time.Sleep(60 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond)
 			if _, err := w.conn.Write([]byte(string(c))); err != nil {
 				t.Fatal(err)
 			}

@@ -20,6 +20,7 @@ import (
 // TestBusy has a store stand still while it is sent two parts of a client's body, which take
 // the whole memory budget. Another client is told to come again, and can.
 func TestBusy(t *testing.T) {
+	t.Parallel()
 	parts, goOn := make(chan struct{}, 2), make(chan struct{})
 	b := driver.Wrap(mem.NewWith(mem.Imitations()["minio"]), func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
 		if c.Body != nil && c.Body.Size() == 8<<20 {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distribution/distribution/v3/configuration"
+
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/limit"
@@ -27,6 +29,7 @@ type Config struct {
 	// Options of the engine:
 	//
 	//	memory_budget    bytes of all part buffers, such as 256MiB
+	//	collection_wait  how long garbage collection waits before it deletes; 1h, the same on all replicas
 	//	memory_wait      how long a push waits for a buffer before it is answered 503; 1m
 	//	retries          how often a request is made again that failed in passing; 7
 	//	throttle_retries the same for requests that the store throttles; 7
@@ -60,6 +63,12 @@ type Config struct {
 	//	               body_min_rate; 1m, 0s is for ever
 	//	body_min_rate  bytes per second, such as 500B; 0 is any number
 	Body BodyLimits
+
+	// Signatures is whether the registry has the HTTP extension for signatures, which skopeo and
+	// podman speak (docs/signatures.md):
+	//
+	//	signatures  true or false; false
+	Signatures bool
 
 	engine []driver.Setting // what URL and Overrides don't have any more
 }
@@ -149,11 +158,24 @@ func scalar(v any) (string, error) {
 
 // engineParams are ours; all others are the store's.
 var engineParams = []string{
-	"memory_budget", "memory_wait", "max_requests", "max_requests_per_second", "lookup_ttl", "lookups",
+	"memory_budget", "memory_wait", "collection_wait", "max_requests", "max_requests_per_second", "lookup_ttl", "lookups",
 	"body_timeout", "body_min_rate", "retries", "throttle_retries", "retry_delay", "retry_max_delay", "retry_total",
 	"redirect", "redirect_expiry", "redirect_urls", "redirect_min_size",
 	"redirect_networks", "redirect_except_networks", "redirect_except_agents", "redirect_except_repositories",
-	"redirect_signer",
+	"redirect_signer", "signatures",
+}
+
+// configOf is the storage section of a registry's configuration; zero where that is another
+// driver's, or wrong: the storage driver is made of the same section, and fails.
+func configOf(config *configuration.Configuration) Config {
+	if config.Storage.Type() != Name {
+		return Config{}
+	}
+	c, err := ParseConfig(config.Storage.Parameters())
+	if err != nil {
+		return Config{}
+	}
+	return c
 }
 
 // take moves the parameters that ours holds for from q and b to what it returns.
@@ -188,11 +210,13 @@ func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 		Rate:  float64(p.Int("max_requests_per_second", 0, 1, most)),
 	}
 	o.MemoryBudget = p.Bytes("memory_budget", DefaultMemoryBudget, 16<<20, 1<<40)
+	o.CollectionWait = p.Duration("collection_wait", blobstore.DefaultCollectionWait, time.Second, 30*24*time.Hour)
 	o.MemoryWait = p.Duration("memory_wait", blobstore.DefaultMemoryWait, time.Second, 24*time.Hour)
 	c.Body = BodyLimits{
 		Timeout: p.Duration("body_timeout", DefaultBodyTimeout, 0, 24*time.Hour),
 		MinRate: p.Bytes("body_min_rate", DefaultBodyMinRate, 0, 1<<40),
 	}
+	c.Signatures = p.Bool("signatures", false)
 	if o.LookupTTL = p.Duration("lookup_ttl", blobstore.DefaultLookupTTL, 0, 24*time.Hour); o.LookupTTL == 0 {
 		o.LookupTTL = -1
 	}

@@ -24,7 +24,7 @@ func TestParseConfig(t *testing.T) {
 			Attempts: retry.DefaultAttempts, Throttled: retry.DefaultThrottled,
 			Base: retry.DefaultBase, Max: retry.DefaultMax, Total: retry.DefaultTotal,
 		},
-		MemoryBudget: registry.DefaultMemoryBudget, MemoryWait: blobstore.DefaultMemoryWait, LookupTTL: blobstore.DefaultLookupTTL, Lookups: blobstore.DefaultLookups,
+		MemoryBudget: registry.DefaultMemoryBudget, MemoryWait: blobstore.DefaultMemoryWait, CollectionWait: blobstore.DefaultCollectionWait, LookupTTL: blobstore.DefaultLookupTTL, Lookups: blobstore.DefaultLookups,
 		RedirectExpiry: redirect.DefaultExpiry, RedirectURLs: redirect.DefaultKept, Redirect: redirect.Policy{MinSize: redirect.DefaultMinSize},
 	}
 	with := func(change func(*blobstore.Options)) blobstore.Options {

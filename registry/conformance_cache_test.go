@@ -2,12 +2,16 @@ package registry_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // TestPullThroughCache serves what another registry has, and what it had when that is gone. It
@@ -34,4 +38,34 @@ func TestPullThroughCache(t *testing.T) {
 		}
 		upstream.Close()
 	}
+}
+
+// TestPullThroughCacheEviction pulls a blob that the cache has removed for one repository while
+// another still has a link to it: distribution evicts the link of one repository and the
+// content of all. The cache must ask the other registry for it again.
+func TestPullThroughCacheEviction(t *testing.T) {
+	upstream := serve(t, mem.New())
+	c := clientOf(t, upstream, "a")
+	var layer digest.Digest
+	m := c.image(digest.SHA256, func(m *v1.Manifest) { layer = m.Layers[0].Digest })
+	c.push("v1", m)
+	b := driver.WithFeatures(mem.New(), func(f *driver.Features) { f.Sign = signer })
+	replica := func() repoClient {
+		srv := httptest.NewServer(configured(t, b, "redirect_min_size=1", func(c *configuration.Configuration) { c.Proxy.RemoteURL = upstream.URL }))
+		t.Cleanup(srv.Close)
+		return clientOf(t, srv, "a")
+	}
+	pull := func(cache repoClient, want int) {
+		t.Helper()
+		cache.has("v1", m)
+		if resp, body := do(t, http.MethodGet, cache.base+"/blobs/"+layer.String(), nil, nil); resp.StatusCode != want {
+			t.Errorf("GET of the layer: %s, want %d: %s", resp.Status, want, body)
+		}
+	}
+	pull(replica(), http.StatusOK) // from the other registry
+	pull(replica(), http.StatusTemporaryRedirect)
+	if err := b.Delete(t.Context(), layout.Layout{Root: layout.DefaultRoot}.Blob(layer), driver.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	pull(replica(), http.StatusOK)
 }

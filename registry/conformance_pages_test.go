@@ -16,6 +16,7 @@ import (
 // TestLargeReferrers has referrers that one index has no room for. They come in pages, none of
 // which is larger than a manifest may be.
 func TestLargeReferrers(t *testing.T) {
+	t.Parallel()
 	c := clientOf(t, serve(t, mem.New()), "a")
 	subject := c.image(digest.SHA256, nil)
 	var want []string

@@ -17,6 +17,7 @@ import (
 // TestConformancePushAndPull pushes each kind of manifest by tag and by digest, and pulls it,
 // as the suite does with its data.
 func TestConformancePushAndPull(t *testing.T) {
+	t.Parallel()
 	onStores(t, func(t *testing.T, b driver.Bucket) {
 		c := clientOf(t, serve(t, b), "conf/push")
 		one, two := c.image(digest.SHA256, nil), c.image(digest.SHA256, nil)
@@ -67,6 +68,7 @@ func TestConformancePushAndPull(t *testing.T) {
 
 // TestConformanceLargeManifest has a manifest of nearly 4 MiB, which is also a referrer.
 func TestConformanceLargeManifest(t *testing.T) {
+	t.Parallel()
 	b := mem.New()
 	c := clientOf(t, serve(t, b), "conf/large")
 	subject := c.image(digest.SHA256, nil)

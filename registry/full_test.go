@@ -19,6 +19,7 @@ import (
 // told so, once and in our words, and the request that comes when there is room again
 // succeeds.
 func TestStorageFull(t *testing.T) {
+	t.Parallel()
 	const theirs = "drive 7 of host db-3 is full"
 	for _, store := range []string{"minio", "gcs", "azure"} {
 		t.Run(store, func(t *testing.T) {

@@ -132,6 +132,7 @@ func content(n int) []byte {
 }
 
 func TestPushAndPull(t *testing.T) {
+	t.Parallel()
 	srv := serve(t, mem.New())
 	for _, size := range []int{0, 100, 9 << 20} {
 		for _, alg := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
@@ -317,6 +318,7 @@ func spoil(t *testing.T, b driver.Bucket, change func([]byte)) {
 // TestRace has two replicas PATCH one upload at once, over and over. Each answer leads to
 // a branch that has what this request sent.
 func TestRace(t *testing.T) {
+	t.Parallel()
 	b := mem.New()
 	one, two := serve(t, b), serve(t, b)
 	for round := range 7 {

@@ -7,10 +7,8 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/distribution/distribution/v3"
 	"github.com/distribution/distribution/v3/registry/api/errcode"
 	"github.com/opencontainers/go-digest"
-	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/manifests"
 )
@@ -32,32 +30,6 @@ func manifestPushOf(ctx context.Context) *manifestPush {
 		return a.push
 	}
 	return new(manifestPush)
-}
-
-// rawManifest is the bytes of a manifest that distribution does not read.
-type rawManifest struct {
-	payload []byte
-	digest  digest.Digest
-}
-
-func (m *rawManifest) References() []v1.Descriptor { return nil }
-
-func (m *rawManifest) Payload() (string, []byte, error) { return "", m.payload, nil }
-
-// rawType is the type of manifests whose digest has this algorithm, between Handler and
-// distribution's own.
-func rawType(a digest.Algorithm) string { return "application/vnd.blobdock.manifest+" + a.String() }
-
-func init() {
-	for _, a := range []digest.Algorithm{digest.SHA256, digest.SHA512} {
-		err := distribution.RegisterManifestSchema(rawType(a), func(p []byte) (distribution.Manifest, v1.Descriptor, error) {
-			m := &rawManifest{p, a.FromBytes(p)}
-			return m, v1.Descriptor{Digest: m.digest, Size: int64(len(p))}, nil
-		})
-		if err != nil {
-			panic(err) // imported twice under different paths
-		}
-	}
 }
 
 // maxTags is how many tags a push by digest may name; registries should take ten.

@@ -20,14 +20,15 @@ import (
 // manifestService is one repository's manifests for one request.
 type manifestService struct {
 	*manifests.Repository
-	options []distribution.ManifestServiceOption // of every Put
+	namespace *namespace
+	options   []distribution.ManifestServiceOption // of every Put
 }
 
 var _ distribution.ManifestService = (*manifestService)(nil)
 
 // Manifests implements distribution.Repository.
 func (r *repository) Manifests(ctx context.Context, options ...distribution.ManifestServiceOption) (distribution.ManifestService, error) {
-	return &manifestService{r.manifestsFor(ctx), options}, nil
+	return &manifestService{r.manifestsFor(ctx), r.namespace, options}, nil
 }
 
 // Tags implements distribution.Repository.
@@ -93,7 +94,11 @@ func anyOf(expressions []string) *regexp.Regexp {
 // Get implements distribution.ManifestService.
 func (m *manifestService) Get(ctx context.Context, d digest.Digest, options ...distribution.ManifestServiceOption) (distribution.Manifest, error) {
 	got, err := m.Repository.Get(ctx, d, options...)
-	return got, recordError(ctx, err)
+	if err != nil {
+		return nil, recordError(ctx, err)
+	}
+	m.namespace.notePull(ctx, m.Name(), d.String())
+	return handOver(ctx, d, got), nil
 }
 
 // Exists implements distribution.ManifestService.
@@ -111,7 +116,7 @@ func (m *manifestService) Put(ctx context.Context, manifest distribution.Manifes
 		if err != nil {
 			return "", manifestError(ctx, err)
 		}
-		manifest = parsed
+		manifest, raw.mediaType = parsed, parsed.Descriptor().MediaType
 	}
 	for _, tag := range push.tags {
 		options = append(options, distribution.WithTag(tag))
@@ -157,6 +162,9 @@ var (
 // Get implements distribution.TagService.
 func (t *tagService) Get(ctx context.Context, tag string) (v1.Descriptor, error) {
 	d, err := t.Tags.Get(ctx, tag)
+	if err == nil {
+		t.repository.namespace.notePull(ctx, t.repository.Named().Name(), tag)
+	}
 	return d, recordError(ctx, err)
 }
 
@@ -182,11 +190,14 @@ func (t *tagService) Lookup(ctx context.Context, desc v1.Descriptor) ([]string, 
 	return tags, recordError(ctx, err)
 }
 
-// List implements distribution.TagService. A request for referrers comes here, too
-// (referrers.go).
+// List implements distribution.TagService. Requests for referrers and for signatures come here,
+// too (referrers.go, signatures.go).
 func (t *tagService) List(ctx context.Context, limit int, last string) ([]string, error) {
 	if q := referrersOf(ctx); q != nil {
 		return nil, q.find(ctx, t.repository.manifestsFor(ctx))
+	}
+	if s := signaturesOf(ctx); s != nil {
+		return nil, s.get(ctx, t.repository.manifestsFor(ctx))
 	}
 	tags, err := t.Tags.List(ctx, limit, last)
 	if err == io.EOF { //nolint:errorlint // distribution compares, too

@@ -57,7 +57,7 @@ var mends = []mend{
 	{"upload-id", "Docker-Upload-UUID names the upload that the request went to, and the id changes", "", nameUpload},
 	{"blob-ranges", "Range of an unknown unit or malformed is answered 416 and bytes=-0 206; blobstore.Blob.Serve reads ranges",
 		"https://www.rfc-editor.org/rfc/rfc9110#section-14.2", nil},
-	{"unknown-log", "the HEAD before each push of something new logs an error; quietUnknown lowers it to info",
+	{"unknown-log", "the HEAD before each push of something new, and cosign's GET of a tag for signatures, log an error; quietUnknown lowers it to info",
 		"https://github.com/distribution/distribution/issues/2208", nil},
 }
 
@@ -82,10 +82,13 @@ type reply struct {
 	empty  bool   // there is no body
 }
 
-// newExchange applies mends to r.
-func newExchange(config *configuration.Configuration, handler http.Handler, r *http.Request, mends []mend) *exchange {
+// newExchange applies mends to r. extended is that the registry has the extension for signatures.
+func newExchange(config *configuration.Configuration, handler http.Handler, r *http.Request, mends []mend, extended bool) *exchange {
 	e := &exchange{config: config, handler: handler, r: r}
 	e.target, e.api = parseTarget(config.HTTP.Prefix, r.URL.Path)
+	if !e.api && extended {
+		e.target, e.api = parseSignatures(config.HTTP.Prefix, r.URL.Path)
+	}
 	if !e.api {
 		return e
 	}
@@ -99,7 +102,11 @@ func newExchange(config *configuration.Configuration, handler http.Handler, r *h
 	}
 	if hasMiddleware(config) {
 		e.answerManifestPush()
+		e.answerManifestPull()
 		e.answerReferrers()
+	}
+	if extended {
+		e.answerSignatures()
 	}
 	return e
 }

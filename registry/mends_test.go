@@ -331,12 +331,22 @@ var mendTests = map[string]mendTest{
 		check: func(c *mendClient) error {
 			entries := logged(c.t)
 			at := "/v2/a/blobs/" + digest.FromString("unknown to all").String()
-			for _, path := range []string{at, "/v2/a/manifests/unknown"} {
-				for method, level := range map[string]logrus.Level{"HEAD": logrus.InfoLevel, "GET": logrus.ErrorLevel} {
-					c.do(method, path, nil, nil)
-					if got := entries(); len(got) != 1 || got[0].Level != level {
-						return fmt.Errorf("%s %s logs %d entries, want one of level %s", method, path, len(got), level)
-					}
+			signatures := "/v2/a/manifests/sha256-" + digest.FromString("unsigned").Encoded()
+			for _, tt := range []struct {
+				method, path string
+				level        logrus.Level
+			}{
+				{"HEAD", at, logrus.InfoLevel},
+				{"GET", at, logrus.ErrorLevel},
+				{"HEAD", "/v2/a/manifests/unknown", logrus.InfoLevel},
+				{"GET", "/v2/a/manifests/unknown", logrus.ErrorLevel},
+				{"GET", signatures, logrus.InfoLevel},
+				{"GET", signatures + ".sig", logrus.InfoLevel},
+				{"GET", signatures + "0", logrus.ErrorLevel},
+			} {
+				c.do(tt.method, tt.path, nil, nil)
+				if got := entries(); len(got) != 1 || got[0].Level != tt.level {
+					return fmt.Errorf("%s %s logs %d entries, want one of level %s", tt.method, tt.path, len(got), tt.level)
 				}
 			}
 			logrus.SetLevel(logrus.WarnLevel)

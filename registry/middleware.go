@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -10,10 +9,15 @@ import (
 	"sync/atomic"
 
 	"github.com/distribution/distribution/v3"
+	"github.com/distribution/distribution/v3/registry/handlers"
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/reference"
 
+	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/gc"
+	"github.com/blobdock/blobdock/internal/pulls"
 	"github.com/blobdock/blobdock/manifests"
+	blobnamespace "github.com/blobdock/blobdock/namespace"
 )
 
 // newMiddleware makes distribution's namespace use the engine for blobs. sd is
@@ -23,16 +27,42 @@ func newMiddleware(ctx context.Context, ns distribution.Namespace, sd storagedri
 	if !ok {
 		return nil, fmt.Errorf("registry middleware blobdock needs the storage driver blobdock, the configured one is %s", sd.Name())
 	}
-	n := &namespace{Namespace: ns, driver: d, outer: sd, manifests: manifests.New(d.store)}
+	n := &namespace{Namespace: ns, driver: d, outer: sd, own: blobnamespace.New(d.store, blobnamespace.Options{}), manifests: manifests.New(d.store)}
 	if n.RepositoryRemover, ok = ns.(distribution.RepositoryRemover); !ok {
 		return nil, fmt.Errorf("registry middleware blobdock: %T can't remove repositories, list blobdock before other middlewares", ns)
 	}
-	sweep, err := parseSweep(options)
+	if app, ok := ctx.(*handlers.App); ok {
+		n.cache = app.Config.Proxy.RemoteURL != ""
+	}
+	u, _, err := parseUpkeep(options)
 	if err != nil {
 		return nil, err
 	}
-	if sweep.enabled {
-		go sweep.run(ctx, d.store)
+	if u.sweep.enabled {
+		go periodically(ctx, d.store, "sweep", u.sweep.interval, func(ctx context.Context) error { return u.sweep.sweep(ctx, d.store) })
+	}
+	if u.collect.enabled {
+		if n.cache {
+			return nil, fmt.Errorf("registry middleware blobdock: gc: a pull-through cache removes what it has by itself: %w", driver.Invalid)
+		}
+		if d.bucket.Features().Conds.Put != driver.AllConds {
+			return nil, fmt.Errorf("registry middleware blobdock: gc: %w: conditional writes", gc.ErrStore)
+		}
+		if wait := d.friend.Watch().Wait(); u.collect.olderThan < wait {
+			return nil, fmt.Errorf("registry middleware blobdock: gc: olderthan %v: want collection_wait, %v, or more: %w", u.collect.olderThan, wait, driver.Invalid)
+		}
+		if u.collect.retention != "" {
+			if _, err := u.collect.policy(); err != nil {
+				return nil, fmt.Errorf("registry middleware blobdock: gc: %w", err)
+			}
+		}
+		go periodically(ctx, d.store, "gc", u.collect.interval, func(ctx context.Context) error { return u.collect.collect(ctx, d.store) })
+	}
+	if u.record.enabled && !n.cache {
+		n.pulls = u.record.start(ctx, d.store)
+	}
+	if u.account.enabled {
+		go periodically(ctx, d.store, "usage", u.account.interval, func(ctx context.Context) error { return u.account.account(ctx, d.store) })
 	}
 	return n, nil
 }
@@ -65,7 +95,10 @@ type namespace struct {
 
 	driver    *Driver
 	outer     storagedriver.StorageDriver
+	cache     bool                     // of another registry, which is asked for what is not here
+	own       *blobnamespace.Namespace // without distribution's
 	manifests *manifests.Service
+	pulls     *pulls.Recorder                   // nil where they are not recorded
 	options   atomic.Pointer[manifests.Options] // of the last request
 }
 
@@ -87,6 +120,13 @@ func (n *namespace) Repository(ctx context.Context, name reference.Named) (distr
 
 // Close is called when the registry shuts down.
 func (n *namespace) Close() error {
+	if n.pulls != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), lastFlush)
+		defer cancel()
+		if err := n.pulls.Flush(ctx); err != nil {
+			n.driver.friend.Log().WarnContext(ctx, "the last pulls are not recorded", "cause", err)
+		}
+	}
 	err := n.driver.store.Close()
 	if c, ok := n.Namespace.(io.Closer); ok {
 		if cerr := c.Close(); err == nil {
@@ -99,33 +139,16 @@ func (n *namespace) Close() error {
 // Repositories implements distribution.Namespace: it fills repos with names after
 // last, and says io.EOF when there are no more.
 func (n *namespace) Repositories(ctx context.Context, repos []string, last string) (int, error) {
-	if len(repos) == 0 {
-		return 0, errors.New("asked for no repositories")
+	found, err := n.own.Repositories(ctx, repos, last)
+	if err == io.EOF { //nolint:errorlint // distribution compares, too
+		return found, err
 	}
-	found := 0
-	for name, err := range n.driver.store.Repositories(ctx, last) {
-		if err != nil {
-			return found, recordError(ctx, err)
-		}
-		repos[found] = name
-		if found++; found == len(repos) {
-			return found, nil
-		}
-	}
-	return found, io.EOF
+	return found, recordError(ctx, err)
 }
 
 // Enumerate implements distribution.RepositoryEnumerator.
 func (n *namespace) Enumerate(ctx context.Context, ingester func(string) error) error {
-	for name, err := range n.driver.store.Repositories(ctx, "") {
-		if err == nil {
-			err = ingester(name)
-		}
-		if err != nil {
-			return recordError(ctx, err)
-		}
-	}
-	return nil
+	return recordError(ctx, n.own.Enumerate(ctx, ingester))
 }
 
 type repository struct {
@@ -141,5 +164,6 @@ func (r *repository) Blobs(ctx context.Context) distribution.BlobStore {
 		Repository: r.namespace.driver.store.Repository(r.Named()),
 		inner:      r.Repository.Blobs(ctx),
 		namespace:  r.namespace,
+		repository: r,
 	}
 }

@@ -52,12 +52,12 @@ var (
 	text     = regexp.MustCompile(`"[^"]*"`)
 	selector = regexp.MustCompile(`([a-z_]+)\{([^}]*)\}`)
 	matcher  = regexp.MustCompile(`^\s*([a-z_]+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"\s*$`)
-	grouping = regexp.MustCompile(`\b(?:by|ignoring)\s*\(([^)]*)\)`)
+	grouping = regexp.MustCompile(`\b(?:by|ignoring|on)\s*\(([^)]*)\)`)
 	window   = regexp.MustCompile(`\[(?:\d+[smhd]|\$__rate_interval)\]`)
 	word     = regexp.MustCompile(`[a-zA-Z_$][a-zA-Z0-9_]*`)
 	overTime = regexp.MustCompile(`\b(?:rate|increase|min_over_time)\(`)
 
-	functions = []string{"sum", "max", "rate", "increase", "min_over_time", "histogram_quantile", "time", "and"}
+	functions = []string{"sum", "max", "rate", "increase", "min_over_time", "histogram_quantile", "time", "topk", "and"}
 )
 
 // wantExpression checks that an expression of PromQL asks for metrics and labels that
@@ -112,7 +112,7 @@ func wantValues(t *testing.T, expr, metric, label, pattern string) {
 	t.Helper()
 	var known []string
 	switch {
-	case metric == "blobdock_sweeps_total" && label == "outcome":
+	case label == "outcome" && (metric == "blobdock_sweeps_total" || metric == "blobdock_gc_total"):
 		known = []string{"ok", "failed"}
 	case label == "outcome", label == "cause":
 		known = []string{"ok", "context ended"}

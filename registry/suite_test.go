@@ -6,6 +6,7 @@
 package registry_test
 
 import (
+	"flag"
 	"os"
 	"runtime/debug"
 	"testing"
@@ -16,8 +17,17 @@ import (
 	"github.com/blobdock/blobdock/driver/mem"
 )
 
-// TestDistributionSuite runs distribution's own suite for storage drivers, in full.
+// TestDistributionSuite runs distribution's own suite for storage drivers, its 5 GiB in full
+// runs only.
 func TestDistributionSuite(t *testing.T) {
+	if os.Getenv("BLOBDOCK_TEST_FULL") == "" {
+		short := flag.Lookup("test.short").Value
+		before := short.String()
+		if err := short.Set("true"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = short.Set(before) })
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(8 << 30)) // garbage would add up to three times as much
 	}

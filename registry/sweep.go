@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -29,83 +27,13 @@ type sweeping struct {
 	dryRun        bool
 }
 
-func parseSweep(options map[string]any) (sweeping, error) {
-	s, _, err := readSweep(options)
-	return s, err
-}
-
-// SweepSettings are the parameters of the middleware's option "sweep", and what they
-// come to.
-func SweepSettings(options map[string]any) ([]driver.Setting, error) {
-	_, p, err := readSweep(options)
-	if err != nil {
-		return nil, err
+func sweepingOf(p *driver.Params) sweeping {
+	return sweeping{
+		enabled:  p.Bool("enabled", true),
+		age:      p.Duration("age", blobstore.DefaultSweepAge, time.Minute, 100*365*24*time.Hour),
+		interval: p.Duration("interval", 24*time.Hour, time.Minute, 365*24*time.Hour),
+		dryRun:   p.Bool("dryrun", false),
 	}
-	return p.Settings(), nil
-}
-
-func readSweep(options map[string]any) (sweeping, *driver.Params, error) {
-	s := sweeping{age: blobstore.DefaultSweepAge, interval: 24 * time.Hour}
-	for name := range options {
-		if name != "sweep" {
-			return s, nil, fmt.Errorf("registry middleware blobdock: unknown option %q, valid ones are sweep: %w", name, driver.Invalid)
-		}
-	}
-	section := make(map[string]any)
-	switch m := options["sweep"].(type) {
-	case nil:
-		return s, driver.NewParams(nil), nil
-	case map[string]any:
-		section = m
-	case map[any]any: // what distribution's YAML reader makes
-		for k, v := range m {
-			section[fmt.Sprint(k)] = v
-		}
-	default:
-		return s, nil, fmt.Errorf("registry middleware blobdock: sweep is a %T, want a section with enabled, age, interval, dryrun: %w", m, driver.Invalid)
-	}
-	q := make(map[string][]string)
-	for k, v := range section {
-		q[k] = []string{fmt.Sprint(v)}
-	}
-	p := driver.NewParams(q)
-	s.enabled = p.Bool("enabled", true)
-	s.age = p.Duration("age", s.age, time.Minute, 100*365*24*time.Hour)
-	s.interval = p.Duration("interval", s.interval, time.Minute, 365*24*time.Hour)
-	s.dryRun = p.Bool("dryrun", false)
-	if err := p.Err(); err != nil {
-		return s, nil, fmt.Errorf("registry middleware blobdock: sweep: %w", err)
-	}
-	return s, p, nil
-}
-
-// run sweeps until ctx ends, one replica of all at a time and once in an interval.
-// It begins after a random part of an hour, so that replicas started together don't
-// all ask at once.
-func (s sweeping) run(ctx context.Context, store *blobstore.Store) {
-	next := time.NewTimer(rand.N(min(s.interval, time.Hour)))
-	defer next.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-next.C:
-		}
-		lease, err := friend.Of(store).RunWithLease(ctx, "sweep", s.interval, func(ctx context.Context) error { return s.sweep(ctx, store) })
-		if err != nil && ctx.Err() == nil {
-			friend.Of(store).Log().WarnContext(ctx, "sweep", "cause", err)
-		}
-		next.Reset(s.wait(time.Since(lease.Began)))
-	}
-}
-
-// wait is how long to wait when the last sweep began so long ago.
-func (s sweeping) wait(ago time.Duration) time.Duration {
-	left := s.interval - ago
-	if left <= 0 || left > s.interval {
-		left = s.interval // it goes on for so long, or failed; or clocks differ
-	}
-	return left + rand.N(s.interval/20+1)
 }
 
 // sweep sweeps, traced by itself: it belongs to no request.

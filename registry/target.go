@@ -24,7 +24,8 @@ const (
 	manifestEndpoint
 	blobEndpoint
 	uploadEndpoint
-	referrersEndpoint // which is ours alone
+	referrersEndpoint // which is ours alone, as is the next
+	signaturesEndpoint
 )
 
 // parseTarget reads a path below the configured prefix. ok is false outside of the API.

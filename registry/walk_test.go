@@ -23,6 +23,7 @@ var walkNames = []string{"a", "a-b", "a-b-c", "a-b.c", "a.b", "a.b-c", "a0", "b-
 // TestWalkOrder walks directories in pages of every small size, from every name on, and
 // compares with distribution's own filesystem driver on the same files.
 func TestWalkOrder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b, err := file.New(dir, file.Options{NoSync: true})
 	if err != nil {
@@ -78,6 +79,7 @@ func walked(ctx context.Context, d storagedriver.StorageDriver, hint string, dee
 // TestTagPageRequests checks that a page of tags costs as many requests as it has pages of
 // the store's, wherever it begins, and not as many as all tags have.
 func TestTagPageRequests(t *testing.T) {
+	t.Parallel()
 	const total = 4001
 	for pattern, tt := range map[string]struct{ first, later int64 }{
 		"v%04d":   {first: 1, later: 1},
