@@ -89,19 +89,8 @@ func (r *registry) PushBlob(ctx context.Context, repo string, desc ociregistry.D
 	if err != nil {
 		return ociregistry.Descriptor{}, err
 	}
-	if desc.Size >= 0 {
-		return desc, asOCI(b.Push(ctx, desc, content))
-	}
-	w, err := b.CreateWriter(ctx, blobstore.WithDigest(desc.Digest))
-	if err != nil {
-		return ociregistry.Descriptor{}, asOCI(err)
-	}
-	up := &writer{ctx: ctx, upload: w}
-	defer func() { _ = up.Cancel() }()
-	if _, err := up.ReadFrom(content); err != nil {
-		return ociregistry.Descriptor{}, err
-	}
-	return up.Commit(desc.Digest)
+	desc, err = b.PushAny(ctx, desc, content)
+	return desc, asOCI(err)
 }
 
 // MountBlob implements ociregistry.Writer.
