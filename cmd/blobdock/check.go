@@ -142,7 +142,7 @@ func runCheck(ctx context.Context, out, progress io.Writer, storage string, f ch
 	}
 	o.Save = file.save
 	p := &phaseBar{out: progress}
-	o.Progress = p.at
+	o.Progress = func(now check.Progress) { p.at(string(now.Phase), now.Phase == check.Digests, now.Done, now.Total) }
 	o.OnFinding = func(found check.Finding) {
 		if f.notices || found.Kind.Damage() {
 			p.clear()
@@ -222,6 +222,9 @@ func printChecked(out io.Writer, s check.Summary, took time.Duration, complete b
 	if s.Compared > 0 {
 		fmt.Fprintf(out, ", %d blobs compared (%s)", s.Compared, size(s.ComparedBytes))
 	}
+	if s.Young > 0 {
+		fmt.Fprintf(out, ", %d links too young to be judged (--older-than)", s.Young)
+	}
 	fmt.Fprintf(out, " (%s)\n", took.Round(time.Millisecond))
 	for _, k := range check.Kinds() {
 		n := s.Found[k]
@@ -244,26 +247,8 @@ func printChecked(out io.Writer, s check.Summary, took time.Duration, complete b
 func checkedJSON(s check.Summary, complete bool) map[string]any {
 	return map[string]any{
 		"kind": "summary", "complete": complete, "blobs": s.Blobs, "blob_bytes": s.BlobBytes, "repositories": s.Repositories,
-		"links": s.Links, "manifests": s.Manifests, "compared": s.Compared, "compared_bytes": s.ComparedBytes,
+		"links": s.Links, "young": s.Young, "manifests": s.Manifests, "compared": s.Compared, "compared_bytes": s.ComparedBytes,
 		"orphans": s.Orphans, "orphan_bytes": s.OrphanBytes, "found": s.Found,
 		"damage_found": s.Damaged, "damage_repaired": s.Repaired,
 	}
 }
-
-// phaseBar is a bar for each phase.
-type phaseBar struct {
-	out   io.Writer
-	phase check.Phase
-	bar   *bar
-}
-
-func (p *phaseBar) at(now check.Progress) {
-	if p.phase != now.Phase {
-		p.bar.close()
-		p.phase, p.bar = now.Phase, newBar(p.out, string(now.Phase), now.Phase == check.Digests)
-	}
-	p.bar.at(now.Done, now.Total)
-}
-
-// clear makes room for a line.
-func (p *phaseBar) clear() { p.bar.clear() }

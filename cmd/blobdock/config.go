@@ -49,6 +49,19 @@ func configure(cmd *cobra.Command, f serveFlags, args []string) (*configuration.
 	if given("redirect") {
 		config.Storage["redirect"] = configuration.Parameters{"disable": f.redirect == "off"}
 	}
+	if given("gc") {
+		maintenance := config.Storage["maintenance"]
+		if maintenance == nil {
+			maintenance = make(configuration.Parameters)
+			config.Storage["maintenance"] = maintenance
+		}
+		gc, _ := maintenance["gc"].(map[any]any)
+		if gc == nil {
+			gc = make(map[any]any)
+		}
+		gc["enabled"] = f.gc
+		maintenance["gc"] = gc
+	}
 	if given("log-level") || path == "" {
 		config.Log.Level = configuration.Loglevel(f.logLevel)
 		config.Log.AccessLog.Disabled = f.logLevel != "info" && f.logLevel != "debug"
@@ -61,10 +74,7 @@ func configure(cmd *cobra.Command, f serveFlags, args []string) (*configuration.
 	if config.HTTP.DrainTimeout == 0 {
 		config.HTTP.DrainTimeout = drainTimeout
 	}
-	if config.Storage.Type() == blobdock.Name {
-		return config, plug(config)
-	}
-	return config, nil
+	return config, blobdock.Prepare(config)
 }
 
 // standalone is the configuration without a file.
@@ -102,52 +112,6 @@ func read(args []string) (config *configuration.Configuration, path string, err 
 		return nil, "", fmt.Errorf("%s: %w", name, err)
 	}
 	return config, path, nil
-}
-
-// plug sets up what belongs to the storage driver blobdock: its middleware, and
-// its sweeper in the place of distribution's purger, with the purger's settings.
-func plug(config *configuration.Configuration) error {
-	if r, ok := config.Storage["redirect"]; ok && r["disable"] == true {
-		config.Storage[blobdock.Name]["redirect"] = false
-	}
-	sweep, err := takePurging(config)
-	if err != nil {
-		return err
-	}
-	for _, m := range config.Middleware["registry"] {
-		if m.Name == blobdock.Name {
-			return nil // set up by hand
-		}
-	}
-	if config.Middleware == nil {
-		config.Middleware = make(map[string][]configuration.Middleware)
-	}
-	ours := configuration.Middleware{Name: blobdock.Name, Options: configuration.Parameters{"sweep": sweep}}
-	// It goes first: others then wrap the blobs that are really served.
-	config.Middleware["registry"] = append([]configuration.Middleware{ours}, config.Middleware["registry"]...)
-	return nil
-}
-
-// takePurging switches distribution's purger off, which leaves parts behind,
-// and returns its settings for the sweeper.
-func takePurging(config *configuration.Configuration) (map[string]any, error) {
-	sweep := map[string]any{"enabled": true}
-	maintenance := config.Storage["maintenance"]
-	if v, ok := maintenance["uploadpurging"]; ok {
-		purging, ok := v.(map[any]any)
-		if !ok {
-			return nil, fmt.Errorf("storage: maintenance: uploadpurging is a %T, want a section: %w", v, driver.Invalid)
-		}
-		for name, value := range purging {
-			sweep[fmt.Sprint(name)] = value
-		}
-	}
-	if maintenance == nil {
-		maintenance = configuration.Parameters{}
-		config.Storage["maintenance"] = maintenance
-	}
-	maintenance["uploadpurging"] = map[any]any{"enabled": false}
-	return sweep, nil
 }
 
 func redact(rawURL string) string { return driver.RedactURL(rawURL) }

@@ -4,10 +4,12 @@
 //	blobdock serve --storage URL       the same, storing to s3://, gs://, azblob://, file:// or mem://
 //	blobdock serve CONFIG.yml          a CNCF distribution configuration, REGISTRY_* overrides included
 //	blobdock serve --print-config      what would apply, without its secrets
-//	blobdock garbage-collect CONFIG    remove what no manifest refers to
+//	blobdock gc URL                    remove what no manifest refers to, while clients push
+//	blobdock garbage-collect CONFIG    the same for the storage of a configuration
 //	blobdock probe URL                 try out what a registry needs of a store
 //	blobdock sweep URL                 remove abandoned uploads
 //	blobdock check URL                 tell what is damaged, and repair it
+//	blobdock usage URL                 tell who uses how much of a bucket
 //	blobdock copy SRC DST              copy a registry to another store
 //	blobdock version
 package main
@@ -55,6 +57,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), copyCommand(), versionCommand(), collectCommand())
+	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand())
 	return root
 }

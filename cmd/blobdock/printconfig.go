@@ -64,15 +64,19 @@ func fillInOurs(ctx context.Context, config *configuration.Configuration) error 
 		if m.Name != blobdock.Name {
 			continue
 		}
-		sweep, err := blobdock.SweepSettings(m.Options)
+		upkeep, err := blobdock.UpkeepSettings(m.Options)
 		if err != nil {
 			return err
 		}
-		section := make(map[string]any, len(sweep))
-		for _, s := range sweep {
-			section[s.Name] = typed(s.Value)
+		options := make(configuration.Parameters)
+		for name, settings := range upkeep {
+			section := make(map[string]any, len(settings))
+			for _, s := range settings {
+				section[s.Name] = typed(s.Value)
+			}
+			options[name] = section
 		}
-		config.Middleware["registry"][i].Options = configuration.Parameters{"sweep": section}
+		config.Middleware["registry"][i].Options = options
 	}
 	return nil
 }

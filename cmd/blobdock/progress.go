@@ -51,3 +51,22 @@ func (b *bar) close() {
 		_ = b.bar.Clear()
 	}
 }
+
+// phaseBar is a bar for each phase.
+type phaseBar struct {
+	out   io.Writer
+	phase string
+	bar   *bar
+}
+
+// at shows how far a phase is, in bytes or as a count.
+func (p *phaseBar) at(phase string, bytes bool, done, total int64) {
+	if p.phase != phase {
+		p.bar.close()
+		p.phase, p.bar = phase, newBar(p.out, phase, bytes)
+	}
+	p.bar.at(done, total)
+}
+
+// clear makes room for a line.
+func (p *phaseBar) clear() { p.bar.clear() }

@@ -28,7 +28,7 @@ import (
 // serveFlags are the flags of serve without a configuration file.
 type serveFlags struct {
 	storage, listen, redirect, logLevel string
-	printConfig                         bool
+	gc, printConfig                     bool
 }
 
 const (
@@ -66,6 +66,7 @@ as usual; flags that are given override both.`,
 	cmd.Flags().StringVar(&f.storage, "storage", defaultStorage, "store's `URL`: s3://bucket/prefix?options, gs://bucket, azblob://container, file://directory, mem://name")
 	cmd.Flags().StringVar(&f.listen, "listen", defaultListen, "`address` to listen on")
 	cmd.Flags().StringVar(&f.redirect, "redirect", "on", "send pulls to signed URLs of the store: on or off")
+	cmd.Flags().BoolVar(&f.gc, "gc", false, "collect garbage while it runs, once a day; all registries on the bucket must be blobdock")
 	cmd.Flags().StringVar(&f.logLevel, "log-level", "warn", "error, warn, info or debug; info adds the access log")
 	cmd.Flags().BoolVar(&f.printConfig, "print-config", false, "print what would apply, defaults included and secrets not, and exit")
 	return cmd

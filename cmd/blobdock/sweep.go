@@ -97,6 +97,10 @@ func openAdapted(ctx context.Context, storage string) (*blobstore.Store, error) 
 	if err != nil {
 		return nil, err
 	}
+	return openAdaptedConfig(ctx, c)
+}
+
+func openAdaptedConfig(ctx context.Context, c blobdock.Config) (*blobstore.Store, error) {
 	found, err := probe.Adapt(ctx, opener(c))
 	if err != nil {
 		slog.DebugContext(ctx, "not all is known of the store", "storage", redact(c.URL), "cause", err)
