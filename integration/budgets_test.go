@@ -61,7 +61,7 @@ var budgets = []struct {
 	{"pull_1GiB", func(t *testing.T, replicas []string) { pullSame(t, replicas[0], "budget", large) }, limit{5, nothing}, limit{5, nothing}, limit{5, nothing}},
 	{"push_image_of_5_layers", pushImage, limit{30, nothing}, limit{30, nothing}, limit{30, nothing}},
 	{"pull_pushed_image_of_5_layers", pullImage, limit{7, nothing}, limit{7, nothing}, limit{7, nothing}},
-	{"pull_image_of_5_layers_from_another_replica", func(t *testing.T, replicas []string) { pullImage(t, replicas[1:]) }, limit{21, nothing}, limit{21, nothing}, limit{21, nothing}},
+	{"pull_image_of_5_layers_from_another_replica", func(t *testing.T, replicas []string) { pullImage(t, replicas[1:]) }, limit{15, nothing}, limit{15, nothing}, limit{15, nothing}},
 	{streams, pushingTogether(3, streamKnown), limit{650, nothing}, limit{650, nothing}, limit{650, nothing}},
 	{"push_200_puts_of_10KiB_by_8_clients", pushingTogether(4, single), limit{400, nothing}, limit{400, nothing}, limit{400, nothing}},
 }
@@ -148,6 +148,7 @@ func spend(t *testing.T, direct cloud, pinned []string) []string {
 			proxy.Reset()
 			tc.run(t, replicas)
 			got := settled(proxy)
+			delete(got.Ops, wire.Tombstones) // comes with any push, once a minute
 			if got.Requests() > want.requests || got.Copied > want.copied {
 				t.Errorf("%v and %d bytes copied, want at most %d and %d", got, got.Copied, want.requests, want.copied)
 			}

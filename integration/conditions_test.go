@@ -66,9 +66,9 @@ func TestConditionsIgnored(t *testing.T) {
 	wantSound(t, inside)
 }
 
-// TestAdapt names neither a profile nor conditions: the store's replies and its answers to
+// TestAdaptUnderLaws names neither a profile nor conditions: the store's replies and its answers to
 // conditional writes tell.
-func TestAdapt(t *testing.T) {
+func TestAdaptUnderLaws(t *testing.T) {
 	t.Parallel()
 	for set, conditions := range map[string]string{
 		"conditions-refused":     "none",

@@ -2,11 +2,14 @@ package integration_test
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/blobdock/blobdock/integration/emulator"
 )
 
 // TestDocsNameTests holds the documents to the tests that they name, by the beginning of a
@@ -50,5 +53,23 @@ func TestDocsNameTests(t *testing.T) {
 	}
 	if seen < 50 {
 		t.Errorf("the documents name %d tests: are these all?", seen)
+	}
+}
+
+// TestDocsClients holds the table in docs/clients.md to the clients that TestClients runs.
+func TestDocsClients(t *testing.T) {
+	text, err := os.ReadFile("../docs/clients.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make(map[string]string)
+	for _, row := range regexp.MustCompile(`(?m)^\| (\w+) \| (v?[\d.]+) \|.* \| TestClients/(\w+) \|$`).FindAllStringSubmatch(string(text), -1) {
+		if row[1] != row[3] {
+			t.Errorf("the row of %s names the test of %s", row[1], row[3])
+		}
+		rows[row[1]] = row[2]
+	}
+	if want := emulator.Clients(); !maps.Equal(rows, want) {
+		t.Errorf("docs/clients.md has %v, want %v", rows, want)
 	}
 }

@@ -65,7 +65,7 @@ func (p stockProcess) serve(t testing.TB) string {
 
 func (p stockProcess) collect(t testing.TB) {
 	t.Helper()
-	run := start(t, p.program, p.env, "garbage-collect", "--delete-untagged", "--quiet", p.config(t, ""))
+	run := start(t, p.program, p.env, "garbage-collect", "--offline", "--delete-untagged", "--quiet", p.config(t, ""))
 	if code := run.code(t, time.Minute); code != 0 {
 		t.Fatalf("garbage collection: status %d\n%s%s", code, run.stdout.String(), run.stderr.String())
 	}

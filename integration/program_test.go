@@ -132,7 +132,7 @@ var errAddressTaken = errors.New("address already in use")
 
 // listens waits until the process serves, which ready tells.
 func (p *process) listens(ctx context.Context, addr string, ready func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute) // a machine may be busy
 	defer cancel()
 	p.url = "http://" + addr
 	for !ready() {

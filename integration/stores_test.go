@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/blobdock/blobdock/blobstore"
+	"github.com/blobdock/blobdock/driver/drivertest"
 	"github.com/blobdock/blobdock/integration/emulator"
+	"github.com/blobdock/blobdock/integration/verify"
 )
 
 // foreign is what is known of an S3 server that others make.
@@ -20,6 +22,8 @@ type foreign struct {
 	noPartCopy bool   // serve takes part_copy=false
 	// lacks are the checks that probe fails, and what it says to that.
 	lacks map[string]string
+	// driver is that the store's driver passes the conformance suites.
+	driver bool
 	// without are tests that the store can't pass, and why.
 	without map[string]string
 }
@@ -36,8 +40,8 @@ var foreigners = map[string]foreign{
 	"versitygw": {profile: "versitygw"},
 	"rclone":    {},
 	"seaweedfs": {profile: "seaweedfs"},
-	"swift":     {profile: "swift"},
-	"ceph":      {profile: "ceph"},
+	"swift":     {profile: "swift", driver: true},
+	"ceph":      {profile: "ceph", driver: true},
 }
 
 // TestStores runs a registry on S3 servers that others make, with no options but where the
@@ -64,6 +68,7 @@ func (f foreign) test(t *testing.T, c s3Cloud) {
 	}{
 		{"probe", func(t *testing.T) { f.wantProbed(t, c) }},
 		{"serve", func(t *testing.T) { f.wantServed(t, c) }},
+		{"driver", func(t *testing.T) { f.conforms(t, found) }},
 		{"pushes", func(t *testing.T) { pushesOn(t, c, found) }},
 		{"crane", func(t *testing.T) { crane(t, registryOn(t, c, c.newBucket(t))) }},
 		{"moves", func(t *testing.T) { moves(t, found) }},
@@ -82,6 +87,21 @@ func (f foreign) test(t *testing.T, c s3Cloud) {
 			tt.do(t)
 		})
 	}
+}
+
+// conforms runs distribution's suite for storage drivers and the conformance suite of our own.
+func (f foreign) conforms(t *testing.T, c s3Cloud) {
+	t.Helper()
+	if !f.driver {
+		t.Log("nobody has gone through what this store does otherwise than S3")
+		return
+	}
+	brief(t)
+	t.Run("distribution", func(t *testing.T) { storageDriver(t, look(t, c, c.newBucket(t))) })
+	h := harness(t, c)
+	h.Name, h.Steps, h.ListsUploadsByKey = "s3-"+f.profile, 150, false
+	h.Exceptions, h.Costs = verify.Exceptions("s3/"+f.profile), verify.Costs("s3/"+f.profile)
+	drivertest.Run(t, h)
 }
 
 // registryOn runs the program on a bucket.

@@ -32,6 +32,7 @@ const suiteVar = "BLOBDOCK_TEST_SUITE"
 //
 // The suite waits for much of its time, but its stores can't share a process.
 func TestDistributionSuite(t *testing.T) {
+	t.Parallel()
 	suites := map[string]func(*testing.T){
 		"file": func(t *testing.T) {
 			if !full() {

@@ -51,7 +51,8 @@ func (w *waited) within(from, to time.Time) (waits int) {
 	return waits
 }
 
-// TestWaits counts how often a push waits for a store that takes 20 ms for each request.
+// TestWaits counts how often a push waits for a store that takes 200 ms for each request: on a busy
+// machine two requests begin some time after each other.
 func TestWaits(t *testing.T) {
 	onEach(t, func(t *testing.T, direct cloud) {
 		c, proxy := direct.through(t)
@@ -61,7 +62,7 @@ func TestWaits(t *testing.T) {
 		push(t, base, "warm", content{kib, 1}, 0) // looks whether there is a bucket at all
 		push(t, other, "warm", content{kib, 1}, 0)
 		var w waited
-		proxy.Intercept(w.intercept(20 * time.Millisecond))
+		proxy.Intercept(w.intercept(200 * time.Millisecond))
 		blob := content{64 * kib, 2}
 		for _, tt := range []struct {
 			name  string

@@ -18,8 +18,8 @@ type debian struct {
 	packages []string
 }
 
-// build downloads the packages, with those that they need and this machine lacks,
-// and unpacks them. The program's path is the root that they are in.
+// build downloads the packages, installed or not, with those that they need and this
+// machine lacks, and unpacks them. The program's path is the root that they are in.
 func (d debian) build(ctx context.Context, _ platform) (program, error) {
 	system, err := os.ReadFile("/etc/debian_version")
 	if err != nil {
@@ -54,7 +54,7 @@ func (d debian) unpack(ctx context.Context, root string) error {
 		}
 	}
 	if err := run(ctx, "apt-get", append([]string{
-		"install", "--yes", "--download-only", "--no-install-recommends",
+		"install", "--reinstall", "--yes", "--download-only", "--no-install-recommends",
 		"-o", "Dir::Cache::archives=" + debs, "-o", "APT::Sandbox::User=root",
 	}, d.packages...)...); err != nil {
 		return err

@@ -224,3 +224,12 @@ func copyETagRefused(t *testing.T) {
 	wantCode(t, "not pinned", err, "")
 	c.refused(t, "copy-etag-refused", 1)
 }
+
+func copyConditionIgnored(t *testing.T) {
+	c := newS3Client(t, laws.Options{}, "copy-condition-ignored")
+	etag := c.mustPut(t, "from", "x")
+	c.mustPut(t, "from", "y")
+	_, err := c.copy(t, "from", "to", func(in *s3.CopyObjectInput) { in.CopySourceIfMatch = &etag })
+	wantCode(t, "of an older version", err, "")
+	c.holds(t, "to", "y")
+}

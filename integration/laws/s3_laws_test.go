@@ -42,6 +42,7 @@ var s3Proofs = map[string]func(*testing.T){
 	"complete-unconditional":     completeUnconditional,
 	"if-match-quoted":            ifMatchQuoted,
 	"copy-etag-refused":          copyETagRefused,
+	"copy-condition-ignored":     copyConditionIgnored,
 	"part-order":                 partOrder,
 	"full-object-sum":            fullObjectSum,
 	"parts-all-named":            partsAllNamed,

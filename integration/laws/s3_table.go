@@ -160,6 +160,13 @@ func s3Laws() []Law {
 			Source:  "https://github.com/openstack/swift/blob/2.30.1/swift/common/middleware/s3api/controllers/multi_upload.py",
 			enforce: copyETagRefused,
 		},
+		{
+			// Seen on 16.2.15. It reads the condition from a header of another name.
+			Name: "copy-condition-ignored", Sets: []string{"ceph"},
+			Rule:     "a copy ignores the ETag that its source should have",
+			Source:   "https://github.com/ceph/ceph/blob/v16.2.15/src/rgw/rgw_rest_s3.cc",
+			rewrites: true, enforce: copyConditionIgnored,
+		},
 		// Uploads in parts.
 		{
 			Name: "part-order", Sets: []string{"aws"},

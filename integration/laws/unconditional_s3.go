@@ -57,6 +57,14 @@ func ifMatchQuoted(r rule) enforcement {
 	}
 }
 
+// copyConditionIgnored copies whatever the source is by then.
+func copyConditionIgnored(rule) enforcement {
+	return func(w http.ResponseWriter, c call, next handler) {
+		c.Header.Del("X-Amz-Copy-Source-If-Match")
+		next(w, c)
+	}
+}
+
 // multipartETag is the form of the ETag of an object that was uploaded in parts.
 var multipartETag = regexp.MustCompile(`^"?[^"]+-[0-9]+"?$`)
 

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/blobdock/blobdock/driver"
@@ -30,15 +31,44 @@ func Exceptions(name string) map[string]string {
 			"upload-invisible/overwritten": "a Put drops the parts that wait at its key",
 			"upload-list":                  "a listing tells the key of parts, not their upload; uploads without parts don't exist",
 		}
+	case "s3/ceph":
+		return with(CopiesAnyVersion, map[string]string{
+			"model/uploads":     "a copy to a part decodes the key of its source twice",
+			"complete-consumes": "completion of an upload that is complete, or aborted, is no 404",
+		})
+	case "s3/swift":
+		return map[string]string{
+			"complete-consumes":   "parts and completion of an upload that is complete are taken",
+			"copy-part/beyond":    "Swift copies as much as there is",
+			"copy-part/completed": "parts of an upload that is complete are taken",
+		}
 	}
 	return nil
 }
 
+// CopiesAnyVersion is for stores that ignore the ETag of a copy's source. Uploads do not depend on it:
+// their objects are never overwritten.
+var CopiesAnyVersion = map[string]string{
+	"copy/changed":        "X-Amz-Copy-Source-If-Match is ignored",
+	"copy-part/changed":   "X-Amz-Copy-Source-If-Match is ignored",
+	"concat-pins/changed": "X-Amz-Copy-Source-If-Match is ignored",
+}
+
+func with(some, more map[string]string) map[string]string {
+	all := maps.Clone(some)
+	maps.Copy(all, more)
+	return all
+}
+
 // Costs are the verbs that take another number of requests than one.
 func Costs(name string) map[driver.Op]int64 {
-	if name == "azure" {
+	switch name {
+	case "azure":
 		// Without a folder of the upload's own an abort has nothing to ask for.
 		return map[driver.Op]int64{driver.OpCreateUpload: 0, driver.OpAbortUpload: 0}
+	case "s3/ceph":
+		// Its reply has no ETag.
+		return map[driver.Op]int64{driver.OpCompleteUpload: 2}
 	}
 	return nil
 }

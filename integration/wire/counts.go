@@ -16,6 +16,9 @@ type Counts struct {
 	Copied   int64          // bytes that the store was asked to copy
 }
 
+// Tombstones is what each process lists once a minute while there are pushes, by whatever operation.
+const Tombstones = "list of tombstones"
+
 // Requests is the number of all requests.
 func (c Counts) Requests() int {
 	n := 0

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -158,6 +159,9 @@ func (p *Proxy) Intercept(f Interceptor) {
 // count counts a request, and returns what stands around it.
 func (p *Proxy) count(r *http.Request) Interceptor {
 	op := p.protocol.operation(r)
+	if strings.HasSuffix(r.URL.Query().Get("prefix"), "/_gc/") {
+		op = Tombstones
+	}
 	copied := p.protocol.copied(op, r)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -4,7 +4,8 @@
 //	go run ./integration/emulator/provision
 //
 // With -stores it builds the S3 servers of other makers instead, which
-// emulator.NewStore starts. Some take many minutes.
+// emulator.NewStore starts, and with -clients the clients of registries that
+// emulator.NewClient returns. Some take many minutes.
 package main
 
 import (
@@ -19,10 +20,14 @@ import (
 
 func main() {
 	stores := flag.Bool("stores", false, "build the S3 servers of other makers")
+	clients := flag.Bool("clients", false, "build clients of registries")
 	flag.Parse()
 	provision := emulator.Provision
-	if *stores {
+	switch {
+	case *stores:
 		provision = emulator.ProvisionStores
+	case *clients:
+		provision = emulator.ProvisionClients
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := provision(ctx, os.Stdout)
