@@ -11,11 +11,17 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// client follows no redirects, as the tests look at them.
+// client follows no redirects, as the tests look at them. The connections are its own: whoever
+// closes an httptest.Server closes idle ones of http.DefaultTransport, and a request fails whose
+// connection is just becoming idle.
 var client = &http.Client{
+	Transport:     http.DefaultTransport.(*http.Transport).Clone(),
 	Timeout:       5 * time.Minute,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
+
+// following is client that follows redirects.
+var following = &http.Client{Transport: client.Transport}
 
 // reply is a response with its body read.
 type reply struct {
@@ -114,7 +120,7 @@ func pull(t testing.TB, base, repo string, d digest.Digest, size int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := following.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +140,7 @@ func pullSame(t testing.TB, base, repo string, c content) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := following.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func (s swiftContainer) do(method, url string, header http.Header, body []byte) 
 		s.t.Fatal(err)
 	}
 	req.Header = header
-	res, err := http.DefaultClient.Do(req)
+	res, err := following.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

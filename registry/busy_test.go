@@ -35,7 +35,7 @@ func TestBusy(t *testing.T) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, first, bytes.NewReader(content(20<<20)))
 		if err == nil {
 			var res *http.Response
-			if res, err = http.DefaultClient.Do(req); err == nil {
+			if res, err = httpClient.Do(req); err == nil {
 				err = res.Body.Close()
 			}
 		}

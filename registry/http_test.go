@@ -91,6 +91,14 @@ func configurationOf(t testing.TB, b driver.Bucket, params string) *configuratio
 	return config
 }
 
+// httpClient follows no redirects. The connections are its own: whoever closes an httptest.Server
+// closes idle ones of http.DefaultTransport, and a request fails whose connection is just becoming
+// idle.
+var httpClient = &http.Client{
+	Transport:     http.DefaultTransport.(*http.Transport).Clone(),
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
 func do(t testing.TB, method, url string, header map[string]string, body io.Reader) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
@@ -100,8 +108,7 @@ func do(t testing.TB, method, url string, header map[string]string, body io.Read
 	for k, v := range header {
 		req.Header.Set(k, v)
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
+	resp, err := httpClient.Do(req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, url, err)
 	}

@@ -66,7 +66,7 @@ type Harness struct {
 	// MaxKey is the longest key in bytes that buckets of New take: driver.MaxKey by
 	// default, less the prefix of those that have one.
 	MaxKey int
-	// Client fetches signed URLs; by default http.DefaultClient.
+	// Client fetches signed URLs; by default one with connections of its own.
 	Client *http.Client
 	// Steps is the length of the random walk beside the model: 300 by default.
 	Steps int
@@ -151,7 +151,10 @@ func hasUploads(f driver.Features) bool { return f.Uploads != nil }
 func Run(t *testing.T, h Harness) {
 	t.Helper()
 	if h.Client == nil {
-		h.Client = http.DefaultClient
+		// Not http.DefaultClient: who closes an httptest.Server closes idle connections of that, and a
+		// request fails whose connection is just becoming idle.
+		h.Client = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+		t.Cleanup(h.Client.CloseIdleConnections)
 	}
 	if h.MaxKey == 0 {
 		h.MaxKey = driver.MaxKey
