@@ -23,6 +23,11 @@ import (
 // of it. Problems have told what.
 var ErrIncomplete = errors.New("not everything was copied")
 
+// ErrUnsettled is returned when garbage collection in the destination may have taken away what the
+// copy counted on, and looking for it takes so long that this may be so again.
+var ErrUnsettled = errors.New("the copy takes longer than the destination's collection_wait allows: " +
+	"copy again while no garbage is collected there, or with a longer collection_wait in all that use it")
+
 // ErrEmpty is returned when the source has no registry.
 var ErrEmpty = errors.New("no registry there")
 
@@ -37,15 +42,7 @@ func Copy(ctx context.Context, src, dst *blobstore.Store, o Options) (Summary, e
 	c := newCopier(src, dst, o)
 	ctx, c.giveUp = context.WithCancelCause(ctx)
 	defer c.giveUp(nil)
-	var err error
-	switch {
-	case len(o.Tags) > 0:
-		err = c.tagged(ctx)
-	case len(o.Repositories) > 0:
-		err = c.repositories(ctx)
-	default:
-		err = c.all(ctx)
-	}
+	err := c.lasting(ctx)
 	if ended := context.Cause(ctx); ended != nil {
 		err = ended
 	}
@@ -69,11 +66,20 @@ type copier struct {
 	present *lru.Cache[string, struct{}]
 	// corrupt are blobs that the source has wrong content for.
 	corrupt *lru.Cache[digest.Digest, error]
+	// again is that all of it has been copied once, see lasting.
+	again bool
 
 	mu          sync.Mutex // of what follows, and of calls to the caller
 	sum         Summary
 	done, total int64
 	failures    int // since something succeeded
+	told        *lru.Cache[problemAt, struct{}]
+}
+
+// problemAt is what a problem is told once for.
+type problemAt struct {
+	kind Kind
+	key  string
 }
 
 // side is one of the two stores.
@@ -98,7 +104,19 @@ func newCopier(src, dst *blobstore.Store, o Options) *copier {
 	// Their only error is of a size below 1.
 	c.present, _ = lru.New[string, struct{}](known)
 	c.corrupt, _ = lru.New[digest.Digest, error](known)
+	c.told, _ = lru.New[problemAt, struct{}](known)
 	return c
+}
+
+// once copies what is selected.
+func (c *copier) once(ctx context.Context) error {
+	switch {
+	case len(c.options.Tags) > 0:
+		return c.tagged(ctx)
+	case len(c.options.Repositories) > 0:
+		return c.repositories(ctx)
+	}
+	return c.all(ctx)
 }
 
 // all copies the whole registry.
@@ -126,10 +144,15 @@ func (c *copier) all(ctx context.Context) error {
 	return nil
 }
 
-// tell reports a problem.
+// tell reports a problem, unless an earlier pass did.
 func (c *copier) tell(k Kind, key string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	at := problemAt{k, key}
+	if c.again && c.told.Contains(at) {
+		return
+	}
+	c.told.Add(at, struct{}{})
 	if k.Incomplete() {
 		c.sum.Incomplete++
 	} else {

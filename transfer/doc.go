@@ -13,6 +13,14 @@
 // next copy; a tag that moves meanwhile comes with its manifest and layers. Nothing
 // is ever deleted: a tag or blob that is only in the destination stays.
 //
+// # Garbage collection
+//
+// Garbage may be collected in the destination meanwhile, see package gc. What the copy finds there
+// and counts on is not taken away: the tombstones are listed once, and rescued where the source has
+// what they condemn. A copy that takes longer than three quarters of the destination's CollectionWait
+// goes through all of it again, by the listings, and brings what is gone. Where that takes
+// too long as well, each of four times, the copy ends with [ErrUnsettled].
+//
 // # Going on
 //
 // What is there already is not copied again, so a copy that was stopped is

@@ -26,12 +26,12 @@ import (
 
 var l = layout.Layout{Root: layout.DefaultRoot}
 
-// newBucket has limits that make a few kilobytes an upload in parts.
-func newBucket() driver.Bucket {
-	return mem.NewWith(mem.Options{Parts: driver.PartLimits{
-		MinSize: 1 << 10, MaxSize: 64 << 10, MaxParts: 1000, MaxObject: 64 << 20, MaxPut: 64 << 20,
-	}})
+// smallParts make a few kilobytes an upload in parts.
+var smallParts = driver.PartLimits{
+	MinSize: 1 << 10, MaxSize: 64 << 10, MaxParts: 1000, MaxObject: 64 << 20, MaxPut: 64 << 20,
 }
+
+func newBucket() driver.Bucket { return mem.NewWith(mem.Options{Parts: smallParts}) }
 
 // newStore has no retries, so that a fault is one.
 func newStore(t testing.TB, b driver.Bucket) *blobstore.Store {

@@ -86,7 +86,7 @@ func (c *copier) inOrder(ctx context.Context, links []link, whole bool) error {
 // link copies l. Errors are reported.
 func (c *copier) link(ctx context.Context, l link, whole bool) {
 	key := c.theirs(l.key)
-	if l.there && whole && l.Kind != layout.TagLink {
+	if l.there && whole && (c.again || l.Kind != layout.TagLink) {
 		c.here(key)
 		return
 	}

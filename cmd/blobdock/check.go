@@ -32,7 +32,7 @@ func checkCommand() *cobra.Command {
 		Short: "Tell what is damaged in a registry's bucket, and repair it",
 		Long: `Tell what is damaged in a registry's bucket: links, manifests, tags, and whatever
 manifests refer to; with --digest the content of every blob, too. The registry may run
-meanwhile, garbage collection may not.
+meanwhile, and collect garbage.
 
 Nothing is written without --repair, which writes links that can be derived with
 certainty, and deletes nothing. All repairs are listed.
