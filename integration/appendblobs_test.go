@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
@@ -168,13 +167,7 @@ func newAppended(t *testing.T, store cloud) appended {
 		t.Fatalf("%T is no store of Azure's", store)
 	}
 	bucket := store.newBucket(t)
-	key, err := container.NewSharedKeyCredential(c.Account, c.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := &container.ClientOptions{}
-	o.Retry = policy.RetryOptions{MaxRetries: -1} // failures show
-	client, err := container.NewClientWithSharedKeyCredential(c.Endpoint+"/"+bucket, key, o)
+	client, err := c.Container(bucket)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (a Azure) NewContainer(tb testing.TB) string {
 // MakeContainer makes an empty container under a name of its own.
 func (a Azure) MakeContainer(ctx context.Context) (string, error) {
 	name := newName()
-	c, err := a.container(name)
+	c, err := a.Container(name)
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +55,7 @@ func (a Azure) MakeContainer(ctx context.Context) (string, error) {
 
 // DropContainer removes a container with all that is in it.
 func (a Azure) DropContainer(ctx context.Context, name string) error {
-	c, err := a.container(name)
+	c, err := a.Container(name)
 	if err != nil {
 		return err
 	}
@@ -67,13 +67,14 @@ func (a Azure) DropContainer(ctx context.Context, name string) error {
 // for 5 s, and what is being sent on one then is lost.
 var closing = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-func (a Azure) container(name string) (*container.Client, error) {
+// Container is a client of a container, without retries: failures show.
+func (a Azure) Container(name string) (*container.Client, error) {
 	key, err := container.NewSharedKeyCredential(a.Account, a.Key)
 	if err != nil {
 		return nil, errors.New("the account's key is not base64")
 	}
 	o := &container.ClientOptions{}
-	o.Retry = policy.RetryOptions{MaxRetries: -1} // failures show
+	o.Retry = policy.RetryOptions{MaxRetries: -1}
 	o.Transport = closing
 	return container.NewClientWithSharedKeyCredential(a.Endpoint+"/"+name, key, o)
 }

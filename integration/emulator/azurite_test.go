@@ -42,7 +42,7 @@ func TestAzurite(t *testing.T) {
 	a := StartAzure(t)
 	var name string
 	t.Run("container", func(t *testing.T) { name = a.NewContainer(t) })
-	c, err := a.container(name)
+	c, err := a.Container(name)
 	if err != nil {
 		t.Fatal(err)
 	}
