@@ -52,6 +52,7 @@ type repository struct {
 	name      string
 	revisions map[digest.Digest]*survey.Manifest
 	tagged    map[digest.Digest]*survey.Manifest // what tags are
+	unlinked  map[digest.Digest]*survey.Manifest // what indexes name beside those
 	refs      map[survey.ID]bool                 // what manifests refer to
 	aliases   map[digest.Digest]digest.Digest    // of layers and manifests: what their links hold
 	kept      map[survey.ID]bool                 // manifests that the policy keeps
@@ -62,7 +63,7 @@ type repository struct {
 func (m *mark) repository(ctx context.Context, name string, keys []survey.Key) error {
 	p := &repository{
 		mark: m, name: name, revisions: make(map[digest.Digest]*survey.Manifest), tagged: make(map[digest.Digest]*survey.Manifest),
-		refs: make(map[survey.ID]bool), kept: make(map[survey.ID]bool), aliases: make(map[digest.Digest]digest.Digest),
+		unlinked: make(map[digest.Digest]*survey.Manifest), refs: make(map[survey.ID]bool), kept: make(map[survey.ID]bool), aliases: make(map[digest.Digest]digest.Digest),
 	}
 	for _, k := range keys {
 		if k.Kind == layout.RevisionLink {
@@ -236,7 +237,8 @@ func (p *repository) readLinks(ctx context.Context, links []survey.Key) ([]diges
 // absent stands for the digest of a link that is not there.
 const absent digest.Digest = "absent"
 
-// readManifests reads the manifests that the repository has, and those that its tags are.
+// readManifests reads the manifests that the repository has, those that its tags are, and those that
+// these name.
 func (p *repository) readManifests(ctx context.Context) error {
 	var all []digest.Digest
 	for d := range p.revisions {
@@ -247,23 +249,24 @@ func (p *repository) readManifests(ctx context.Context) error {
 			all = append(all, d)
 		}
 	}
-	read := make([]*survey.Manifest, len(all))
-	err := p.each(ctx, len(all), func(ctx context.Context, i int) (err error) {
-		read[i], err = p.manifests.Get(ctx, cmp.Or(p.aliases[all[i]], all[i]))
-		return err
-	})
+	read, err := p.manifests.Closure(ctx, all, func(d digest.Digest) digest.Digest { return cmp.Or(p.aliases[d], d) })
 	if err != nil {
 		return err
 	}
-	for i, d := range all {
-		m := read[i]
-		if _, ok := p.revisions[d]; ok {
+	for d, m := range read {
+		_, revision := p.revisions[d]
+		_, tagged := p.tagged[d]
+		if revision {
 			p.revisions[d] = m
 		}
-		if _, ok := p.tagged[d]; ok {
+		if tagged {
 			p.tagged[d] = m
 		}
-		if m.Fault != "" {
+		switch {
+		case !revision && !tagged:
+			// The link to it was deleted, or lost. Whoever repairs that finds it whole.
+			p.unlinked[d] = m
+		case m.Fault != "":
 			p.unclear = true
 			p.fault(p.layout.Blob(d), m.Fault)
 		}
@@ -287,6 +290,9 @@ func (p *repository) keep() {
 		manifests[p.digests.ID(d)] = m
 	}
 	for d, m := range p.tagged {
+		manifests[p.digests.ID(d)] = m
+	}
+	for d, m := range p.unlinked {
 		manifests[p.digests.ID(d)] = m
 	}
 	referrers := make(map[survey.ID][]survey.ID)

@@ -19,7 +19,7 @@ var mutants = []mutant{
 	{"marked links are not rescued", collectFile, "			t.needed = needed\n", "			t.needed = needed && t.needed\n"},
 	{"marked blobs are not rescued", collectFile, "			t.needed = known && m.refs.Has(id)\n", "			t.needed = known && m.refs.Has(id) && t.needed\n"},
 	{"needed tombstone removed before it is rescued", collectFile, "			err := t.Change(ctx, c.bucket, func(t *tombstone.Tombstone) { t.State = tombstone.Rescued })\n", "			err := t.Remove(ctx, c.bucket)\n"},
-	{"revisions do not protect", "gc/mark.go", "		if _, ok := p.revisions[d]; ok {\n			p.revisions[d] = m\n		}\n", "		if _, ok := p.revisions[d]; ok {\n			p.revisions[d] = m\n			if _, ok := p.tagged[d]; !ok {\n				continue\n			}\n		}\n"},
+	{"revisions do not protect", "gc/mark.go", "		if revision {\n			p.revisions[d] = m\n		}\n", "		if revision {\n			p.revisions[d] = m\n			if !tagged {\n				continue\n			}\n		}\n"},
 	{"tags do not protect", "gc/mark.go", "	for d := range p.tagged {\n		todo = append(todo, p.digests.ID(d))\n	}\n", ""},
 	{"tarsums do not protect", "gc/mark.go", "		if layers[d] {\n", "		if layers[d] && d == \"\" {\n"},
 	{"children are not kept", "gc/mark.go", "		todo = append(todo, m.Children...)\n", ""},

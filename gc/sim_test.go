@@ -465,13 +465,8 @@ func (s *sim) wanted() map[string]bool {
 			if !kept[m.digest] || !revisions[m.digest] && !tagged[m.digest] {
 				continue
 			}
-			want[keys.Blob(m.digest)], want[keys.RevisionLink(repo, m.digest)] = true, true
-			for _, d := range m.layers {
-				want[keys.Blob(d)], want[keys.LayerLink(repo, d)] = true, true
-			}
-			for _, c := range m.children {
-				want[keys.Blob(c.digest)], want[keys.LayerLink(repo, c.digest)] = true, true
-			}
+			want[keys.RevisionLink(repo, m.digest)] = true
+			m.contents(func(d digest.Digest) { want[keys.Blob(d)], want[keys.LayerLink(repo, d)] = true, true })
 			if m.subject != nil {
 				want[keys.Referrer(repo, m.subject.digest, m.digest)] = true
 			}

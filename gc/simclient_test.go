@@ -32,6 +32,18 @@ type thing struct {
 	subject  *thing
 }
 
+// contents calls note with what is needed to pull a thing, of children that the repository has no link
+// to as well.
+func (m *thing) contents(note func(digest.Digest)) {
+	note(m.digest)
+	for _, d := range m.layers {
+		note(d)
+	}
+	for _, c := range m.children {
+		c.contents(note)
+	}
+}
+
 // world is all that there is to push. It is little, so that clients need what others have deleted.
 type world struct {
 	repos, tags []string

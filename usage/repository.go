@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -185,33 +187,28 @@ func (p *repository) readLink(ctx context.Context, key string, note func(survey.
 	return nil
 }
 
-// readManifests reads the repository's manifests, and those that its tags name.
+// readManifests reads the repository's manifests, those that its tags name, and those that these
+// name.
 func (p *repository) readManifests(ctx context.Context) error {
-	all := make(map[survey.ID]digest.Digest, len(p.revisions))
+	linked := make(map[digest.Digest]bool, len(p.revisions))
 	for _, some := range []map[survey.ID]digest.Digest{p.revisions, p.named} {
-		for id, d := range some {
-			all[id] = d
+		for _, d := range some {
+			linked[d] = true
 		}
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(p.options.Concurrency)
-	for id, d := range all {
-		g.Go(func() error {
-			m, err := p.manifests.Get(gctx, d)
-			if err != nil {
-				return err
-			}
-			p.mu.Lock()
-			p.read[id] = m
-			p.unclear = p.unclear || m.Fault != ""
-			p.mu.Unlock()
-			if m.Fault != "" {
-				p.malformed(id, d, m.Fault)
-			}
-			return nil
-		})
+	read, err := p.manifests.Closure(ctx, slices.Collect(maps.Keys(linked)), func(d digest.Digest) digest.Digest { return d })
+	if err != nil {
+		return err
 	}
-	return g.Wait()
+	for d, m := range read {
+		id := p.digests.ID(d)
+		p.read[id] = m
+		if m.Fault != "" && linked[d] {
+			p.unclear = true
+			p.malformed(id, d, m.Fault)
+		}
+	}
+	return nil
 }
 
 // malformed tells, once, of a manifest.

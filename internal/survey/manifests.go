@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/blobdock/blobdock/driver"
@@ -21,7 +24,10 @@ import (
 type Manifest struct {
 	Blobs    []ID // config, layers and the like
 	Children []ID // manifests that it names
-	Subject  ID   // where HasSubject
+	// Manifests are those of the Children whose media type is one of manifests, and not of a layer,
+	// as in indexes of build caches.
+	Manifests []digest.Digest
+	Subject   ID // where HasSubject
 	// HasSubject is that it is a referrer of another one.
 	HasSubject bool
 	// Fault is what keeps it from being understood, "" where nothing does. What it refers to is
@@ -77,6 +83,39 @@ func (x *Manifests) Get(ctx context.Context, d digest.Digest) (*Manifest, error)
 		}
 		return got.(*Manifest), nil
 	}
+}
+
+// Closure gets the manifests all, and those that they name, and so on: a repository may lack the
+// link to one that an index names. at tells, of each, under which digest its content is.
+func (x *Manifests) Closure(ctx context.Context, all []digest.Digest, at func(digest.Digest) digest.Digest) (map[digest.Digest]*Manifest, error) {
+	got := make(map[digest.Digest]*Manifest, len(all))
+	for len(all) > 0 {
+		read := make([]*Manifest, len(all))
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(cap(x.slots))
+		for i, d := range all {
+			g.Go(func() (err error) {
+				read[i], err = x.Get(gctx, at(d))
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		for i, d := range all {
+			got[d] = read[i]
+		}
+		next := make(map[digest.Digest]bool)
+		for _, m := range read {
+			for _, d := range m.Manifests {
+				if got[d] == nil {
+					next[d] = true
+				}
+			}
+		}
+		all = slices.Collect(maps.Keys(next))
+	}
+	return got, nil
 }
 
 func (x *Manifests) known(id ID) *Manifest {
@@ -178,6 +217,9 @@ func (x *Manifests) parse(p []byte) *Manifest {
 	}
 	for _, ref := range doc.Manifests {
 		note(&m.Children, ref.Digest)
+		if m.Fault == "" && manifests.IsKnown(ref.MediaType) {
+			m.Manifests = append(m.Manifests, ref.Digest)
+		}
 	}
 	if doc.Subject != nil && doc.Subject.Digest.Validate() == nil {
 		m.Subject, m.HasSubject = x.digests.ID(doc.Subject.Digest), true
