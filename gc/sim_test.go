@@ -24,6 +24,7 @@ import (
 	"github.com/blobdock/blobdock/driver/mem"
 	"github.com/blobdock/blobdock/driver/retry"
 	"github.com/blobdock/blobdock/gc"
+	"github.com/blobdock/blobdock/internal/storm"
 	"github.com/blobdock/blobdock/manifests"
 )
 
@@ -72,23 +73,24 @@ type sim struct {
 	seed      uint64
 	raw       driver.Bucket // without the storm
 	wait, age time.Duration
-	storm     storm
+	storm     storm.Weather
 	calm      atomic.Bool
 	untagged  bool // some collector deletes untagged manifests
 	world     *world
 	doomed    chan digest.Digest // of what a collector is about to condemn or to delete, for clients that want it
 
+	storm.Ledger
+
 	mu       sync.Mutex
-	calls    []call
+	calls    []storm.Call
 	told     []string
-	attempts map[string][]*attempt // by what they change
 	replicas []*simReplica
 	all      []*simReplica // the dead ones too
 }
 
 type simReplica struct {
 	replica
-	*actor
+	*storm.Process
 }
 
 func simulate(t *testing.T, store string, seed uint64) {
@@ -98,7 +100,7 @@ func simulate(t *testing.T, store string, seed uint64) {
 	o.Parts = driver.PartLimits{MinSize: 1, MaxSize: 1 << 20, MaxParts: 1000, MaxObject: 1 << 30, MaxPut: 1 << 20, Uniform: o.Parts.Uniform}
 	s := &sim{
 		t: t, store: store, seed: seed, raw: mem.NewWith(o), wait: 12 * time.Minute, age: 20 * time.Minute,
-		attempts: make(map[string][]*attempt), world: newWorld(t, r), doomed: make(chan digest.Digest),
+		world: newWorld(t, r), doomed: make(chan digest.Digest),
 	}
 	switch r.IntN(10) {
 	case 0:
@@ -108,9 +110,9 @@ func simulate(t *testing.T, store string, seed uint64) {
 	}
 	switch r.IntN(3) {
 	case 1:
-		s.storm = storm{pause: 0.004, fail: 0.001, lose: 0.001, kill: 0.0005}
+		s.storm = storm.Weather{Pause: 0.004, Fail: 0.001, Lose: 0.001, Kill: 0.0005}
 	case 2:
-		s.storm = storm{pause: 0.02, fail: 0.01, lose: 0.01, kill: 0.004}
+		s.storm = storm.Weather{Pause: 0.02, Fail: 0.01, Lose: 0.01, Kill: 0.004}
 	}
 	for i := range 1 + r.IntN(3) {
 		s.replicas = append(s.replicas, nil)
@@ -139,22 +141,49 @@ func simulate(t *testing.T, store string, seed uint64) {
 	}
 }
 
-func (s *sim) weather() storm {
+func (s *sim) weather(driver.Op) storm.Weather {
 	if s.calm.Load() {
-		return storm{}
+		return storm.Weather{}
 	}
 	return s.storm
 }
 
+// newProcess is one that is not a collector.
+func (s *sim) newProcess(name string) *storm.Process {
+	return &storm.Process{Name: name, Seed: s.seed, Longest: 4 * s.wait, Weather: s.weather, Note: s.note}
+}
+
+// newCollector is a process that collects. Before it condemns and before it deletes, it looks, and a
+// client may be told of what.
+func (s *sim) newCollector(name string) *storm.Process {
+	p := s.newProcess(name)
+	p.Weather = func(op driver.Op) storm.Weather {
+		w := s.weather(op)
+		if op.Changes() { // there it may matter most
+			w = storm.Weather{Pause: 5 * w.Pause, Fail: 2 * w.Fail, Lose: 5 * w.Lose, Kill: 5 * w.Kill}
+		}
+		return w
+	}
+	p.Before = func(c *driver.Call) {
+		if name, ok := keys.Parse(c.Key); ok && c.Op == driver.OpStat {
+			select {
+			case s.doomed <- name.Digest:
+			default: // nobody waits for that
+			}
+		}
+	}
+	return p
+}
+
 // start makes a new process of replica i.
 func (s *sim) start(i int) {
-	a := s.newActor(fmt.Sprintf("replica %d.%d", i, len(s.all)))
-	b, err := blobstore.New(a.bucket(), s.options())
+	a := s.newProcess(fmt.Sprintf("replica %d.%d", i, len(s.all)))
+	b, err := blobstore.New(a.Bucket(s.raw), s.options())
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	r := &simReplica{replica{s.t, s.raw, b, manifests.New(b)}, a}
-	a.onKill = func() {
+	a.OnKill = func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.start(i)
@@ -186,23 +215,22 @@ func (s *sim) collector(ctx context.Context, r *rand.Rand, name string, untagged
 		case <-ctx.Done():
 			return
 		}
-		a := s.newActor(fmt.Sprintf("%s.%d", name, i))
-		a.collects = true
+		a := s.newCollector(fmt.Sprintf("%s.%d", name, i))
 		if s.seed%2 == 0 {
-			a.slow = 10 * time.Second // a deletion is signed for three times that
+			a.Slow = 10 * time.Second // a deletion is signed for three times that
 		}
 		run, kill := context.WithCancel(context.WithoutCancel(ctx))
-		a.onKill = kill
+		a.OnKill = kill
 		o := s.collection(untagged)
 		o.Concurrency = 1 + r.IntN(4)
 		if r.IntN(4) == 0 {
 			o.Limit = 1 + r.IntN(4)
 		}
-		got, err := runGC(run, a.bucket(), o)
+		got, err := runGC(run, a.Bucket(s.raw), o)
 		kill()
-		s.tell("%s: %+v, %v", a.name, got, err)
-		if err != nil && a.hit.Load() == 0 {
-			s.fail(nil, "%s: %v", a.name, err)
+		s.tell("%s: %+v, %v", a.Name, got, err)
+		if err != nil && a.Hits() == 0 {
+			s.fail(nil, "%s: %v", a.Name, err)
 		}
 	}
 }
@@ -250,7 +278,7 @@ func (s *sim) tell(format string, args ...any) {
 	s.told = append(s.told, time.Now().UTC().Format("02 15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-func (s *sim) note(c call) {
+func (s *sim) note(c storm.Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, c)
@@ -265,9 +293,9 @@ func (s *sim) fail(about []digest.Digest, format string, args ...any) {
 	}
 	history := slices.Clone(s.told)
 	for _, c := range s.calls {
-		ours := slices.ContainsFunc(about, func(d digest.Digest) bool { return d != "" && strings.Contains(c.key, d.Encoded()) })
-		if ours || c.what != "" || c.op == driver.OpDelete || strings.HasSuffix(c.key, "current/link") && c.op == driver.OpPut {
-			history = append(history, c.at.UTC().Format("02 15:04:05.000 ")+fmt.Sprintf("    %s: %s %s %s%v", c.actor, c.op, path.Base(path.Dir(path.Dir(c.key)))+"/"+path.Base(path.Dir(c.key))+"/"+path.Base(c.key), c.what, c.err))
+		ours := slices.ContainsFunc(about, func(d digest.Digest) bool { return d != "" && strings.Contains(c.Key, d.Encoded()) })
+		if ours || c.What != "" || c.Op == driver.OpDelete || strings.HasSuffix(c.Key, "current/link") && c.Op == driver.OpPut {
+			history = append(history, c.At.UTC().Format("02 15:04:05.000 ")+fmt.Sprintf("    %s: %s %s %s%v", c.Process, c.Op, path.Base(path.Dir(path.Dir(c.Key)))+"/"+path.Base(path.Dir(c.Key))+"/"+path.Base(c.Key), c.What, c.Err))
 		}
 	}
 	slices.Sort(history)
@@ -279,52 +307,6 @@ func (s *sim) fail(about []digest.Digest, format string, args ...any) {
 		fmt.Sprintf(format, args...), time.Now().UTC().Format("02 15:04:05"), s.wait, s.age, s.untagged, s.storm, strings.Join(history, "\n"), s.store, s.seed)))
 }
 
-// attempt is a client's try to change what a name refers to.
-type attempt struct {
-	to         digest.Digest // "" deletes it,
-	of         digest.Digest // if it is this; "" is anything
-	start, end time.Time     // end is zero while it is under way
-	acked      bool
-}
-
-func (s *sim) begin(to, of digest.Digest, names ...string) *attempt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a := &attempt{to: to, of: of, start: time.Now()}
-	for _, n := range names {
-		s.attempts[n] = append(s.attempts[n], a)
-	}
-	return a
-}
-
-func (s *sim) over(a *attempt, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	a.end, a.acked = time.Now(), err == nil
-}
-
-// overlaps reports whether a may have had its effect at or after a time.
-func (a *attempt) overlaps(t time.Time) bool { return a.end.IsZero() || !a.end.Before(t) }
-
-// kept reports whether a name must refer to d, as it was acknowledged and nothing has been done since,
-// and since when.
-func (s *sim) kept(name string, d digest.Digest) (since time.Time, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, w := range s.attempts[name] {
-		if w.to != d || !w.acked {
-			continue
-		}
-		undone := slices.ContainsFunc(s.attempts[name], func(x *attempt) bool {
-			return x.to != d && x.overlaps(w.start) && (x.of == "" || x.of == d || !x.start.After(w.end))
-		})
-		if !undone {
-			return w.start, true
-		}
-	}
-	return since, false
-}
-
 // deleted reports whether a client may have deleted what a name refers to since a time, or shortly
 // before it: what a replica has found counts as there for a minute, whoever deletes it by another
 // replica, and the look may take as long.
@@ -332,16 +314,7 @@ func (s *sim) deleted(name string, since time.Time) bool {
 	if !since.IsZero() {
 		since = since.Add(-2 * blobstore.DefaultLookupTTL)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.attempts[name], func(x *attempt) bool { return x.to == "" && x.overlaps(since) })
-}
-
-// unsure reports whether some push to a name was not acknowledged: it may have left half of it.
-func (s *sim) unsure(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.attempts[name], func(x *attempt) bool { return x.to != "" && !x.acked })
+	return s.Deleted(name, since)
 }
 
 // check looks at all that must be there.
@@ -351,13 +324,13 @@ func (s *sim) check() {
 	for _, repo := range s.world.repos {
 		for _, tag := range s.world.tags {
 			for _, m := range s.world.all {
-				if since, ok := s.kept(tagName(repo, tag), m.digest); ok {
+				if since, ok := s.Kept(tagName(repo, tag), m.digest); ok {
 					s.mustBe(r, repo, tag, m, since)
 				}
 			}
 		}
 		for _, m := range s.world.all {
-			since, ok := s.kept(revision(repo, m.digest), m.digest)
+			since, ok := s.Kept(revision(repo, m.digest), m.digest)
 			if ok && (!s.untagged || s.referrerOfKept(repo, m, since)) {
 				s.mustBe(r, repo, m.digest.String(), m, since)
 			}
@@ -372,7 +345,7 @@ func (s *sim) referrerOfKept(repo string, m *thing, at time.Time) bool {
 		return false
 	}
 	for _, tag := range s.world.tags {
-		if since, ok := s.kept(tagName(repo, tag), m.subject.digest); ok && since.Before(at) {
+		if since, ok := s.Kept(tagName(repo, tag), m.subject.digest); ok && since.Before(at) {
 			return true
 		}
 	}

@@ -194,11 +194,10 @@ func (c *client) think(most time.Duration) {
 // fail.
 func (c *client) ask(what string, do func(ctx context.Context, r *simReplica) error) (err error, hit bool) { //nolint:revive // as they belong together
 	r := c.some(c.rand)
-	before := r.hit.Load()
-	q := new(request)
-	err = do(context.WithValue(c.t.Context(), requestOf{}, q), r)
-	hit = q.hit.Load() || r.hit.Load() != before || r.stuck.Load() > 0 || r.dead.Load()
-	c.tell("%s at %s: %s: %v%s", c.name, r.name, what, err, map[bool]string{true: " (hit)"}[hit])
+	ctx, q := r.Ask(c.t.Context())
+	err = do(ctx, r)
+	hit = q.Hit()
+	c.tell("%s at %s: %s: %v%s", c.name, r.Name, what, err, map[bool]string{true: " (hit)"}[hit])
 	return err, hit
 }
 
@@ -260,18 +259,18 @@ func (c *client) push(repo string, m *thing, tags ...string) bool {
 	for _, tag := range tags {
 		names = append(names, tagName(repo, tag))
 	}
-	try := c.begin(m.digest, "", names...)
+	try := c.Begin(m.digest, "", names...)
 	err, hit := c.ask(what, func(ctx context.Context, r *simReplica) error {
 		return r.repository(repo).Push(ctx, m.manifest, tags...)
 	})
-	c.over(try, err)
+	c.End(try, err == nil)
 	if err != nil {
 		if !hit && !late && !half && !c.lacks(repo, m, began) {
-			c.fail(append(m.layers, m.digest), "%s began at %s with a promise of %s, and failed: %v", what, try.start.UTC().Format("15:04:05"), promised.UTC().Format("15:04:05"), err)
+			c.fail(append(m.layers, m.digest), "%s began at %s with a promise of %s, and failed: %v", what, try.Start().UTC().Format("15:04:05"), promised.UTC().Format("15:04:05"), err)
 		}
 		return false
 	}
-	if _, ok := c.kept(names[0], m.digest); ok {
+	if _, ok := c.Kept(names[0], m.digest); ok {
 		r := c.fresh()
 		c.mustBe(r, repo, m.digest.String(), m, began)
 		_ = r.store.Close()
@@ -281,7 +280,7 @@ func (c *client) push(repo string, m *thing, tags ...string) bool {
 
 // halfThere reports whether a push that was given up may have left m without what it names.
 func (s *sim) halfThere(repo string, m *thing) bool {
-	if s.unsure(revision(repo, m.digest)) {
+	if s.Unsure(revision(repo, m.digest)) {
 		return true
 	}
 	for _, d := range m.layers {
@@ -385,22 +384,22 @@ func (c *client) delete(repo string, m *thing) {
 	for _, tag := range c.world.tags {
 		names = append(names, tagName(repo, tag))
 	}
-	try := c.begin("", m.digest, names...)
+	try := c.Begin("", m.digest, names...)
 	err, hit := c.ask(fmt.Sprintf("DELETE %s@%s", repo, m.name), func(ctx context.Context, r *simReplica) error {
 		return r.repository(repo).Delete(ctx, m.digest)
 	})
-	c.over(try, err)
+	c.End(try, err == nil)
 	if err != nil && err != distribution.ErrBlobUnknown && !hit { //nolint:errorlint // as distribution does
 		c.fail([]digest.Digest{m.digest}, "DELETE %s: %v", m.name, err)
 	}
 }
 
 func (c *client) untag(repo, tag string) {
-	try := c.begin("", "", tagName(repo, tag))
+	try := c.Begin("", "", tagName(repo, tag))
 	err, hit := c.ask(fmt.Sprintf("DELETE %s:%s", repo, tag), func(ctx context.Context, r *simReplica) error {
 		return r.repository(repo).Tags().Untag(ctx, tag)
 	})
-	c.over(try, err)
+	c.End(try, err == nil)
 	if unknown := new(distribution.ErrTagUnknown); err != nil && !errors.As(err, unknown) && !hit {
 		c.fail(nil, "DELETE %s:%s: %v", repo, tag, err)
 	}
@@ -408,11 +407,11 @@ func (c *client) untag(repo, tag string) {
 
 // unlink deletes a repository's link to a layer.
 func (c *client) unlink(repo string, d digest.Digest) {
-	try := c.begin("", "", layer(repo, d))
+	try := c.Begin("", "", layer(repo, d))
 	err, hit := c.ask(fmt.Sprintf("DELETE %s/%s", repo, c.world.short(d.Encoded())), func(ctx context.Context, r *simReplica) error {
 		return r.blobs(repo).Delete(ctx, d)
 	})
-	c.over(try, err)
+	c.End(try, err == nil)
 	if err != nil && err != distribution.ErrBlobUnknown && !hit { //nolint:errorlint // as distribution does
 		c.fail([]digest.Digest{d}, "DELETE %s: %v", d, err)
 	}
@@ -429,17 +428,17 @@ func (c *client) retag(repo, tag string, m *thing) {
 		return
 	}
 	c.think(c.bound() / 2)
-	try := c.begin(m.digest, "", tagName(repo, tag))
+	try := c.Begin(m.digest, "", tagName(repo, tag))
 	err, hit := c.ask(fmt.Sprintf("tag %s:%s %s", repo, tag, m.name), func(ctx context.Context, r *simReplica) error {
 		return r.repository(repo).Tags().Tag(ctx, tag, m.manifest.Descriptor())
 	})
 	// What is not there any more, or only half of it, can be tagged all the same.
 	sound := !c.halfThere(repo, m) && !c.lacks(repo, m, began) && !c.deleted(revision(repo, m.digest), began)
 	if err == nil && (!sound || hit) {
-		c.over(try, errors.New("not to be counted on"))
+		c.End(try, false) // not to be counted on
 		return
 	}
-	c.over(try, err)
+	c.End(try, err == nil)
 	if err != nil && !hit && sound {
 		c.fail([]digest.Digest{m.digest}, "tag %s:%s %s: %v", repo, tag, m.name, err)
 	}
@@ -447,7 +446,7 @@ func (c *client) retag(repo, tag string, m *thing) {
 
 func (c *client) pull(repo, tag string) {
 	for _, m := range c.world.all {
-		since, ok := c.kept(tagName(repo, tag), m.digest)
+		since, ok := c.Kept(tagName(repo, tag), m.digest)
 		if !ok {
 			continue
 		}
@@ -456,7 +455,7 @@ func (c *client) pull(repo, tag string) {
 			about, err = c.read(ctx, r.replica, repo, tag, m, since)
 			return err
 		})
-		if _, still := c.kept(tagName(repo, tag), m.digest); err != nil && !hit && still {
+		if _, still := c.Kept(tagName(repo, tag), m.digest); err != nil && !hit && still {
 			c.fail(about, "pull of %s:%s: %v", repo, tag, err)
 		}
 		return
