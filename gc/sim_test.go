@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path"
@@ -76,7 +75,7 @@ type sim struct {
 	storm     storm.Weather
 	calm      atomic.Bool
 	untagged  bool // some collector deletes untagged manifests
-	world     *world
+	world     *storm.World
 	doomed    chan digest.Digest // of what a collector is about to condemn or to delete, for clients that want it
 
 	storm.Ledger
@@ -100,7 +99,11 @@ func simulate(t *testing.T, store string, seed uint64) {
 	o.Parts = driver.PartLimits{MinSize: 1, MaxSize: 1 << 20, MaxParts: 1000, MaxObject: 1 << 30, MaxPut: 1 << 20, Uniform: o.Parts.Uniform}
 	s := &sim{
 		t: t, store: store, seed: seed, raw: mem.NewWith(o), wait: 12 * time.Minute, age: 20 * time.Minute,
-		world: newWorld(t, r), doomed: make(chan digest.Digest),
+		doomed: make(chan digest.Digest),
+	}
+	var err error
+	if s.world, err = newWorld(r); err != nil {
+		t.Fatal(err)
 	}
 	switch r.IntN(10) {
 	case 0:
@@ -303,7 +306,7 @@ func (s *sim) fail(about []digest.Digest, format string, args ...any) {
 	if len(history) > most && *simSeed == 0 {
 		history = history[len(history)-most:]
 	}
-	s.t.Error(s.world.short(fmt.Sprintf("%s\n%s, wait %v, age %v, untagged %t, storm %+v\n%s\nrepeat with: go test ./gc -run 'TestSimulation/%s$' -sim.seed=%d",
+	s.t.Error(s.world.Short(fmt.Sprintf("%s\n%s, wait %v, age %v, untagged %t, storm %+v\n%s\nrepeat with: go test ./gc -run 'TestSimulation/%s$' -sim.seed=%d",
 		fmt.Sprintf(format, args...), time.Now().UTC().Format("02 15:04:05"), s.wait, s.age, s.untagged, s.storm, strings.Join(history, "\n"), s.store, s.seed)))
 }
 
@@ -321,18 +324,18 @@ func (s *sim) deleted(name string, since time.Time) bool {
 func (s *sim) check() {
 	r := s.fresh()
 	defer r.store.Close()
-	for _, repo := range s.world.repos {
-		for _, tag := range s.world.tags {
-			for _, m := range s.world.all {
-				if since, ok := s.Kept(tagName(repo, tag), m.digest); ok {
+	for _, repo := range s.world.Repos {
+		for _, tag := range s.world.Tags {
+			for _, m := range s.world.All {
+				if since, ok := s.Kept(storm.TagName(repo, tag), m.Digest); ok {
 					s.mustBe(r, repo, tag, m, since)
 				}
 			}
 		}
-		for _, m := range s.world.all {
-			since, ok := s.Kept(revision(repo, m.digest), m.digest)
+		for _, m := range s.world.All {
+			since, ok := s.Kept(storm.Revision(repo, m.Digest), m.Digest)
 			if ok && (!s.untagged || s.referrerOfKept(repo, m, since)) {
-				s.mustBe(r, repo, m.digest.String(), m, since)
+				s.mustBe(r, repo, m.Digest.String(), m, since)
 			}
 		}
 	}
@@ -340,12 +343,12 @@ func (s *sim) check() {
 
 // referrerOfKept reports whether the policy that deletes untagged manifests keeps m, pushed at a
 // time, as the subject has had a tag since before.
-func (s *sim) referrerOfKept(repo string, m *thing, at time.Time) bool {
-	if m.subject == nil {
+func (s *sim) referrerOfKept(repo string, m *storm.Thing, at time.Time) bool {
+	if m.Subject == nil {
 		return false
 	}
-	for _, tag := range s.world.tags {
-		if since, ok := s.Kept(tagName(repo, tag), m.subject.digest); ok && since.Before(at) {
+	for _, tag := range s.world.Tags {
+		if since, ok := s.Kept(storm.TagName(repo, tag), m.Subject.Digest); ok && since.Before(at) {
 			return true
 		}
 	}
@@ -353,36 +356,36 @@ func (s *sim) referrerOfKept(repo string, m *thing, at time.Time) bool {
 }
 
 // mustBe fails unless a new process reads all of m, which was acknowledged since a time.
-func (s *sim) mustBe(r replica, repo, ref string, m *thing, since time.Time) {
+func (s *sim) mustBe(r replica, repo, ref string, m *storm.Thing, since time.Time) {
 	if about, err := s.read(s.t.Context(), r, repo, ref, m, since); err != nil {
-		s.fail(about, "%s:%s is %s, acknowledged at %s, and is not whole: %v", repo, ref, m.name, since.UTC().Format("02 15:04:05"), err)
+		s.fail(about, "%s:%s is %s, acknowledged at %s, and is not whole: %v", repo, ref, m.Name, since.UTC().Format("02 15:04:05"), err)
 	}
 }
 
 // read reads all of m but what clients have deleted since.
-func (s *sim) read(ctx context.Context, r replica, repo, ref string, m *thing, since time.Time) ([]digest.Digest, error) {
+func (s *sim) read(ctx context.Context, r replica, repo, ref string, m *storm.Thing, since time.Time) ([]digest.Digest, error) {
 	got, err := r.repository(repo).Resolve(ctx, ref)
-	if err == nil && got.Descriptor().Digest != m.digest {
-		err = fmt.Errorf("it is %s", s.world.short(got.Descriptor().Digest.String()))
+	if err == nil && got.Descriptor().Digest != m.Digest {
+		err = fmt.Errorf("it is %s", s.world.Short(got.Descriptor().Digest.String()))
 	}
 	if err != nil {
-		return []digest.Digest{m.digest}, err
+		return []digest.Digest{m.Digest}, err
 	}
-	for _, d := range m.layers {
-		if s.deleted(layer(repo, d), since) {
+	for _, d := range m.Layers {
+		if s.deleted(storm.Layer(repo, d), since) {
 			continue
 		}
 		if _, err := r.blobs(repo).Get(ctx, d); err != nil {
-			return []digest.Digest{d, m.digest}, fmt.Errorf("layer %s: %w", s.world.short(d.String()), err)
+			return []digest.Digest{d, m.Digest}, fmt.Errorf("layer %s: %w", s.world.Short(d.String()), err)
 		}
 	}
-	for _, c := range m.children {
+	for _, c := range m.Children {
 		// An index of damaged images is taken in.
-		if s.deleted(revision(repo, c.digest), since) || s.halfThere(repo, c) {
+		if s.deleted(storm.Revision(repo, c.Digest), since) || s.halfThere(repo, c) {
 			continue
 		}
-		if about, err := s.read(ctx, r, repo, c.digest.String(), c, since); err != nil {
-			return append(about, m.digest), fmt.Errorf("child %s: %w", c.name, err)
+		if about, err := s.read(ctx, r, repo, c.Digest.String(), c, since); err != nil {
+			return append(about, m.Digest), fmt.Errorf("child %s: %w", c.Name, err)
 		}
 	}
 	return nil, nil
@@ -397,56 +400,16 @@ func (s *sim) fresh() replica {
 	return replica{s.t, s.raw, b, manifests.New(b)}
 }
 
-// wanted is the keys that collectors leave: what this says in few words and reads one by one.
+// wanted is the keys that collectors leave.
 func (s *sim) wanted() map[string]bool {
 	r := s.fresh()
 	defer r.store.Close()
-	want := make(map[string]bool)
-	for _, repo := range s.world.repos {
-		revisions, tagged := make(map[digest.Digest]bool), make(map[digest.Digest]bool)
-		all := list(s.t, s.raw, keys.Repository(repo))
-		for _, key := range all {
-			switch name, _ := keys.Parse(key); name.Kind {
-			case "revision-link":
-				revisions[name.Digest] = true
-			case "tag-link":
-				want[key] = true
-				if d, err := r.repository(repo).Tags().Get(s.t.Context(), name.Tag); err == nil {
-					tagged[d.Digest] = true
-				}
-			}
-		}
-		kept := maps.Clone(tagged)
-		if !s.untagged {
-			maps.Copy(kept, revisions)
-		}
-		for n := -1; n != len(kept); {
-			n = len(kept)
-			for _, m := range s.world.all {
-				there := revisions[m.digest] || tagged[m.digest]
-				if m.subject != nil && there && (kept[m.subject.digest] || !revisions[m.subject.digest] && !tagged[m.subject.digest]) {
-					kept[m.digest] = true
-				}
-				for _, c := range m.children {
-					if there {
-						kept[c.digest] = true
-					}
-				}
-			}
-		}
-		for _, m := range s.world.all {
-			if !kept[m.digest] || !revisions[m.digest] && !tagged[m.digest] {
-				continue
-			}
-			want[keys.RevisionLink(repo, m.digest)] = true
-			m.contents(func(d digest.Digest) { want[keys.Blob(d)], want[keys.LayerLink(repo, d)] = true, true })
-			if m.subject != nil {
-				want[keys.Referrer(repo, m.subject.digest, m.digest)] = true
-			}
-			for _, tag := range s.world.tags {
-				want[keys.TagIndexLink(repo, tag, m.digest)] = true
-			}
-		}
+	want, err := s.world.Wanted(s.t.Context(), s.raw, keys, s.untagged, func(repo, tag string) (digest.Digest, bool) {
+		d, err := r.repository(repo).Tags().Get(s.t.Context(), tag)
+		return d.Digest, err == nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	return want
 }
