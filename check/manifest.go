@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/distribution/distribution/v3/manifest/manifestlist"
 	"github.com/distribution/distribution/v3/manifest/schema2"
@@ -21,7 +20,7 @@ const manifestsKept = 10_000
 
 // manifest is what a manifest's blob was found to be. It is read once.
 type manifest struct {
-	once  sync.Once
+	ready chan struct{} // is closed when what follows is known
 	err   error
 	state string // why it can't be had, or ""
 	kind  Kind   // what is wrong with it, or ""
@@ -44,12 +43,18 @@ func (r *run) manifest(ctx context.Context, d digest.Digest) (*manifest, error) 
 	for {
 		m, ok := r.manifests.Get(d)
 		if !ok {
-			m = new(manifest)
-			if before, ok, _ := r.manifests.PeekOrAdd(d, m); ok {
-				m = before
+			fresh := &manifest{ready: make(chan struct{})}
+			if m, ok, _ = r.manifests.PeekOrAdd(d, fresh); !ok {
+				m = fresh
+				m.err = r.readManifest(ctx, d, m)
+				close(m.ready)
 			}
 		}
-		m.once.Do(func() { m.err = r.readManifest(ctx, d, m) })
+		select {
+		case <-m.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		if !anotherGaveUp(ctx, m.err) {
 			return m, m.err
 		}

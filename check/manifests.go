@@ -128,7 +128,10 @@ func (p *repository) refState(ctx context.Context, target digest.Digest, ref ref
 	}
 	if ref.manifest {
 		m, err := p.manifest(ctx, target)
-		return b, m.state, err
+		if err != nil {
+			return b, "", err
+		}
+		return b, m.state, nil
 	}
 	if p.options.Digest && !b.is(young|verified) {
 		state, err = p.compareOnce(ctx, target)

@@ -19,13 +19,19 @@ type repository struct {
 	name string
 
 	mu        sync.Mutex
-	manifests map[digest.Digest]func() error // copies it the first time, and tells how that went
-	copied    []digest.Digest                // of these, to be looked at for what refers to them
-	tags      map[string]bool                // that somebody sees to
+	manifests map[digest.Digest]*following
+	copied    []digest.Digest // of these, to be looked at for what refers to them
+	tags      map[string]bool // that somebody sees to
+}
+
+// following is a manifest that is being copied, with all that it needs.
+type following struct {
+	ended chan struct{} // is closed when err is known
+	err   error
 }
 
 func (c *copier) repository(name string) *repository {
-	return &repository{copier: c, name: name, manifests: make(map[digest.Digest]func() error), tags: make(map[string]bool)}
+	return &repository{copier: c, name: name, manifests: make(map[digest.Digest]*following), tags: make(map[string]bool)}
 }
 
 // has sees to it that the destination has the manifest d. It is copied with all
@@ -46,14 +52,23 @@ func (r *repository) has(ctx context.Context, d digest.Digest) error {
 // does not have it.
 func (r *repository) manifest(ctx context.Context, d digest.Digest) error {
 	r.mu.Lock()
-	follow, ok := r.manifests[d]
+	f, ok := r.manifests[d]
 	if !ok {
-		// A manifest names others by what they contain, so none waits for itself.
-		follow = sync.OnceValue(func() error { return r.follow(ctx, d) })
-		r.manifests[d] = follow
+		f = &following{ended: make(chan struct{})}
+		r.manifests[d] = f
 	}
 	r.mu.Unlock()
-	return follow()
+	if !ok {
+		f.err = r.follow(ctx, d)
+		close(f.ended)
+	}
+	// A manifest names others by what they contain, so none waits for itself.
+	select {
+	case <-f.ended:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // errNeeded is for a blob or manifest that the source has, but not all it needs.
