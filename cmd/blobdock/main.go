@@ -6,6 +6,7 @@
 //	blobdock serve --print-config      what would apply, without its secrets
 //	blobdock gc URL                    remove what no manifest refers to, while clients push
 //	blobdock garbage-collect CONFIG    the same for the storage of a configuration
+//	blobdock doctor CONFIG|URL         describe a registry on one page, for a bug report
 //	blobdock probe URL                 try out what a registry needs of a store
 //	blobdock sweep URL                 remove abandoned uploads
 //	blobdock check URL                 tell what is damaged, and repair it
@@ -57,6 +58,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand())
+	root.AddCommand(serveCommand(), doctorCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand())
 	return root
 }
