@@ -12,6 +12,7 @@
 //	blobdock check URL                 tell what is damaged, and repair it
 //	blobdock usage URL                 tell who uses how much of a bucket
 //	blobdock copy SRC DST              copy a registry to another store
+//	blobdock completion SHELL          completions for bash, zsh, fish or powershell
 //	blobdock version
 package main
 
@@ -55,9 +56,11 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "blobdock",
 		Short:         "A container registry on object storage",
+		Version:       buildVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), doctorCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand())
+	root.AddCommand(serveCommand(), doctorCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand(), manCommand())
+	complete(root)
 	return root
 }
