@@ -29,7 +29,8 @@ words=(${=LINE}) CURRENT=${#${=LINE}}
 _blobdock`,
 	"fish": `
 source $SCRIPT
-complete -C $LINE | string split --fields 1 \t`,
+complete -C $LINE | string split --fields 1 \t
+true # split fails where there is nothing to split`,
 }
 
 // TestCompletions loads the completions into the shells that are here, of which bash always is.
