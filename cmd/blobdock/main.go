@@ -61,6 +61,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(serveCommand(), doctorCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand(), manCommand())
+	root.InitDefaultCompletionCmd()
 	complete(root)
 	return root
 }
