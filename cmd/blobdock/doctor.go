@@ -199,6 +199,9 @@ func (r *report) probe(ctx context.Context, b driver.Bucket) bool {
 		}
 		result.Detail = r.sieve.clean(result.Detail)
 		r.Probe = append(r.Probe, result)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			break
+		}
 		switch result.Status {
 		case probe.Failed:
 			text := result.Err.Error()
@@ -214,7 +217,7 @@ func (r *report) probe(ctx context.Context, b driver.Bucket) bool {
 		}
 	}
 	if ctx.Err() != nil {
-		r.problem("probe", errors.New("the store took longer than --timeout"))
+		r.problem("probe", errors.New("the store did not answer all requests within --timeout"))
 	}
 	return ctx.Err() == nil
 }

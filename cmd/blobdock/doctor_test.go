@@ -113,6 +113,17 @@ func TestDoctorStoreIsDown(t *testing.T) {
 	}
 }
 
+// TestDoctorTimeout has a store that takes requests and answers none.
+func TestDoctorTimeout(t *testing.T) {
+	fresh(t)
+	store := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer store.Close()
+	page, err := run(t, doctorCommand(), "--timeout", "1s", "s3://b?region=r&profile=minio&anonymous=true&endpoint="+store.URL)
+	if err == nil || !strings.Contains(page, "BLOBDOCK DOCTOR: 1 problem, ") || !strings.Contains(page, "within --timeout") || !strings.Contains(page, "part buffers") {
+		t.Errorf("error %v, page\n%s", err, page)
+	}
+}
+
 // TestDoctorTellsNoSecret has secrets in the configuration, the environment, and in what a store
 // says that repeats all it was sent.
 func TestDoctorTellsNoSecret(t *testing.T) {
