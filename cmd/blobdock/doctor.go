@@ -232,7 +232,7 @@ func (r *report) checkSample(ctx context.Context, store *blobstore.Store, most i
 	defer func() { s.Took = time.Since(began) }()
 	for name, err := range store.Repositories(ctx, "") {
 		if err != nil {
-			s.ended(r, ctx, err)
+			s.ended(ctx, r, err)
 			return
 		}
 		s.Repositories = append(s.Repositories, name)
@@ -252,7 +252,7 @@ func (r *report) checkSample(ctx context.Context, store *blobstore.Store, most i
 		}
 	}})
 	if err != nil {
-		s.ended(r, ctx, err)
+		s.ended(ctx, r, err)
 		return
 	}
 	s.Complete = true
@@ -262,7 +262,7 @@ func (r *report) checkSample(ctx context.Context, store *blobstore.Store, most i
 }
 
 // ended notes why the check did not get to its end.
-func (s *sample) ended(r *report, ctx context.Context, err error) {
+func (s *sample) ended(ctx context.Context, r *report, err error) {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		r.remark("sample", fmt.Sprintf("the check was cut short after %v: run blobdock check", sampleTime))
 		return

@@ -3,12 +3,14 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 )
 
 // TestDoctorDocs holds the tables of docs/doctor.md to the page and to the JSON.
@@ -59,4 +61,28 @@ func TestDoctorDocs(t *testing.T) {
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(got)), fields); diff != "" {
 		t.Errorf("JSON (-program +docs/doctor.md):\n%s", diff)
 	}
+}
+
+// TestBugTemplate checks that GitHub's form demands the page.
+func TestBugTemplate(t *testing.T) {
+	text, err := os.ReadFile("../../.github/ISSUE_TEMPLATE/bug.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var form struct {
+		Body []struct {
+			ID          string                  `yaml:"id"`
+			Attributes  struct{ Label string }  `yaml:"attributes"`
+			Validations struct{ Required bool } `yaml:"validations"`
+		} `yaml:"body"`
+	}
+	if err := yaml.Unmarshal(text, &form); err != nil {
+		t.Fatal(err)
+	}
+	for _, field := range form.Body {
+		if field.ID == "doctor" && field.Validations.Required && strings.Contains(field.Attributes.Label, "`blobdock doctor`") {
+			return
+		}
+	}
+	t.Errorf("no required field asks for the page: %+v", form)
 }

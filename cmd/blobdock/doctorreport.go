@@ -82,10 +82,9 @@ func (r *report) see(f driver.Features) {
 	}
 	add("profile", "%s", f.Name)
 	p := f.Parts
-	switch {
-	case f.Uploads == nil:
+	if f.Uploads == nil {
 		add("uploads", "the store has no multipart uploads; blobdock joins objects")
-	default:
+	} else {
 		text := fmt.Sprintf("parts of %s to %s, %d at most", size(p.MinSize), orNone(p.MaxSize), p.MaxParts)
 		if p.Uniform {
 			text += ", of one size"
