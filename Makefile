@@ -214,9 +214,9 @@ extras:
 	$(GO) build -o build/ ./cmd/blobdock
 	$(TRANSPORT) $(GO) build -tags $(TRANSPORT_TAGS) -o ../build/ ./cmd/blobdock-image
 	build/blobdock man build/man
-	for shell in bash zsh fish powershell; do \
-		build/blobdock completion $$shell > build/completions/blobdock.$$shell && \
-		build/blobdock-image completion $$shell > build/completions-image/blobdock-image.$$shell || exit 1; \
+	for to in bash zsh fish powershell:ps1; do \
+		build/blobdock completion $${to%:*} > build/completions/blobdock.$${to#*:} && \
+		build/blobdock-image completion $${to%:*} > build/completions-image/blobdock-image.$${to#*:} || exit 1; \
 	done
 
 vet:

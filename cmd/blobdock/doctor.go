@@ -39,7 +39,7 @@ The argument is the configuration file that "blobdock serve" is started with, or
 URL, which stands for "blobdock serve --storage URL". REGISTRY_* variables count as they do
 for serve.
 
-The page has no secrets. It has the names of hosts, buckets and repositories.
+The page has no secrets. It has the names of hosts, buckets, repositories and users.
 
 The probe writes objects below ` + probe.Folder + `/ and removes them again. Nothing else is
 written, and with --read-only nothing at all: permissions to write, conditional writes and
