@@ -174,6 +174,51 @@ lint: $(GOLANGCI)
 $(GOLANGCI):
 	GOBIN=$(GOLANGCI_DIR) CGO_ENABLED=0 $(GO) install -trimpath github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
+# The exported Go API against the last release, or the commit in api/baseline: docs/versions.md.
+.PHONY: api api-update
+api:
+	api/check.sh $(CACHE)/api
+
+api-update:
+	api/check.sh $(CACHE)/api -update
+
+GORELEASER_VERSION := v2.15.1
+GORELEASER_DIR     := $(CACHE)/tools/goreleaser-$(GORELEASER_VERSION)-$(GOHOST)
+GORELEASER         := $(GORELEASER_DIR)/goreleaser
+ACTIONLINT         := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+
+$(GORELEASER):
+	GOBIN=$(GORELEASER_DIR) CGO_ENABLED=0 $(GO) install -trimpath github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
+# Checks what releases are made by, and the workflows. The first run builds goreleaser, which
+# takes minutes.
+.PHONY: release-check release-try release extras
+release-check: $(GORELEASER)
+	$(GORELEASER) check
+	$(GO) run $(ACTIONLINT)
+
+# What a release has, in dist: binaries and archives, without SBOMs, which need syft, and images,
+# which need docker buildx.
+release-try: $(GORELEASER)
+	$(GORELEASER) release --snapshot --clean --skip=publish,sbom,docker
+
+# What the workflow runs for a tag.
+release: $(GORELEASER)
+	$(GORELEASER) release --clean
+
+# Completions and manual pages, for archives and packages.
+extras: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+extras:
+	rm -rf build
+	mkdir -p build/completions build/completions-image
+	$(GO) build -o build/ ./cmd/blobdock
+	$(TRANSPORT) $(GO) build -tags $(TRANSPORT_TAGS) -o ../build/ ./cmd/blobdock-image
+	build/blobdock man build/man
+	for to in bash zsh fish powershell:ps1; do \
+		build/blobdock completion $${to%:*} > build/completions/blobdock.$${to#*:} && \
+		build/blobdock-image completion $${to%:*} > build/completions-image/blobdock-image.$${to#*:} || exit 1; \
+	done
+
 vet:
 	$(GO) vet -tags docker,stores,clients ./...
 	cd bench && $(GO) vet ./...
@@ -204,7 +249,7 @@ bench-table: provision
 	cd bench && $(GO) run . $(BENCH)
 
 clean:
-	rm -rf bin coverage.out
+	rm -rf bin build dist coverage.out
 
 # Also the emulators and the linter, which take minutes to build again.
 clean-cache: clean

@@ -68,6 +68,19 @@ var checks = []check{
 	{name: "delete", needs: "put", do: remove},
 }
 
+// looks are the checks that write nothing.
+var looks = []check{
+	{name: "list", do: list},
+	{name: "clock", needs: "list", unused: func(p *run) string {
+		if p.features.Now == nil {
+			return "the store has the clock of this machine"
+		}
+		return ""
+	}, do: clockOfReplies},
+	{name: "list uploads", unused: noUploads, do: listUploads},
+	{name: "settings", rows: settings},
+}
+
 func noUploads(p *run) string {
 	if p.features.Uploads == nil {
 		return "the store has no multipart uploads; objects are joined"
@@ -114,6 +127,12 @@ func clock(_ context.Context, p *run) (string, error) {
 		return "", fmt.Errorf("this machine's clock and the store's differ by %v, which signatures do not survive: set the wrong one: %w", off.Abs(), driver.Invalid)
 	}
 	return fmt.Sprintf("differs from the store's by %v", off.Abs()), nil
+}
+
+// clockOfReplies is clock by the Date of the replies so far, where nothing was written.
+func clockOfReplies(ctx context.Context, p *run) (string, error) {
+	p.behind = time.Since(p.features.Now())
+	return clock(ctx, p)
 }
 
 func latency(ctx context.Context, p *run) (string, error) {

@@ -77,7 +77,14 @@ func newRun(b driver.Bucket) *run {
 const content = "written by blobdock probe, safe to delete\n"
 
 // Run makes all checks on b, one after the other, and yields the result of each.
-func Run(ctx context.Context, b driver.Bucket) iter.Seq[Result] {
+func Run(ctx context.Context, b driver.Bucket) iter.Seq[Result] { return each(ctx, b, checks) }
+
+// Look makes only checks that write nothing to b: whether the store answers and lists objects
+// and uploads, the clocks, and the bucket's settings. Permissions to write, conditional writes
+// and signed URLs remain unknown.
+func Look(ctx context.Context, b driver.Bucket) iter.Seq[Result] { return each(ctx, b, looks) }
+
+func each(ctx context.Context, b driver.Bucket, checks []check) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		p := newRun(b)
 		defer p.tidy(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -398,5 +399,41 @@ func TestBadSignature(t *testing.T) {
 	}))
 	if r := all["signed URL"]; !errors.Is(r.Err, driver.Denied) || r.Grant != "may-sign" || strings.Contains(r.Err.Error(), "signature-wrong") {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// unwritten fails the test for whatever changes the store.
+type unwritten struct {
+	driver.Bucket
+	t *testing.T
+}
+
+func (b unwritten) Put(context.Context, string, *io.SectionReader, driver.WriteOptions) (driver.Object, error) {
+	b.t.Error("Put")
+	return driver.Object{}, driver.Denied
+}
+
+func (b unwritten) Delete(context.Context, string, driver.DeleteOptions) error {
+	b.t.Error("Delete")
+	return driver.Denied
+}
+
+func TestLook(t *testing.T) {
+	for ahead, want := range map[time.Duration]probe.Status{time.Second: probe.OK, time.Hour: probe.Failed} {
+		b := unwritten{bucket(t, func(f *driver.Features) {
+			f.Now = func() time.Time { return time.Now().Add(ahead) }
+			f.Settings = func(context.Context) ([]driver.BucketSetting, error) {
+				return []driver.BucketSetting{{Name: driver.SoftDelete, Value: "on"}}, nil
+			}
+		}), t}
+		got := make(map[string]probe.Status)
+		for r := range probe.Look(t.Context(), b) {
+			got[r.Check] = r.Status
+		}
+		all := map[string]probe.Status{"list": probe.OK, "clock": want, "list uploads": probe.OK, driver.SoftDelete: probe.OK}
+		if !maps.Equal(got, all) {
+			t.Errorf("%v ahead: got %v, want %v", ahead, got, all)
+		}
+		wantEmpty(t, b)
 	}
 }

@@ -41,6 +41,12 @@ func objects(t *testing.T, file string) []any {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return decoded(t, file, text)
+}
+
+// decoded is objects of a text.
+func decoded(t *testing.T, file string, text []byte) []any {
+	t.Helper()
 	var all []any
 	for i, doc := range bytes.Split(text, []byte("\n---\n")) {
 		var head struct{ APIVersion, Kind string }
@@ -75,19 +81,29 @@ func the[T any](t *testing.T, all []any, name string) T {
 	return found[0]
 }
 
+// kubernetesClouds are the folders beside the base.
+func kubernetesClouds(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(manifests + "/*/storage.yaml")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%v, %v: want a folder for each cloud", files, err)
+	}
+	var names []string
+	for _, file := range files {
+		names = append(names, filepath.Base(filepath.Dir(file)))
+	}
+	return names
+}
+
 // TestKubernetes holds the examples to what the program is, and to each other.
 func TestKubernetes(t *testing.T) {
-	files, err := filepath.Glob(manifests + "/*.yaml")
-	if err != nil || len(files) != 4 {
-		t.Fatalf("%v, %v: want registry.yaml and one of each cloud", files, err)
-	}
-	all := objects(t, "registry.yaml")
+	all := objects(t, "base/registry.yaml")
 	deployment := the[*apps.Deployment](t, all, "blobdock")
 	pod := deployment.Spec.Template.Spec
 	c := pod.Containers[0]
-	for _, cloud := range []string{"eks", "gke", "aks"} {
+	for _, cloud := range kubernetesClouds(t) {
 		t.Run(cloud, func(t *testing.T) {
-			own := objects(t, cloud+".yaml")
+			own := objects(t, cloud+"/storage.yaml")
 			account := the[*core.ServiceAccount](t, own, pod.ServiceAccountName)
 			if len(account.Annotations) != 1 {
 				t.Errorf("annotations %v, want the identity", account.Annotations)

@@ -6,11 +6,13 @@
 //	blobdock serve --print-config      what would apply, without its secrets
 //	blobdock gc URL                    remove what no manifest refers to, while clients push
 //	blobdock garbage-collect CONFIG    the same for the storage of a configuration
+//	blobdock doctor CONFIG|URL         describe a registry on one page, for a bug report
 //	blobdock probe URL                 try out what a registry needs of a store
 //	blobdock sweep URL                 remove abandoned uploads
 //	blobdock check URL                 tell what is damaged, and repair it
 //	blobdock usage URL                 tell who uses how much of a bucket
 //	blobdock copy SRC DST              copy a registry to another store
+//	blobdock completion SHELL          completions for bash, zsh, fish or powershell
 //	blobdock version
 package main
 
@@ -54,9 +56,12 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "blobdock",
 		Short:         "A container registry on object storage",
+		Version:       buildVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand())
+	root.AddCommand(serveCommand(), doctorCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand(), manCommand())
+	root.InitDefaultCompletionCmd()
+	complete(root)
 	return root
 }

@@ -18,25 +18,36 @@ import (
 // printConfig prints what applies, as a configuration without its secrets. The store
 // is not asked.
 func printConfig(ctx context.Context, out io.Writer, config *configuration.Configuration) error {
-	fillIn(config)
-	if config.Storage.Type() == blobdock.Name {
-		if err := fillInOurs(ctx, config); err != nil {
-			return err
-		}
-	}
-	text, err := yaml.Marshal(config)
+	tree, err := effective(ctx, config)
 	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
+		return err
 	}
-	var tree yaml.MapSlice
-	if err := yaml.Unmarshal(text, &tree); err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	if text, err = yaml.Marshal(redactTree("", tree)); err != nil {
+	text, err := yaml.Marshal(tree)
+	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
 	_, err = out.Write(text)
 	return err
+}
+
+// effective is what applies, without its secrets. It leaves config fit for nothing else.
+func effective(ctx context.Context, config *configuration.Configuration) (yaml.MapSlice, error) {
+	fillIn(config)
+	if config.Storage.Type() == blobdock.Name {
+		if err := fillInOurs(ctx, config); err != nil {
+			return nil, err
+		}
+	}
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	var tree yaml.MapSlice
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	clean, _ := redactTree("", tree).(yaml.MapSlice) // of which it makes nothing else
+	return clean, nil
 }
 
 // fillInOurs replaces what the configuration says of the store and of the sweeper by

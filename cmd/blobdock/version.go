@@ -22,14 +22,21 @@ func versionCommand() *cobra.Command {
 	}
 }
 
+// buildVersion is the version: that of the linker, or that which "go install" has got.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
 // versionLine tells the version, the commit it was built from, and what runs it.
 func versionLine() string {
-	v, revision, dirty := version, "", ""
-	info, ok := debug.ReadBuildInfo()
-	if ok {
-		if v == "" {
-			v = info.Main.Version
-		}
+	revision, dirty := "", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			switch {
 			case s.Key == "vcs.revision" && len(s.Value) >= 12:
@@ -39,8 +46,5 @@ func versionLine() string {
 			}
 		}
 	}
-	if v == "" {
-		v = "(devel)"
-	}
-	return fmt.Sprintf("blobdock %s%s%s, %s %s/%s", v, revision, dirty, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("blobdock %s%s%s, %s %s/%s", buildVersion(), revision, dirty, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

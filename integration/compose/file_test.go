@@ -150,6 +150,28 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// TestReleaseImage holds the image that goreleaser makes to the one of Dockerfile: it begins the
+// same way as another user sees it, and has the same files.
+func TestReleaseImage(t *testing.T) {
+	image := func(name string) (lines []string) {
+		_, last, ok := strings.Cut(string(read(t, filepath.Join(root, name))), "\nFROM scratch\n")
+		if !ok {
+			t.Fatalf("%s is not from scratch", name)
+		}
+		last = strings.NewReplacer("ARG TARGETPLATFORM\n", "", "--from=build /src/", "", "--from=build /out/blobdock /out/healthy", "BINARIES",
+			"$TARGETPLATFORM/blobdock $TARGETPLATFORM/healthy", "BINARIES").Replace(last)
+		return strings.Split(last, "\n")
+	}
+	if got, want := image("Dockerfile.release"), image("Dockerfile"); !slices.Equal(got, want) {
+		t.Errorf("Dockerfile.release makes\n%s\nwant, as Dockerfile,\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for line := range strings.Lines(string(read(t, filepath.Join(root, "Dockerfile.release")))) {
+		if _, v, ok := strings.Cut(line, " golang:"); ok {
+			checkGo(t, strings.Fields(v)[0])
+		}
+	}
+}
+
 func dockerfile(s types.ServiceConfig) string {
 	if filepath.IsAbs(s.Build.Dockerfile) {
 		return s.Build.Dockerfile
