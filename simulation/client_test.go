@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,6 +108,9 @@ func (s *sim) askOf(r *replica, ctx context.Context, method, target string, head
 	req := httptest.NewRequestWithContext(ctx, method, "http://registry"+at.RequestURI(), rd)
 	if body != nil {
 		req.ContentLength = body.size
+		if body.size >= 0 { // net/http leaves it there
+			req.Header.Set("Content-Length", strconv.FormatInt(body.size, 10))
+		}
 	}
 	for k, v := range header {
 		req.Header.Set(k, v)

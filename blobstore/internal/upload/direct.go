@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/blobdock/blobdock/driver"
 )
@@ -19,6 +20,9 @@ type direct struct {
 	// published tells that the parts are at the key: a Commit that is called again, as the
 	// link could not be made, has no upload to complete any more.
 	published bool
+	// gone is that the store has the upload no more, as a write to the same key may take it away. The
+	// rest of the body is hashed only: a push of the same content has published it, or Commit fails.
+	gone atomic.Bool
 }
 
 // mayBeDirect reports whether the body may still go to the digest's key: the request is the
@@ -129,7 +133,14 @@ func (w *Writer) spillPart(ctx context.Context) error {
 func (d *direct) part(w *Writer, n int, body joined) (piece, func(context.Context) (piece, error)) {
 	p := piece{Key: d.key, Size: body.size()}
 	return p, func(ctx context.Context) (piece, error) {
+		if d.gone.Load() {
+			return p, nil
+		}
 		got, err := w.engine.features.Uploads.PutPart(ctx, d.upload, n, body.section())
+		if errors.Is(err, driver.NotFound) {
+			d.gone.Store(true)
+			return p, nil
+		}
 		p.ETag = got.ETag
 		return p, err
 	}
@@ -159,6 +170,8 @@ func (d *direct) complete(ctx context.Context, w *Writer) error {
 		return nil
 	case d.upload.ID == "":
 		return d.lost(errors.New("its completion had no reply"))
+	case d.gone.Load():
+		return driver.NewError(driver.OpPutPart, d.key, driver.NotFound)
 	}
 	parts := make([]driver.Part, len(w.pieces), len(w.pieces)+1)
 	for i, p := range w.pieces {

@@ -80,7 +80,7 @@ var mutants = []mutant{
 	{"multipart upload of a file that nothing leads to", "intent.go", "	if !e.features.JoinsByCopy(r) {\n", "	if !e.features.JoinsByCopy(r) && strings.Contains(r.Key, \"/blobs/\") {\n", "TestFileOrphan", false},
 	{"intent removed while an upload is left", "cleanup.go", "		case err == nil && len(left) == 0:\n", "		case err == nil && len(left) >= 0:\n", "TestCommitEveryCall", false},
 	{"intent removed by a DELETE", "cancel.go", "	if err := removeFolder(ctx, e.bucket, w.folder, end); err != nil {\n", "	_ = removeFolder(ctx, e.bucket, e.layout.Uploads()+\"intent-\", \"\")\n	if err := removeFolder(ctx, e.bucket, w.folder, end); err != nil {\n", "TestOrphan", false},
-	{"upload that is gone is a client's fault", "append.go", "	case w.direct != nil:\n		err = w.direct.lost(err)\n", "", "TestAbortedUpload", false},
+	{"upload that is gone is a client's fault", "commit.go", "		if w.direct != nil {\n			// Nothing of the upload is gone but the parts of this request.\n			return 0, w.wrap(w.direct.lost(err))\n		}\n", "", "TestAbortedUpload", false},
 
 	// DELETE.
 	{"no mark of a DELETE", "tree.go", "		if entry.Key == endKey(t.folder) {\n", "		if entry.Key == endKey(t.folder)+\"x\" {\n", "TestModel", false},

@@ -329,6 +329,29 @@ func TestAbortedUpload(t *testing.T) {
 	}
 }
 
+// TestOvertaken has another push of the same content end while this one sends its parts, on a store
+// where that takes them away: this one's client is told that the content is there, too.
+func TestOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := bytesOf(5*testPart, 1)
+		d := digest.FromBytes(content)
+		var begun atomic.Bool
+		var e *Engine
+		e, b, _ := on(t, "azure", func(ctx context.Context, c *driver.Call, next func(context.Context) error) error {
+			if c.Op == driver.OpPutPart && c.Part == 2 && !begun.Swap(true) {
+				if err := put(t, e, post(t, e), d, content); err != nil {
+					t.Errorf("the other: %v", err)
+				}
+			}
+			return next(ctx)
+		})
+		if err := put(t, e, post(t, e), d, content); err != nil {
+			t.Errorf("overtaken: %v", err)
+		}
+		wantBlob(t, b, content)
+	})
+}
+
 // TestLostCompletion loses the reply to a completion, and cannot look what has become of it:
 // the upload is not aborted then, which on some stores takes away what was completed.
 func TestLostCompletion(t *testing.T) {
