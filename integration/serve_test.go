@@ -92,7 +92,7 @@ func TestServeRefuses(t *testing.T) {
 		for _, tc := range []refusal{
 			{"unknown bucket", c.env(t), []string{"--storage", c.bare(absent)}, []string{absent, "bucket"}},
 			{"wrong key", c.wrong().env(t), []string{"--storage", c.bare(bucket)}, []string{bucket}},
-			{"closed port", c.env(t), []string{"--storage", c.at("http://" + closed).bare(bucket)}, []string{closed, "refused"}},
+			{"closed port", c.env(t), []string{"--storage", c.at("http://" + closed).bare(bucket) + "&storage_wait=0s"}, []string{closed, "refused"}},
 			{"misspelt parameter", nil, []string{"--storage", c.bare(bucket) + "&concurency=1"}, []string{"concurency", "concurrency"}},
 			{"bad value", nil, []string{"--storage", c.bare(bucket) + "&part_size=lots"}, []string{"part_size", "lots"}},
 		} {
@@ -123,6 +123,9 @@ func TestServeRefuses(t *testing.T) {
 			{"unknown flag", nil, []string{"--nope"}, []string{"--nope"}},
 			{"no such file", nil, []string{"none.yml"}, []string{"none.yml"}},
 			{"two files", nil, []string{"one.yml", "two.yml"}, []string{"1 arg"}},
+			{"a variable of another driver", []string{"REGISTRY_STORAGE_S3_BUCKET=s3cr3t"}, []string{"--log-level=info"}, []string{"REGISTRY_STORAGE_S3_BUCKET"}},
+			{"a service named registry-storage", []string{"REGISTRY_STORAGE_SERVICE_HOST=10.0.0.1", "REGISTRY_STORAGE_SERVICE_PORT=80", "REGISTRY_STORAGE_PORT=tcp://10.0.0.1:80"}, []string{"--log-level=info"}, []string{"REGISTRY_STORAGE_PORT", "enableServiceLinks: false"}},
+			{"a variable that is no level", []string{"REGISTRY_LOG_LEVEL=s3cr3t"}, []string{"--log-level=info"}, []string{"REGISTRY_LOG_LEVEL"}},
 		} {
 			wantRefusal(t, tc)
 		}

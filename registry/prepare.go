@@ -29,11 +29,11 @@ func Prepare(config *configuration.Configuration) error {
 		}
 		config.Storage[Name]["redirect"] = false
 	}
+	takeReadOnly(config.Storage["maintenance"])
 	sweep, err := takePurging(config)
 	if err != nil {
 		return err
 	}
-	takeReadOnly(config.Storage["maintenance"])
 	options := configuration.Parameters{"sweep": sweep}
 	for _, name := range []string{"gc", "pulls", "usage"} {
 		if section := takeSection(config, name); section != nil {
@@ -115,6 +115,9 @@ func takePurging(config *configuration.Configuration) (map[string]any, error) {
 		config.Storage["maintenance"] = maintenance
 	}
 	maintenance["uploadpurging"] = map[any]any{"enabled": false}
+	if readOnly(config) {
+		sweep["enabled"] = false // it would write its lease, and delete
+	}
 	return sweep, nil
 }
 

@@ -120,8 +120,9 @@ func TestKubernetes(t *testing.T) {
 			t.Errorf("probe %+v, want %s on the debug address, which has %v", probe.HTTPGet, path, readyTime)
 		}
 	}
-	if s := c.StartupProbe; time.Duration(s.PeriodSeconds*s.FailureThreshold)*time.Second < checkTimeout {
-		t.Errorf("the startup probe gives up before the look at the store does, after %v", checkTimeout)
+	longest := checkTimeout + blobdock.DefaultStorageWait
+	if s := c.StartupProbe; time.Duration(s.PeriodSeconds*s.FailureThreshold)*time.Second < longest {
+		t.Errorf("the startup probe gives up before the look at the store does, after %v", longest)
 	}
 }
 

@@ -57,6 +57,6 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand())
+	root.AddCommand(serveCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), upstreamCommand(), versionCommand())
 	return root
 }
