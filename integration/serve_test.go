@@ -92,7 +92,7 @@ func TestServeRefuses(t *testing.T) {
 		for _, tc := range []refusal{
 			{"unknown bucket", c.env(t), []string{"--storage", c.bare(absent)}, []string{absent, "bucket"}},
 			{"wrong key", c.wrong().env(t), []string{"--storage", c.bare(bucket)}, []string{bucket}},
-			{"closed port", c.env(t), []string{"--storage", c.at("http://" + closed).bare(bucket) + "&storage_wait=0s"}, []string{closed, "refused"}},
+			{"closed port", c.env(t), []string{"--storage", c.at("http://"+closed).bare(bucket) + "&storage_wait=0s"}, []string{closed, "refused"}},
 			{"misspelt parameter", nil, []string{"--storage", c.bare(bucket) + "&concurency=1"}, []string{"concurency", "concurrency"}},
 			{"bad value", nil, []string{"--storage", c.bare(bucket) + "&part_size=lots"}, []string{"part_size", "lots"}},
 		} {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -91,7 +90,7 @@ func (c *certificates) read() (*tls.Config, error) {
 	if t.LetsEncrypt.CacheFile != "" {
 		conf.GetCertificate = letsEncrypt(t.LetsEncrypt).GetCertificate
 	} else {
-		pair, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+		pair, err := cloud.KeyPair(t.Certificate, t.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +101,7 @@ func (c *certificates) read() (*tls.Config, error) {
 	}
 	conf.ClientCAs = x509.NewCertPool()
 	for _, path := range t.ClientCAs {
-		text, err := os.ReadFile(path)
+		text, err := cloud.ReadPEM(path)
 		if err != nil {
 			return nil, fmt.Errorf("clientcas: %w", err)
 		}
