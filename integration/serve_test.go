@@ -113,6 +113,18 @@ func TestServeRefuses(t *testing.T) {
 			wantRefusal(t, tc)
 		}
 	})
+	t.Run("azure alone", func(t *testing.T) {
+		t.Parallel()
+		stranger := azureCloud{Azure: emulator.StartAzure(t)}
+		bucket := stranger.newBucket(t)
+		stranger.Endpoint = stranger.Endpoint[:strings.LastIndex(stranger.Endpoint, "/")] + "/stranger"
+		for _, tc := range []refusal{
+			{"unknown account", stranger.env(t), []string{"--storage", stranger.bare(bucket)}, []string{"ResourceNotFound", "no such account", "check account"}},
+			{"untidy client", []string{"AZURE_CLIENT_SECRET=s3cr3t\n"}, []string{"--storage", stranger.bare(bucket)}, []string{"AZURE_CLIENT_SECRET", "white space"}},
+		} {
+			wantRefusal(t, tc)
+		}
+	})
 	t.Run("any store", func(t *testing.T) {
 		t.Parallel()
 		for _, tc := range []refusal{
