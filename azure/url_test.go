@@ -18,6 +18,7 @@ func TestParseURL(t *testing.T) {
 	for raw, want := range map[string]Config{
 		"azblob://container":                         {Container: "container", Prefix: ""},
 		"azblob://container/a/b?account=myaccount":   {Container: "container", Prefix: "/a/b", Account: "myaccount"},
+		"azblob://c0//":                              {Container: "c0", Prefix: "//"},
 		"azblob://c0?credential=auto&checksum=auto":  {Container: "c0"},
 		"azblob://c0?tier=Cool&encryption_scope=s":   {Container: "c0", Tier: "Cool", EncryptionScope: "s"},
 		"azblob://c0?part_size=16MiB&concurrency=4":  {Container: "c0", PartSize: 16 * mib, Concurrency: 4},
@@ -55,6 +56,26 @@ func TestParseURL(t *testing.T) {
 		}
 		if _, err := parseURL(u, driver.NewParams(u.Query())); !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), hint) {
 			t.Errorf("%s: got %v, want %v with %q", raw, err, driver.Invalid, hint)
+		}
+	}
+}
+
+// TestPrefix is that of the keys as the store knows them.
+func TestPrefix(t *testing.T) {
+	for given, want := range map[string]string{"": "key", "/": "key", "/a/b": "a/b/key", "a/": "a/key", "//": "/key", "//a": "/a/key", "//a/b/": "/a/b/key"} {
+		b, err := Open(t.Context(), Config{Container: "c", Account: "acc", Key: testKey, Prefix: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.full("key"); got != want {
+			t.Errorf("prefix %q: key %q, want %q", given, got, want)
+		}
+		address := "https://e/c/" + want
+		if rest, older := strings.CutPrefix(want, "/"); older {
+			address = "https://e/c/%2F" + rest // two slashes in a row would be one to proxies
+		}
+		if got := b.blobURL("https://e", "key"); got != address {
+			t.Errorf("prefix %q: address %q, want %q", given, got, address)
 		}
 	}
 }

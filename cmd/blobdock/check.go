@@ -162,9 +162,16 @@ func runCheck(ctx context.Context, out, progress io.Writer, storage string, f ch
 	}
 	switch {
 	case errors.Is(err, check.ErrNoRegistry):
-		return fmt.Errorf("check %s: %w: is the prefix in the URL right?", redact(storage), err)
+		hint := olderLayout(ctx, storage)
+		if hint == "" {
+			hint = "is the prefix in the URL right?"
+		}
+		return fmt.Errorf("check %s: %w: %s", redact(storage), err, hint)
 	case err != nil:
 		return fmt.Errorf("check %s: %w", redact(storage), err)
+	}
+	if hint := olderLayout(ctx, storage); hint != "" {
+		fmt.Fprintln(progress, "notice:", hint)
 	}
 	if err := file.remove(); err != nil {
 		return fmt.Errorf("--state %s: %w", f.state, err)
