@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -260,7 +261,7 @@ func TestServeUnixSocket(t *testing.T) {
 	if got := p.stdout.String(); got != want {
 		t.Errorf("it says\n%swant\n%s", got, want)
 	}
-	client := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
+	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) }}}
 	resp, err := client.Get("http://localhost/team/v2/")
 	if err != nil {
 		t.Fatal(err)

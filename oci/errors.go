@@ -62,10 +62,10 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	var e *driver.Error
 	if errors.As(err, &e) {
 		slog.ErrorContext(r.Context(), "storage failed", "method", r.Method, "path", r.URL.Path, "cause", err)
-		told := fmt.Errorf("storage: %s", e.Kind)
+		told := fmt.Errorf("storage: %w", e.Kind)
 		var known ociregistry.Error
 		if errors.As(err, &known) {
-			told = fmt.Errorf("%w: storage: %s", known, e.Kind)
+			told = fmt.Errorf("%w: storage: %w", known, e.Kind)
 		}
 		err = told
 	}

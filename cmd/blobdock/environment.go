@@ -79,7 +79,7 @@ func override(text []byte, all []variable) (changed []byte, ignored []string, er
 			continue
 		}
 		if byKubernetes(v, all) {
-			err = errors.New("Kubernetes sets it for a service of that name: set enableServiceLinks: false in the pod's spec")
+			err = errors.New("it is set by Kubernetes for a service of that name: set enableServiceLinks: false in the pod's spec")
 		}
 		if err == nil {
 			err = oneOf(root, v)
@@ -214,16 +214,16 @@ func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "
 // passwords may not be, is the text itself.
 func leaf(t reflect.Type, value string) (*yaml.Node, error) {
 	var doc yaml.Node
-	err := yaml.Unmarshal([]byte(value), &doc)
-	free := t.Kind() == reflect.String || t.Kind() == reflect.Interface
+	isYAML := yaml.Unmarshal([]byte(value), &doc) == nil
+	isEmpty := len(doc.Content) == 0 // a comment is, too
 	trimmed := strings.TrimSpace(value)
-	switch {
-	case err != nil && !free:
+	switch k := t.Kind(); {
+	case !isYAML && k != reflect.String && k != reflect.Interface:
 		return nil, fmt.Errorf("the value is no YAML, want %s", kindOf(t))
-	case err != nil, len(doc.Content) == 0 && trimmed != "" && free,
-		err == nil && len(doc.Content) > 0 && t.Kind() == reflect.String && doc.Content[0].Kind != yaml.ScalarNode:
+	case !isYAML, isEmpty && trimmed != "" && (k == reflect.String || k == reflect.Interface),
+		!isEmpty && k == reflect.String && doc.Content[0].Kind != yaml.ScalarNode:
 		return text(trimmed), nil
-	case len(doc.Content) == 0:
+	case isEmpty:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
 	}
 	if yamlv2.Unmarshal([]byte(value), reflect.New(t).Interface()) != nil {

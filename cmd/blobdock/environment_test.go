@@ -184,10 +184,10 @@ func TestIgnoredVariables(t *testing.T) {
 	was := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	t.Cleanup(func() { slog.SetDefault(was) })
-	if _, err := configured(t, minimal, append(service("REGISTRY"), "REGISTRY_HTTP_ADRESS=:1")...); err != nil {
+	if _, err := configured(t, minimal, append(service("REGISTRY"), "REGISTRY_HTTP_LISTEN=:1")...); err != nil {
 		t.Fatal(err)
 	}
-	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "REGISTRY_HTTP_ADRESS") || !strings.Contains(got, "REGISTRY_PORT_5000_TCP_ADDR") {
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "REGISTRY_HTTP_LISTEN") || !strings.Contains(got, "REGISTRY_PORT_5000_TCP_ADDR") {
 		t.Errorf("logged %q", got)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // Variables in which a pull-through cache hands its credentials to itself.
 const (
 	upstreamUser     = "BLOBDOCK_UPSTREAM_USERNAME"
-	upstreamPassword = "BLOBDOCK_UPSTREAM_PASSWORD" //nolint:gosec // the name of a variable
+	upstreamPassword = "BLOBDOCK_UPSTREAM_PASSWORD"
 )
 
 // startOffline lets a pull-through cache start while the other registry is down. Distribution
