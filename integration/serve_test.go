@@ -127,6 +127,10 @@ func TestServeRefuses(t *testing.T) {
 	})
 	t.Run("any store", func(t *testing.T) {
 		t.Parallel()
+		redis := filepath.Join(t.TempDir(), "redis.yml") // as version 2 of distribution had it
+		if err := os.WriteFile(redis, []byte("version: 0.1\nlog: {level: error}\nstorage: {blobdock: {url: \"mem://redis\"}, cache: {blobdescriptor: redis}}\nredis: {addr: \"localhost:6379\", password: s3cr3t}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		for _, tc := range []refusal{
 			{"unknown scheme", nil, []string{"--storage", "ftp://host"}, []string{"ftp", "s3", "file", "gs", "azblob"}},
 			{"bad redirect", nil, []string{"--redirect", "maybe"}, []string{"--redirect", "on or off"}},
@@ -134,6 +138,7 @@ func TestServeRefuses(t *testing.T) {
 			{"bad log level", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
 			{"unknown flag", nil, []string{"--nope"}, []string{"--nope"}},
 			{"no such file", nil, []string{"none.yml"}, []string{"none.yml"}},
+			{"a redis of version 2", nil, []string{redis}, []string{"redis configuration required"}},
 			{"two files", nil, []string{"one.yml", "two.yml"}, []string{"1 arg"}},
 			{"a variable of another driver", []string{"REGISTRY_STORAGE_S3_BUCKET=s3cr3t"}, []string{"--log-level=info"}, []string{"REGISTRY_STORAGE_S3_BUCKET"}},
 			{"a service named registry-storage", []string{"REGISTRY_STORAGE_SERVICE_HOST=10.0.0.1", "REGISTRY_STORAGE_SERVICE_PORT=80", "REGISTRY_STORAGE_PORT=tcp://10.0.0.1:80"}, []string{"--log-level=info"}, []string{"REGISTRY_STORAGE_PORT", "enableServiceLinks: false"}},
