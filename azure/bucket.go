@@ -69,7 +69,7 @@ func open(c Config) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefix, err := cloud.NewPrefix(c.Prefix)
+	prefix, err := c.prefix()
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,16 @@ func (b *Bucket) containerURL() string { return b.endpoint + "/" + b.container }
 // blobURL is the address of an object at an endpoint, without anything that opens
 // it.
 func (b *Bucket) blobURL(endpoint, key string) string {
-	return endpoint + "/" + b.container + "/" + cloud.EscapePath(b.full(key))
+	return endpoint + "/" + b.container + "/" + escape(b.full(key))
+}
+
+// escape is cloud.EscapePath, of a name that may begin with a slash: two in a row would be one to
+// proxies.
+func escape(name string) string {
+	if rest, older := strings.CutPrefix(name, "/"); older {
+		return "%2F" + cloud.EscapePath(rest)
+	}
+	return cloud.EscapePath(name)
 }
 
 // checkKey is driver.CheckKey with the prefix counted.

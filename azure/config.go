@@ -33,7 +33,9 @@ var credentials = []Credential{CredentialAuto, CredentialKey, CredentialConnecti
 // the environment names the account.
 type Config struct {
 	Container string
-	Prefix    string // of all keys; a "/" is put between prefix and key
+	// Prefix is that of all keys; a "/" is put between prefix and key. One that begins with "//"
+	// names keys that begin with "/", as those of registries of older layouts do.
+	Prefix string
 
 	// Account is the storage account, by default what the connection string, the
 	// endpoint or AZURE_STORAGE_ACCOUNT says.
@@ -134,7 +136,7 @@ func (c Config) check() error {
 	case c.Concurrency < 0 || c.CopyConcurrency < 0:
 		return fmt.Errorf("counts must not be negative: %w", driver.Invalid)
 	}
-	if _, err := cloud.NewPrefix(c.Prefix); err != nil {
+	if _, err := c.prefix(); err != nil {
 		return err
 	}
 	if err := driver.CheckNetwork(c.Network); err != nil {
@@ -147,6 +149,18 @@ func (c Config) check() error {
 		return err
 	}
 	return checkEndpoint(c.Endpoint)
+}
+
+// prefix is c.Prefix as the store knows it. Distribution 2 and GitLab's registry joined the
+// container's URL and a path that began with "/".
+// https://github.com/distribution/distribution/issues/1247
+// https://gitlab.com/gitlab-org/container-registry/-/work_items/854
+func (c Config) prefix() (cloud.Prefix, error) {
+	p, err := cloud.NewPrefix(c.Prefix)
+	if err == nil && strings.HasPrefix(c.Prefix, "//") {
+		p = "/" + p
+	}
+	return p, err
 }
 
 func checkEndpoint(endpoint string) error {

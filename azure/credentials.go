@@ -49,7 +49,7 @@ func (c Config) secrets() (secrets, error) {
 	}
 	s.kind = kind
 	s.account = cmp.Or(s.account, accountOf(s.endpoint))
-	s.account = cmp.Or(s.account, os.Getenv("AZURE_STORAGE_ACCOUNT"))
+	s.account = cmp.Or(s.account, secretVariable("AZURE_STORAGE_ACCOUNT"))
 	if s.account == "" {
 		return s, fmt.Errorf("no storage account: set the account parameter or AZURE_STORAGE_ACCOUNT: %w", driver.Invalid)
 	}
@@ -65,12 +65,12 @@ func (c Config) complete() (Config, error) {
 		if err != nil {
 			return c, fmt.Errorf("key_file: %w: %w", err, driver.Invalid)
 		}
-		if c.Key = strings.TrimSpace(string(text)); c.Key == "" {
+		if c.Key = driver.TrimSecret(string(text)); c.Key == "" {
 			return c, fmt.Errorf("key_file %s is empty: %w", c.KeyFile, driver.Invalid)
 		}
 	}
 	if c.ConnectionString == "" && c.Key == "" && c.SAS == "" {
-		c.ConnectionString, c.Key, c.SAS = os.Getenv("AZURE_STORAGE_CONNECTION_STRING"), os.Getenv("AZURE_STORAGE_KEY"), os.Getenv("AZURE_STORAGE_SAS_TOKEN")
+		c.ConnectionString, c.Key, c.SAS = secretVariable("AZURE_STORAGE_CONNECTION_STRING"), secretVariable("AZURE_STORAGE_KEY"), secretVariable("AZURE_STORAGE_SAS_TOKEN")
 	}
 	switch {
 	case c.Credential != CredentialAuto:
@@ -85,6 +85,8 @@ func (c Config) complete() (Config, error) {
 	}
 	return c, nil
 }
+
+func secretVariable(name string) string { return driver.TrimSecret(os.Getenv(name)) }
 
 // find fills in what the credential consists of, and tells of which kind it is.
 func (c Config) find(s *secrets) (authKind, error) {
@@ -133,7 +135,7 @@ func (s *secrets) connect(text string) (authKind, error) {
 		if !ok {
 			return 0, fmt.Errorf("connection string: want name=value;name=value: %w", driver.Invalid)
 		}
-		fields[strings.ToLower(name)] = value
+		fields[strings.ToLower(strings.TrimSpace(name))] = driver.TrimSecret(value)
 	}
 	s.account = cmp.Or(s.account, fields["accountname"])
 	s.endpoint = cmp.Or(s.endpoint, strings.TrimSuffix(fields["blobendpoint"], "/"))

@@ -7,6 +7,9 @@
 //	b, err := driver.Open(ctx, "azblob://my-container/registry?account=myaccount")
 //	b, err := driver.Open(ctx, "azblob://my-container?endpoint=http://127.0.0.1:10000/devstoreaccount1")
 //
+// A second slash behind the container, as in azblob://my-container//registry, names keys that begin
+// with a slash, as registries of older layouts have them.
+//
 // # URL parameters
 //
 // Unknown names and bad values are errors. Sizes may have a unit, as in 16MiB.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 
@@ -27,7 +28,7 @@ var kinds = map[bloberror.Code]driver.Kind{
 	bloberror.ContainerNotFound:     driver.NoBucket,
 	bloberror.ContainerBeingDeleted: driver.NoBucket,
 	bloberror.BlobNotFound:          driver.NotFound,
-	bloberror.ResourceNotFound:      driver.NotFound,
+	bloberror.ResourceNotFound:      driver.NoBucket, // of a blob it is BlobNotFound
 
 	bloberror.ConditionNotMet:       driver.Mismatch,
 	bloberror.SourceConditionNotMet: driver.Mismatch,
@@ -85,6 +86,8 @@ var hints = map[bloberror.Code]string{
 	bloberror.UnauthorizedBlobOverwrite:        hintRole,
 	bloberror.NoAuthenticationInformation:      "requests go unsigned; set AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or credential=default",
 	bloberror.InvalidAuthenticationInfo:        "the account belongs to another tenant, or the token is for another service",
+	bloberror.ContainerNotFound:                "make the container, or check its name and the account's",
+	bloberror.ResourceNotFound:                 "there is no such account or container at this endpoint, or requests to a private one are not signed: check account, container, endpoint and credential",
 	bloberror.AccountIsDisabled:                "the storage account is disabled",
 	bloberror.BlobArchived:                     "the object is in the archive tier: move it to another first",
 	bloberror.BlobBeingRehydrated:              "the object is on its way out of the archive tier: wait until it is there",
@@ -124,6 +127,13 @@ func (c *call) judge(e *driver.Error, err error) {
 		c.refused(e, cmp.Or(c.code(), r.ErrorCode))
 	default:
 		c.Unanswered(e, err)
+		var dns *net.DNSError
+		if errors.As(err, &dns) && dns.IsNotFound {
+			e.Err = fmt.Errorf("%w; each account has a host name of its own: check account, realm and endpoint", e.Err)
+		}
+	}
+	if e.Kind == driver.NotFound && c.Op == driver.OpList {
+		e.Kind = driver.NoBucket // a prefix can't be missing
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,6 +24,7 @@ func TestKinds(t *testing.T) {
 		hint           string
 	}{
 		{404, "ContainerNotFound", driver.Cond{}, driver.NoBucket, false, ""},
+		{404, "ResourceNotFound", driver.Cond{}, driver.NoBucket, false, "no such account"},
 		{409, "ContainerBeingDeleted", driver.Cond{}, driver.NoBucket, false, ""},
 		{409, "BlobAlreadyExists", ifAbsent, driver.Exists, false, ""},
 		{412, "ConditionNotMet", ifAbsent, driver.Exists, false, ""},
@@ -78,7 +80,7 @@ func TestKindsOfStat(t *testing.T) {
 		code   string
 		want   driver.Kind
 	}{
-		{404, "BlobNotFound", driver.NotFound}, {404, "ContainerNotFound", driver.NoBucket}, {404, "", driver.NotFound},
+		{404, "BlobNotFound", driver.NotFound}, {404, "ContainerNotFound", driver.NoBucket}, {404, "ResourceNotFound", driver.NoBucket}, {404, "", driver.NotFound},
 		{403, "", driver.Denied}, {503, "", driver.Unavailable}, {429, "", driver.Throttled}, {500, "", driver.Unavailable},
 	} {
 		b, _ := fakeStore(t, reject(tt.status, tt.code))
@@ -86,6 +88,22 @@ func TestKindsOfStat(t *testing.T) {
 		if driver.KindOf(err) != tt.want || driver.OutcomeUnknown(err) {
 			t.Errorf("%d %s: got %v, want %v", tt.status, tt.code, err, tt.want)
 		}
+	}
+}
+
+// TestWrongAddress lists where there is no container: an account that does not exist has no host,
+// or is none of an emulator's; a server that is no store knows no code.
+func TestWrongAddress(t *testing.T) {
+	for _, code := range []string{"ResourceNotFound", "ContainerNotFound", ""} {
+		b, _ := fakeStore(t, reject(404, code))
+		if _, err := b.ListPage(t.Context(), driver.ListRequest{}); !errors.Is(err, driver.NoBucket) {
+			t.Errorf("404 %s: got %v, want %v", code, err, driver.NoBucket)
+		}
+	}
+	e := &driver.Error{Op: driver.OpList}
+	(&call{}).judge(e, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acc.blob.core.windows.net", IsNotFound: true}})
+	if !errors.Is(e, driver.Unavailable) || !strings.Contains(e.Error(), "no such host") || !strings.Contains(e.Error(), "check account") {
+		t.Errorf("got %v", e)
 	}
 }
 

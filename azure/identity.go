@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
@@ -29,6 +31,12 @@ type identity struct {
 // and the host that it asks AZURE_AUTHORITY_HOST. Its requests go by the transport.
 // https://learn.microsoft.com/en-us/azure/developer/go/sdk/authentication/credential-chains
 func newIdentity(by policy.Transporter) (*identity, error) {
+	// The SDK takes these as they are, and says no more than that the authority refused them.
+	for _, name := range []string{"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"} {
+		if v := os.Getenv(name); v != driver.TrimSecret(v) {
+			return nil, fmt.Errorf("%s has white space, quotes or a byte order mark at an end: remove it", name)
+		}
+	}
 	i := &identity{make: func() (azcore.TokenCredential, error) {
 		return azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
 			ClientOptions:            policy.ClientOptions{Transport: by},

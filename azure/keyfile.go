@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +44,7 @@ func (f *keyFile) refresh(refused bool) (key string) {
 	}
 	f.looked = time.Now()
 	read, err := os.ReadFile(f.path)
-	text := strings.TrimSpace(string(read))
+	text := driver.TrimSecret(string(read))
 	if err == nil && text != "" && text != f.text && f.credential.SetAccountKey(text) == nil {
 		f.text = text
 	}

@@ -18,6 +18,7 @@ func TestParseURL(t *testing.T) {
 	for raw, want := range map[string]Config{
 		"azblob://container":                         {Container: "container", Prefix: ""},
 		"azblob://container/a/b?account=myaccount":   {Container: "container", Prefix: "/a/b", Account: "myaccount"},
+		"azblob://c0//":                              {Container: "c0", Prefix: "//"},
 		"azblob://c0?credential=auto&checksum=auto":  {Container: "c0"},
 		"azblob://c0?tier=Cool&encryption_scope=s":   {Container: "c0", Tier: "Cool", EncryptionScope: "s"},
 		"azblob://c0?part_size=16MiB&concurrency=4":  {Container: "c0", PartSize: 16 * mib, Concurrency: 4},
@@ -59,9 +60,33 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+// TestPrefix is that of the keys as the store knows them.
+func TestPrefix(t *testing.T) {
+	for given, want := range map[string]string{"": "key", "/": "key", "/a/b": "a/b/key", "a/": "a/key", "//": "/key", "//a": "/a/key", "//a/b/": "/a/b/key"} {
+		b, err := Open(t.Context(), Config{Container: "c", Account: "acc", Key: testKey, Prefix: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.full("key"); got != want {
+			t.Errorf("prefix %q: key %q, want %q", given, got, want)
+		}
+		address := "https://e/c/" + want
+		if rest, older := strings.CutPrefix(want, "/"); older {
+			address = "https://e/c/%2F" + rest // two slashes in a row would be one to proxies
+		}
+		if got := b.blobURL("https://e", "key"); got != address {
+			t.Errorf("prefix %q: address %q, want %q", given, got, address)
+		}
+	}
+}
+
 func TestSecrets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte(testKey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	marked := file + ".marked"
+	if err := os.WriteFile(marked, []byte("\ufeff'"+testKey+"'\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct {
@@ -97,6 +122,22 @@ func TestSecrets(t *testing.T) {
 			Config{ConnectionString: "UseDevelopmentStorage=true"}, nil,
 			secrets{"devstoreaccount1", "http://127.0.0.1:10000/devstoreaccount1", "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==", "", sharedKey},
 		},
+		"variables as files leave them": {
+			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acc\n", "AZURE_STORAGE_KEY": "\ufeff\"" + testKey + "\"\r\n"},
+			secrets{"acc", "https://acc.blob.core.windows.net", testKey, "", sharedKey},
+		},
+		"signature in quotes": {
+			Config{Account: "acc"}, map[string]string{"AZURE_STORAGE_SAS_TOKEN": "'?" + testSAS + "'\n"},
+			secrets{"acc", "https://acc.blob.core.windows.net", "", testSAS, signature},
+		},
+		"connection string in quotes, with others inside": {
+			Config{}, map[string]string{"AZURE_STORAGE_CONNECTION_STRING": "\ufeff'AccountName=acc; AccountKey=\"" + testKey + "\"'\n"},
+			secrets{"acc", "https://acc.blob.core.windows.net", testKey, "", sharedKey},
+		},
+		"key from a file with a byte order mark": {
+			Config{Account: "acc", KeyFile: marked}, nil,
+			secrets{"acc", "https://acc.blob.core.windows.net", testKey, "", sharedKey},
+		},
 		"default before the environment's key": {
 			Config{Account: "acc", Credential: CredentialDefault}, map[string]string{"AZURE_STORAGE_KEY": testKey},
 			secrets{"acc", "https://acc.blob.core.windows.net", "", "", token},
@@ -115,6 +156,22 @@ func TestSecrets(t *testing.T) {
 	for _, c := range []Config{{}, {Account: "acc", Credential: CredentialKey}, {Account: "acc", Credential: CredentialSAS}, {Account: "acc", Credential: CredentialConnectionString}, {Account: "acc", KeyFile: "/nowhere"}} {
 		if _, err := c.secrets(); !errors.Is(err, driver.Invalid) {
 			t.Errorf("%v: got %v, want %v", c, err, driver.Invalid)
+		}
+	}
+}
+
+// TestIdentityVariables names the variable that the SDK would take with what a file has left at
+// its end.
+func TestIdentityVariables(t *testing.T) {
+	for _, name := range []string{"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"} {
+		for _, value := range []string{"s3cr3t\n", "'s3cr3t'", "\ufeffs3cr3t"} {
+			t.Run(name, func(t *testing.T) {
+				t.Setenv(name, value)
+				_, err := Open(t.Context(), Config{Container: "c", Account: "acc"})
+				if !errors.Is(err, driver.Invalid) || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "s3cr3t") {
+					t.Errorf("%q: got %v", value, err)
+				}
+			})
 		}
 	}
 }

@@ -51,6 +51,9 @@ func (r *run) listBlobs(ctx context.Context) error {
 			if ok {
 				s.Blobs++
 				s.BlobBytes += e.Size
+				if r.young(e.ModTime) {
+					s.YoungBlobs++
+				}
 			}
 			return Progress{Blobs, keys, keys}
 		})

@@ -69,6 +69,7 @@ type Summary struct {
 	Repositories         int64
 	Links                int64 // that were read
 	Young                int64 // links that were not, as they are younger than Options.OlderThan
+	YoungBlobs           int64 // blobs that are so, of which none is told to be an orphan
 	Manifests            int64 // in all repositories; those in several count for each
 	Compared             int64 // blobs that were read whole, with Options.Digest
 	ComparedBytes        int64

@@ -80,7 +80,7 @@ func New(c Config) (redirect.Signer, error) {
 	case len(c.Key) == 0:
 		return nil, fmt.Errorf("cloudcdn_key_file is missing, and %s is not set: %w", keyVar, driver.Invalid)
 	}
-	key, err := base64.URLEncoding.DecodeString(strings.TrimSpace(string(c.Key)))
+	key, err := base64.URLEncoding.DecodeString(driver.TrimSecret(string(c.Key)))
 	if err != nil || len(key) != keySize {
 		// The decoder's error would tell of the key.
 		return nil, fmt.Errorf("cloudcdn key: want %d bytes in base64url, as \"head -c 16 /dev/urandom | base64 | tr +/ -_\" makes them: %w", keySize, driver.Invalid)

@@ -80,7 +80,7 @@ func TestOpen(t *testing.T) {
 	if _, err := redirect.Open("cloudcdn", driver.NewParams(q), ""); !errors.Is(err, driver.Invalid) {
 		t.Errorf("without a key: got %v, want %v", err, driver.Invalid)
 	}
-	t.Setenv("BLOBDOCK_CLOUDCDN_KEY", key)
+	t.Setenv("BLOBDOCK_CLOUDCDN_KEY", "\ufeff\""+key+"\"\r\n")
 	if _, err := redirect.Open("cloudcdn", driver.NewParams(q), ""); err != nil {
 		t.Errorf("with a key in the environment: %v", err)
 	}

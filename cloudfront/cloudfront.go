@@ -79,7 +79,7 @@ func New(c Config) (redirect.Signer, error) {
 	case len(c.Key) == 0:
 		return nil, fmt.Errorf("cloudfront_key_file is missing, and %s is not set: %w", keyVar, driver.Invalid)
 	}
-	key, err := parseKey(c.Key)
+	key, err := parseKey([]byte(driver.TrimSecret(string(c.Key))))
 	if err != nil {
 		return nil, err
 	}

@@ -173,7 +173,7 @@ func TestOpen(t *testing.T) {
 	if _, err := redirect.Open("cloudfront", driver.NewParams(q), ""); !errors.Is(err, driver.Invalid) {
 		t.Errorf("without a key: got %v, want %v", err, driver.Invalid)
 	}
-	t.Setenv("BLOBDOCK_CLOUDFRONT_KEY", string(forms["PKCS#8"]))
+	t.Setenv("BLOBDOCK_CLOUDFRONT_KEY", "\ufeff'"+string(forms["PKCS#8"])+"'\n")
 	if _, err := redirect.Open("cloudfront", driver.NewParams(q), ""); err != nil {
 		t.Errorf("with a key in the environment: %v", err)
 	}

@@ -43,8 +43,8 @@ func (p *Params) String(name, def string, allowed ...string) string {
 	return v
 }
 
-// Secret is the value of name, which may stand beside the URL only: a URL gets into
-// logs and lists of processes.
+// Secret is the value of name, by [TrimSecret], which may stand beside the URL only: a URL gets
+// into logs and lists of processes.
 func (p *Params) Secret(name string) string {
 	v, ok := p.lookup(name)
 	if p.values.Has(name) {
@@ -57,7 +57,7 @@ func (p *Params) Secret(name string) string {
 	if s.Secret = true; ok {
 		s.Value = Redacted
 	}
-	return v
+	return TrimSecret(v)
 }
 
 // Bool accepts what strconv.ParseBool does, and on, off, yes, no.

@@ -138,7 +138,7 @@ func (c Config) checkCredentialsFile() error {
 	if err != nil {
 		return fmt.Errorf("credentials_file: %w: %w", err, driver.Invalid)
 	}
-	if !json.Valid(data) {
+	if !json.Valid([]byte(driver.TrimSecret(string(data)))) {
 		return fmt.Errorf("credentials_file %s: not JSON: %w", c.CredentialsFile, driver.Invalid)
 	}
 	return nil

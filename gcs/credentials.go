@@ -13,6 +13,7 @@ import (
 	"cloud.google.com/go/auth"
 	"cloud.google.com/go/auth/credentials"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/internal/cloud"
 )
 
@@ -51,15 +52,19 @@ func (i *identity) version() fileVersion {
 	if i == nil {
 		return fileVersion{}
 	}
-	file := i.file
-	if file == "" && i.json == "" {
-		file = os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
-	}
-	info, err := os.Stat(file)
+	info, err := os.Stat(i.path())
 	if err != nil {
 		return fileVersion{}
 	}
 	return fileVersion{info.ModTime(), info.Size()}
+}
+
+// path is that of the file with the key, "" without one.
+func (i *identity) path() string {
+	if i.file == "" && i.json == "" {
+		return os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
+	}
+	return i.file
 }
 
 // current returns the credentials unless there are none yet, or their file was replaced.
@@ -135,15 +140,15 @@ func (i *identity) detect() error {
 }
 
 func (i *identity) look() (*auth.Credentials, error) {
-	data, name := []byte(i.json), "credentials"
-	if i.file != "" {
-		var err error
-		if data, err = os.ReadFile(i.file); err != nil {
+	data, name, file := []byte(driver.TrimSecret(i.json)), "credentials", i.path()
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
 			return nil, err
 		}
-		name = "credentials file " + i.file
+		data, name = []byte(driver.TrimSecret(string(text))), "credentials file "+file
 	}
-	if len(data) == 0 && i.file == "" {
+	if len(data) == 0 && file == "" {
 		return credentials.DetectDefault(&i.options)
 	}
 	var kind struct{ Type credentials.CredType }

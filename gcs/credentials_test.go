@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,43 @@ func TestCredentialsBeside(t *testing.T) {
 		if shown := fmt.Sprintf("%v %#v", tt.c, tt.c); strings.Contains(shown, "s3cr3t") || strings.Contains(shown, "PRIVATE") {
 			t.Errorf("prints %s", shown)
 		}
+	}
+}
+
+// TestMarkedCredentials takes key files, and their content, with a byte order mark and in quotes.
+func TestMarkedCredentials(t *testing.T) {
+	f := newFake(t, "bucket")
+	text, err := os.ReadFile(newKey(t).file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := filepath.Join(t.TempDir(), "marked.json")
+	if err := os.WriteFile(marked, []byte("\ufeff"+string(text)+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		beside   driver.Overrides
+		variable string
+	}{
+		"beside the URL":  {driver.Overrides{"credentials": "\ufeff'" + string(text) + "'\n"}, ""},
+		"in a file":       {driver.Overrides{"credentials_file": marked}, ""},
+		"by the variable": {nil, marked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", tt.variable)
+			l, err := driver.Parse(t.Context(), "gs://bucket?endpoint="+f.URL, tt.beside)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := l.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if _, err := b.ListPage(t.Context(), driver.ListRequest{}); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

@@ -25,7 +25,7 @@ func TestAzureKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, e := laws.Azure(t, emulator.StartAzure(t), laws.Options{}, "azure")
-			c := azureCloud{a, true}
+			c := azureCloud{Azure: a, lawful: true}
 			bucket := c.newBucket(t)
 			push(t, serve(t, inParts(t, c, bucket)).URL, "app", content{size, 1}, tt.chunk)
 			behind := look(t, plainly(t, c), bucket)

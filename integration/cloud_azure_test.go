@@ -15,13 +15,14 @@ import (
 // azureCloud is a blob service that has the account in its path.
 type azureCloud struct {
 	emulator.Azure
-	lawful bool // it stands behind laws
+	lawful bool   // it stands behind laws
+	prefix string // of the path in a storage URL
 }
 
 func (c azureCloud) newBucket(t testing.TB) string { return c.NewContainer(t) }
 
 func (c azureCloud) bare(container string) string {
-	return "azblob://" + container + "?endpoint=" + url.QueryEscape(c.Endpoint)
+	return "azblob://" + container + c.prefix + "?endpoint=" + url.QueryEscape(c.Endpoint)
 }
 
 func (c azureCloud) env(testing.TB) []string { return []string{"AZURE_STORAGE_KEY=" + c.Key} }

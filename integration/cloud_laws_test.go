@@ -38,7 +38,7 @@ func (j jurisdiction) open(t testing.TB, o laws.Options) (cloud, *laws.Enforcer)
 		return gcsCloud{GCS: g, lawful: true}, e
 	case laws.StoreAzure:
 		a, e := laws.Azure(t, emulator.StartAzure(t), o, j.sets...)
-		return azureCloud{a, true}, e
+		return azureCloud{Azure: a, lawful: true}, e
 	default:
 		s, e := laws.S3(t, emulator.Start(t), o, j.sets...)
 		c := s3Cloud{S3: s, profile: j.profile, lawful: true}

@@ -61,6 +61,12 @@ func TestDriver(t *testing.T) {
 		h.Steps, h.Brief = 50, true
 		drivertest.Run(t, h)
 	})
+	t.Run("azure-older", func(t *testing.T) {
+		t.Parallel()
+		h := harness(t, azureCloud{Azure: emulator.StartAzure(t), prefix: "//older"})
+		h.Steps, h.Brief, h.MaxKey = 50, true, driver.MaxKey-len("/older/")
+		drivertest.Run(t, h)
+	})
 }
 
 // TestDriverUnderLaws runs it behind the laws of each store; those of Amazon's, Google's and

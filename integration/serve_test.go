@@ -92,7 +92,7 @@ func TestServeRefuses(t *testing.T) {
 		for _, tc := range []refusal{
 			{"unknown bucket", c.env(t), []string{"--storage", c.bare(absent)}, []string{absent, "bucket"}},
 			{"wrong key", c.wrong().env(t), []string{"--storage", c.bare(bucket)}, []string{bucket}},
-			{"closed port", c.env(t), []string{"--storage", c.at("http://" + closed).bare(bucket)}, []string{closed, "refused"}},
+			{"closed port", c.env(t), []string{"--storage", c.at("http://"+closed).bare(bucket) + "&storage_wait=0s"}, []string{closed, "refused"}},
 			{"misspelt parameter", nil, []string{"--storage", c.bare(bucket) + "&concurency=1"}, []string{"concurency", "concurrency"}},
 			{"bad value", nil, []string{"--storage", c.bare(bucket) + "&part_size=lots"}, []string{"part_size", "lots"}},
 		} {
@@ -113,8 +113,24 @@ func TestServeRefuses(t *testing.T) {
 			wantRefusal(t, tc)
 		}
 	})
+	t.Run("azure alone", func(t *testing.T) {
+		t.Parallel()
+		stranger := azureCloud{Azure: emulator.StartAzure(t)}
+		bucket := stranger.newBucket(t)
+		stranger.Endpoint = stranger.Endpoint[:strings.LastIndex(stranger.Endpoint, "/")] + "/stranger"
+		for _, tc := range []refusal{
+			{"unknown account", stranger.env(t), []string{"--storage", stranger.bare(bucket)}, []string{"ResourceNotFound", "no such account", "check account"}},
+			{"untidy client", []string{"AZURE_CLIENT_SECRET=s3cr3t\n"}, []string{"--storage", stranger.bare(bucket)}, []string{"AZURE_CLIENT_SECRET", "white space"}},
+		} {
+			wantRefusal(t, tc)
+		}
+	})
 	t.Run("any store", func(t *testing.T) {
 		t.Parallel()
+		redis := filepath.Join(t.TempDir(), "redis.yml") // as version 2 of distribution had it
+		if err := os.WriteFile(redis, []byte("version: 0.1\nlog: {level: error}\nstorage: {blobdock: {url: \"mem://redis\"}, cache: {blobdescriptor: redis}}\nredis: {addr: \"localhost:6379\", password: s3cr3t}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		for _, tc := range []refusal{
 			{"unknown scheme", nil, []string{"--storage", "ftp://host"}, []string{"ftp", "s3", "file", "gs", "azblob"}},
 			{"bad redirect", nil, []string{"--redirect", "maybe"}, []string{"--redirect", "on or off"}},
@@ -122,7 +138,11 @@ func TestServeRefuses(t *testing.T) {
 			{"bad log level", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
 			{"unknown flag", nil, []string{"--nope"}, []string{"--nope"}},
 			{"no such file", nil, []string{"none.yml"}, []string{"none.yml"}},
+			{"a redis of version 2", nil, []string{redis}, []string{"redis configuration required"}},
 			{"two files", nil, []string{"one.yml", "two.yml"}, []string{"1 arg"}},
+			{"a variable of another driver", []string{"REGISTRY_STORAGE_S3_BUCKET=s3cr3t"}, []string{"--log-level=info"}, []string{"REGISTRY_STORAGE_S3_BUCKET"}},
+			{"a service named registry-storage", []string{"REGISTRY_STORAGE_SERVICE_HOST=10.0.0.1", "REGISTRY_STORAGE_SERVICE_PORT=80", "REGISTRY_STORAGE_PORT=tcp://10.0.0.1:80"}, []string{"--log-level=info"}, []string{"REGISTRY_STORAGE_PORT", "enableServiceLinks: false"}},
+			{"a variable that is no level", []string{"REGISTRY_LOG_LEVEL=s3cr3t"}, []string{"--log-level=info"}, []string{"REGISTRY_LOG_LEVEL"}},
 		} {
 			wantRefusal(t, tc)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution/distribution/v3"
 	"github.com/opencontainers/go-digest"
+	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
@@ -47,6 +48,33 @@ func pages(t *testing.T, tags manifests.Tags, limit int, last string) (all []str
 			return all
 		}
 		last = page[len(page)-1]
+	}
+}
+
+// TestForeignFiles lists tags among what other programs leave in a folder of tags.
+func TestForeignFiles(t *testing.T) {
+	b := mem.New()
+	prefix := keys.Tags("a")
+	for _, name := range []string{".DS_Store", "._v1", "Thumbs.db", "desktop.ini", "v1.bak", "@eaDir/v1", "lost+found/v1", ".snapshot/v1/current/link", "#recycle/v1/current/link", "~v1/current/link"} {
+		write(t, b, prefix+name, "x")
+	}
+	d := digest.FromString("x")
+	for _, tag := range []string{"v1", "v2"} {
+		write(t, b, keys.TagLink("a", tag), d.String())
+		write(t, b, keys.TagIndexLink("a", tag, d), d.String())
+		write(t, b, prefix+tag+"/.DS_Store", "x")
+	}
+	tags := newReplica(t, b).repository("a", deleting).Tags()
+	for _, limit := range []int{1, 2, 100} {
+		if got := pages(t, tags, limit, ""); !slices.Equal(got, []string{"v1", "v2"}) {
+			t.Errorf("in pages of %d: %q", limit, got)
+		}
+	}
+	if got, err := tags.All(t.Context()); err != nil || !slices.Equal(got, []string{"v1", "v2"}) {
+		t.Errorf("All: %q, %v", got, err)
+	}
+	if got, err := tags.Lookup(t.Context(), v1.Descriptor{Digest: d}); err != nil || !slices.Equal(got, []string{"v1", "v2"}) {
+		t.Errorf("Lookup: %q, %v", got, err)
 	}
 }
 

@@ -8,6 +8,7 @@
 //	...
 //	server := ociserver.New(oci.New(store, oci.Options{Redirect: true}), &ociserver.Options{
 //		LocationsForDescriptor: oci.Locations,
+//		WriteError:             oci.WriteError,
 //	})
 //	err = http.ListenAndServe(":5000", oci.Handler(server))
 //

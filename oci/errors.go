@@ -3,6 +3,8 @@ package oci
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 
 	"cuelabs.dev/go/oci/ociregistry"
 	"github.com/distribution/distribution/v3"
@@ -51,4 +53,21 @@ func asOCI(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", code, err)
+}
+
+// WriteError is ociserver.Options.WriteError for a registry that strangers reach: an error of the
+// store goes to slog's default with all that is known of it, and to the client without the store's
+// own words and keys.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	var e *driver.Error
+	if errors.As(err, &e) {
+		slog.ErrorContext(r.Context(), "storage failed", "method", r.Method, "path", r.URL.Path, "cause", err)
+		told := fmt.Errorf("storage: %w", e.Kind)
+		var known ociregistry.Error
+		if errors.As(err, &known) {
+			told = fmt.Errorf("%w: storage: %w", known, e.Kind)
+		}
+		err = told
+	}
+	_ = ociregistry.WriteError(w, err)
 }

@@ -28,7 +28,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	registry := ociserver.New(oci.New(store, oci.Options{Redirect: true}), &ociserver.Options{LocationsForDescriptor: oci.Locations})
+	registry := ociserver.New(oci.New(store, oci.Options{Redirect: true}), &ociserver.Options{LocationsForDescriptor: oci.Locations, WriteError: oci.WriteError})
 	srv := httptest.NewServer(oci.Handler(registry))
 	defer srv.Close()
 

@@ -43,7 +43,7 @@ func newStore(t *testing.T) *blobstore.Store {
 // serve is a registry of ociserver on a store.
 func serve(t *testing.T, s *blobstore.Store, o oci.Options) string {
 	t.Helper()
-	srv := httptest.NewServer(oci.Handler(ociserver.New(oci.New(s, o), &ociserver.Options{LocationsForDescriptor: oci.Locations})))
+	srv := httptest.NewServer(oci.Handler(ociserver.New(oci.New(s, o), &ociserver.Options{LocationsForDescriptor: oci.Locations, WriteError: oci.WriteError})))
 	t.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
 }

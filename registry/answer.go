@@ -2,13 +2,16 @@ package registry
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 
 	"github.com/blobdock/blobdock/blobstore"
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 	"github.com/blobdock/blobdock/manifests"
 )
 
@@ -157,6 +161,7 @@ type errorWriter struct {
 	exchange *exchange
 	answer   *answer
 	body     *body // nil where the request's has no limits
+	status   int   // of the reply that is sent as it is
 	mute     bool  // the body is replaced
 	wrote    bool
 }
@@ -169,8 +174,8 @@ func (w *errorWriter) leaveBody() {
 	}
 }
 
-// WriteHeader puts the noted answer in the place of a 500, and 408 in the place of any
-// when the request did not come in time.
+// WriteHeader puts the noted answer in the place of a 500, one without a reason where none was
+// noted, and 408 in the place of any when the request did not come in time.
 func (w *errorWriter) WriteHeader(status int) {
 	if w.wrote {
 		return
@@ -189,6 +194,7 @@ func (w *errorWriter) WriteHeader(status int) {
 		w.answer.replace(r)
 	}
 	w.exchange.amend(r)
+	w.status = r.status
 	w.mute = !r.send(w.ResponseWriter)
 }
 
@@ -197,6 +203,10 @@ func (a *answer) replace(r *reply) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.set {
+		// Distribution writes errors into its answer, and into its log.
+		if isJSON(r.header) {
+			r.err = errcode.ErrorCodeUnknown.WithDetail("the registry's operator finds the cause in the log")
+		}
 		return
 	}
 	if d := a.retryAfter; d > 0 {
@@ -253,7 +263,45 @@ func (w *errorWriter) Write(p []byte) (int, error) {
 	if w.mute {
 		return len(p), nil
 	}
+	if w.status >= http.StatusBadRequest && isJSON(w.Header()) {
+		if _, err := w.ResponseWriter.Write(withoutCauses(p)); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
 	return w.ResponseWriter.Write(p)
+}
+
+func isJSON(h http.Header) bool { return strings.HasPrefix(h.Get("Content-Type"), "application/json") }
+
+// withoutCauses is an error reply, which distribution writes at once, without the details of
+// errors that have no code, which are what the store said, and those that have a key.
+func withoutCauses(p []byte) []byte {
+	unknown, root := errcode.ErrorCodeUnknown.Descriptor().Value, []byte(layout.DefaultRoot+"/")
+	if !bytes.Contains(p, []byte(`"`+unknown+`"`)) && !bytes.Contains(p, root) {
+		return p
+	}
+	type entry struct {
+		Code    string          `json:"code"`
+		Message string          `json:"message"`
+		Detail  json.RawMessage `json:"detail,omitempty"`
+	}
+	var reply struct {
+		Errors []entry `json:"errors"`
+	}
+	if json.Unmarshal(p, &reply) != nil {
+		return p
+	}
+	for i, e := range reply.Errors {
+		if e.Code == unknown || bytes.Contains(e.Detail, root) {
+			reply.Errors[i].Detail = nil
+		}
+	}
+	cleaned, err := json.Marshal(reply)
+	if err != nil {
+		return p
+	}
+	return append(cleaned, '\n')
 }
 
 // ReadFrom keeps the server's own way of copying a body.

@@ -63,6 +63,13 @@ func fromStock(section map[string]any) (map[string]any, error) {
 	}
 	section = maps.Clone(section)
 	maps.DeleteFunc(section, func(name string, v any) bool { return v == nil || name == "driver" }) // "accesskey:" is none
+	older := false
+	if d.scheme == "azblob" {
+		var err error
+		if older, err = takeOlder(section); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.rest(section); err != nil {
 		return nil, err
 	}
@@ -85,9 +92,23 @@ func fromStock(section map[string]any) (map[string]any, error) {
 		// The ARN of an access point of S3 has a slash before the point's name.
 		bucket, point, _ := strings.Cut(u.Host, "/")
 		u.Host, u.Path = bucket, path.Join("/", point, u.Path)
+		if older {
+			u.Path = "/" + u.Path
+		}
 	}
 	section["url"] = u.String()
 	return section, nil
+}
+
+// takeOlder takes the parameters by which GitLab's registry chooses between keys that begin with a
+// slash, which are the older ones, and others.
+// https://gitlab.com/gitlab-org/container-registry/-/work_items/854
+func takeOlder(section map[string]any) (older bool, err error) {
+	if older, err = takeBool(section, "legacyrootprefix", false); err != nil {
+		return false, err
+	}
+	trim, err := takeBool(section, "trimlegacyrootprefix", !older)
+	return older || !trim, err
 }
 
 // takeText takes a value out of the section, "" where there is none.

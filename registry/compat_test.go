@@ -122,6 +122,29 @@ accountname: myaccount
 container: my-container
 connectionstring: AccountName=myaccount;AccountKey=czNjcjN0
 `, "azblob://my-container/", map[string]string{"connection_string": driver.Redacted, "credential": "connection-string", "account": "myaccount"}},
+		{"azure, GitLab's older layout", `
+driver: azure
+accountname: myaccount
+container: my-container
+legacyrootprefix: true
+rootdirectory: /folder
+connectionstring: AccountName=myaccount;AccountKey=czNjcjN0
+`, "azblob://my-container//folder", map[string]string{"account": "myaccount"}},
+		{"azure, GitLab's older layout by the older parameter", `
+driver: azure
+accountname: myaccount
+container: my-container
+trimlegacyrootprefix: false
+connectionstring: AccountName=myaccount;AccountKey=czNjcjN0
+`, "azblob://my-container//", map[string]string{"account": "myaccount"}},
+		{"azure, GitLab's layout of today", `
+driver: azure
+accountname: myaccount
+container: my-container
+trimlegacyrootprefix: true
+legacyrootprefix: false
+connectionstring: AccountName=myaccount;AccountKey=czNjcjN0
+`, "azblob://my-container/", map[string]string{"account": "myaccount"}},
 		{"filesystem", `
 driver: filesystem
 rootdirectory: /data/registry

@@ -70,11 +70,20 @@ type Config struct {
 	//	signatures  true or false; false
 	Signatures bool
 
+	// StorageWait is how long `blobdock serve` waits at its start for a store that can't be
+	// reached:
+	//
+	//	storage_wait  30s; 0s is not at all
+	StorageWait time.Duration
+
 	engine []driver.Setting // what URL and Overrides don't have any more
 }
 
-// DefaultMemoryBudget is that of a configuration that names none.
-const DefaultMemoryBudget = 256 << 20
+// Values of a configuration that names none.
+const (
+	DefaultMemoryBudget = 256 << 20
+	DefaultStorageWait  = 30 * time.Second
+)
 
 // ParseConfig reads a storage section. It has a url, with which all other parameters
 // may be in the query or beside it; or a driver, with that driver's parameters as
@@ -162,7 +171,7 @@ var engineParams = []string{
 	"body_timeout", "body_min_rate", "retries", "throttle_retries", "retry_delay", "retry_max_delay", "retry_total",
 	"redirect", "redirect_expiry", "redirect_urls", "redirect_min_size",
 	"redirect_networks", "redirect_except_networks", "redirect_except_agents", "redirect_except_repositories",
-	"redirect_signer", "signatures",
+	"redirect_signer", "signatures", "storage_wait",
 }
 
 // configOf is the storage section of a registry's configuration; zero where that is another
@@ -217,6 +226,7 @@ func (c *Config) parseEngine(q url.Values, prefix string) (err error) {
 		MinRate: p.Bytes("body_min_rate", DefaultBodyMinRate, 0, 1<<40),
 	}
 	c.Signatures = p.Bool("signatures", false)
+	c.StorageWait = p.Duration("storage_wait", DefaultStorageWait, 0, 24*time.Hour)
 	if o.LookupTTL = p.Duration("lookup_ttl", blobstore.DefaultLookupTTL, 0, 24*time.Hour); o.LookupTTL == 0 {
 		o.LookupTTL = -1
 	}

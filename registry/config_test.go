@@ -64,7 +64,7 @@ func TestParseConfig(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
 		}
-		want := registry.Config{URL: tt.url, Overrides: tt.overrides, Options: tt.want, Body: registry.BodyLimits{Timeout: registry.DefaultBodyTimeout, MinRate: registry.DefaultBodyMinRate}}
+		want := registry.Config{URL: tt.url, Overrides: tt.overrides, Options: tt.want, Body: registry.BodyLimits{Timeout: registry.DefaultBodyTimeout, MinRate: registry.DefaultBodyMinRate}, StorageWait: registry.DefaultStorageWait}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(registry.Config{}, retry.Policy{}), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}

@@ -1,11 +1,13 @@
 package registry_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/distribution/distribution/v3/configuration"
+	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -68,4 +70,54 @@ func TestPullThroughCacheEviction(t *testing.T) {
 		t.Fatal(err)
 	}
 	pull(replica(), http.StatusOK)
+}
+
+// TestPullThroughCacheReadOnly hands on what the other registry has and stores nothing of it,
+// and still serves what the cache had before it was made read-only.
+func TestPullThroughCacheReadOnly(t *testing.T) {
+	upstream := serve(t, mem.New())
+	c := clientOf(t, upstream, "a")
+	layers := make(map[string][]v1.Descriptor)
+	image := func(name string) pushed {
+		return c.image(digest.SHA256, func(m *v1.Manifest) { layers[name] = m.Layers })
+	}
+	old, young := image("old"), image("young")
+	c.push("old", old)
+	b := mem.New()
+	replica := func(frozen bool) repoClient {
+		srv := serveConfigured(t, b, func(c *configuration.Configuration) {
+			c.Proxy.RemoteURL = upstream.URL
+			c.Storage["maintenance"]["readonly"] = map[any]any{"enabled": frozen}
+		})
+		return clientOf(t, srv, "a")
+	}
+	pull := func(cache repoClient, tag string, m pushed) {
+		t.Helper()
+		cache.has(tag, m)
+		for _, l := range layers[tag] {
+			if resp, body := do(t, http.MethodGet, cache.base+"/blobs/"+l.Digest.String(), nil, nil); resp.StatusCode != http.StatusOK {
+				t.Errorf("GET of a layer of %s: %s: %s", tag, resp.Status, body)
+			}
+		}
+	}
+	pull(replica(false), "old", old)
+	keys := func() (all []string) {
+		for e, err := range driver.List(t.Context(), b, driver.ListRequest{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, fmt.Sprint(e.Key, e.ModTime))
+		}
+		return all
+	}
+	had := keys()
+	c.push("young", young)
+	frozen := replica(true)
+	pull(frozen, "young", young)
+	pull(frozen, "old", old)
+	if diff := cmp.Diff(had, keys()); diff != "" {
+		t.Errorf("it stores (-before +after):\n%s", diff)
+	}
+	upstream.Close()
+	pull(frozen, "old", old)
 }

@@ -2,12 +2,15 @@ package registry_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // TestRepositoriesNamedLikeEndpoints pushes, lists and deletes where names are those of
@@ -95,4 +98,38 @@ func TestWithoutMiddleware(t *testing.T) {
 			t.Errorf("%s: PUT of an unknown type: %s: %s", name, resp.Status, body)
 		}
 	}
+}
+
+// TestNamesWithPort has a repository whose name has a port, as versions of distribution took it.
+// It is refused, and served once its folder has another name.
+func TestNamesWithPort(t *testing.T) {
+	b := mem.New()
+	c := clientOf(t, serve(t, b), "team/app")
+	m := c.image(digest.SHA256, nil)
+	c.push("v1", m)
+	rename := func(from, to string) {
+		t.Helper()
+		for e, err := range driver.List(t.Context(), b, driver.ListRequest{Prefix: from}) {
+			if err == nil {
+				_, err = b.Features().Copy(t.Context(), driver.CopyRequest{Src: driver.Source{Key: e.Key}, Dst: to + strings.TrimPrefix(e.Key, from)})
+			}
+			if err == nil {
+				err = b.Delete(t.Context(), e.Key, driver.DeleteOptions{})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	repos := layout.Layout{Root: layout.DefaultRoot}.Repositories()
+	rename(repos+"team/app/", repos+"localhost:5000/app/")
+	old := clientOf(t, serve(t, b), "localhost:5000/app")
+	if resp, body := old.get("v1"); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "NAME_INVALID") {
+		t.Errorf("GET: %s: %s", resp.Status, body)
+	}
+	if resp, body := old.put("v2", m); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "NAME_INVALID") {
+		t.Errorf("PUT: %s: %s", resp.Status, body)
+	}
+	rename(repos+"localhost:5000/app/", repos+"moved/app/")
+	clientOf(t, serve(t, b), "moved/app").has("v1", m)
 }

@@ -85,6 +85,20 @@ func TestConformanceLargeManifest(t *testing.T) {
 	c.refer(subject.desc.Digest, "", m)
 }
 
+// TestIndexOfBlobs has an index whose children are no manifests, as BuildKit writes its caches.
+// https://github.com/distribution/distribution/issues/3452
+func TestIndexOfBlobs(t *testing.T) {
+	c := clientOf(t, serve(t, mem.New()), "build/cache")
+	layer := pushed{desc: c.blob(v1.MediaTypeImageLayerGzip, digest.SHA256, []byte("cached"))}
+	config := pushed{desc: c.blob("application/vnd.buildkit.cacheconfig.v0", digest.SHA256, []byte("{}"))}
+	cache := index(t, digest.SHA256, nil, layer, config)
+	c.push("cache", cache)
+	c.has("cache", cache)
+	if resp, body := do(t, http.MethodGet, c.base+"/blobs/"+layer.desc.Digest.String(), nil, nil); resp.StatusCode != http.StatusOK || body != "cached" {
+		t.Errorf("GET: %s: %s", resp.Status, body)
+	}
+}
+
 // TestConformanceManifestErrors pushes what a registry refuses.
 func TestConformanceManifestErrors(t *testing.T) {
 	c := clientOf(t, serve(t, mem.New()), "conf/errors")

@@ -28,12 +28,20 @@ var _ distribution.ManifestService = (*manifestService)(nil)
 
 // Manifests implements distribution.Repository.
 func (r *repository) Manifests(ctx context.Context, options ...distribution.ManifestServiceOption) (distribution.ManifestService, error) {
-	return &manifestService{r.manifestsFor(ctx), r.namespace, options}, nil
+	m := &manifestService{r.manifestsFor(ctx), r.namespace, options}
+	if r.namespace.frozen {
+		return frozenManifests{m}, nil
+	}
+	return m, nil
 }
 
 // Tags implements distribution.Repository.
 func (r *repository) Tags(ctx context.Context) distribution.TagService {
-	return &tagService{r.manifestsFor(ctx).Tags(), r}
+	t := &tagService{r.manifestsFor(ctx).Tags(), r}
+	if r.namespace.frozen {
+		return frozenTags{t}
+	}
+	return t
 }
 
 // manifestsFor is the same for all calls of a request: Tag need not do again what Put did.

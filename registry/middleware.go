@@ -33,6 +33,7 @@ func newMiddleware(ctx context.Context, ns distribution.Namespace, sd storagedri
 	}
 	if app, ok := ctx.(*handlers.App); ok {
 		n.cache = app.Config.Proxy.RemoteURL != ""
+		n.freeze(app.Config)
 	}
 	u, _, err := parseUpkeep(options)
 	if err != nil {
@@ -96,6 +97,7 @@ type namespace struct {
 	driver    *Driver
 	outer     storagedriver.StorageDriver
 	cache     bool                     // of another registry, which is asked for what is not here
+	frozen    bool                     // a cache that stores nothing
 	own       *blobnamespace.Namespace // without distribution's
 	manifests *manifests.Service
 	pulls     *pulls.Recorder                   // nil where they are not recorded
@@ -160,10 +162,14 @@ type repository struct {
 
 // Blobs implements distribution.Repository.
 func (r *repository) Blobs(ctx context.Context) distribution.BlobStore {
-	return &blobs{
+	b := &blobs{
 		Repository: r.namespace.driver.store.Repository(r.Named()),
 		inner:      r.Repository.Blobs(ctx),
 		namespace:  r.namespace,
 		repository: r,
 	}
+	if r.namespace.frozen {
+		return frozenBlobs{b}
+	}
+	return b
 }

@@ -29,6 +29,7 @@ func Prepare(config *configuration.Configuration) error {
 		}
 		config.Storage[Name]["redirect"] = false
 	}
+	takeReadOnly(config.Storage["maintenance"])
 	sweep, err := takePurging(config)
 	if err != nil {
 		return err
@@ -66,17 +67,31 @@ func takeSection(config *configuration.Configuration, name string) any {
 	maintenance := config.Storage["maintenance"]
 	section := maintenance[name]
 	delete(maintenance, name)
-	switch readOnly := maintenance["readonly"].(type) {
-	case map[any]any:
-		if readOnly["enabled"] == true {
-			return nil
-		}
-	case map[string]any:
-		if readOnly["enabled"] == true {
-			return nil
-		}
+	if readOnly(config) {
+		return nil
 	}
 	return section
+}
+
+// takeReadOnly gives the section readonly the type that distribution's registry wants. It has
+// another where a REGISTRY_* variable alone made it, and the registry would panic.
+func takeReadOnly(maintenance configuration.Parameters) {
+	section, ok := maintenance["readonly"].(map[string]any)
+	if !ok {
+		return
+	}
+	typed := make(map[any]any, len(section))
+	for name, value := range section {
+		typed[name] = value
+	}
+	maintenance["readonly"] = typed
+}
+
+// readOnly reports whether the configuration, which is prepared, is of a registry that writes
+// nothing.
+func readOnly(config *configuration.Configuration) bool {
+	section, _ := config.Storage["maintenance"]["readonly"].(map[any]any)
+	return section["enabled"] == true
 }
 
 // takePurging switches distribution's purger off, and returns its settings for the sweeper.
@@ -100,6 +115,9 @@ func takePurging(config *configuration.Configuration) (map[string]any, error) {
 		config.Storage["maintenance"] = maintenance
 	}
 	maintenance["uploadpurging"] = map[any]any{"enabled": false}
+	if readOnly(config) {
+		sweep["enabled"] = false // it would write its lease, and delete
+	}
 	return sweep, nil
 }
 

@@ -68,16 +68,20 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// TestPrepareEnvironment switches the purger off by the environment, where no section is in the
-// file.
+// TestPrepareEnvironment switches the purger off and makes the registry read-only by the
+// environment, where neither section is in the file.
 func TestPrepareEnvironment(t *testing.T) {
 	t.Setenv("REGISTRY_STORAGE_MAINTENANCE_UPLOADPURGING_ENABLED", "false")
+	t.Setenv("REGISTRY_STORAGE_MAINTENANCE_READONLY_ENABLED", "true")
 	config, err := configuration.Parse(strings.NewReader("version: 0.1\nstorage:\n  blobdock: {url: mem://prepared}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := registry.Prepare(config); err != nil {
 		t.Fatal(err)
+	}
+	if got := config.Storage["maintenance"]["readonly"]; !cmp.Equal(got, map[any]any{"enabled": true}) {
+		t.Errorf("readonly is %#v, upon which distribution's registry panics", got)
 	}
 	want := []configuration.Middleware{{Name: "blobdock", Options: configuration.Parameters{"sweep": map[string]any{"enabled": false}}}}
 	if diff := cmp.Diff(want, config.Middleware["registry"]); diff != "" {

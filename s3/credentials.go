@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -25,6 +27,11 @@ const sessionName = "blobdock"
 // awsConfig is the SDK's own configuration with c's credentials put over it. It
 // makes no request: credentials are fetched when the first call needs them.
 func (c Config) awsConfig(ctx context.Context, client *awshttp.BuildableClient) (aws.Config, error) {
+	if c.CredentialsFile != "" || !c.Anonymous && c.AccessKeyID == "" && os.Getenv("AWS_ACCESS_KEY_ID") == "" {
+		if err := checkEncoding(c.sharedCredentials()); err != nil {
+			return aws.Config{}, err
+		}
+	}
 	load := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
 	if c.Region != "" {
 		load = append(load, config.WithRegion(c.Region))
@@ -63,16 +70,51 @@ func (c Config) awsConfig(ctx context.Context, client *awshttp.BuildableClient) 
 			return aws.Config{}, fmt.Errorf("AWS configuration: %w: %w", err, driver.Invalid)
 		}
 	}
+	if conf.Credentials != nil && !c.Anonymous {
+		conf.Credentials = trimmed{conf.Credentials}
+	}
 	if c.RoleARN != "" {
 		conf.Credentials = c.role(conf)
 	}
 	return conf, nil
 }
 
+// trimmed are credentials without what files and variables leave at their ends.
+type trimmed struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (t trimmed) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := t.CredentialsProvider.Retrieve(ctx)
+	got.AccessKeyID, got.SecretAccessKey, got.SessionToken = driver.TrimSecret(got.AccessKeyID), driver.TrimSecret(got.SecretAccessKey), driver.TrimSecret(got.SessionToken)
+	return got, err
+}
+
+// checkEncoding returns an error for a file of credentials that the SDK would find nothing in: it
+// knows no byte order marks.
+func checkEncoding(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // the SDK's to tell, where it needs the file
+	}
+	defer f.Close()
+	var begin [3]byte
+	n, _ := io.ReadFull(f, begin[:])
+	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
+		if strings.HasPrefix(string(begin[:n]), mark) {
+			return fmt.Errorf("%s begins with a byte order mark: save it as UTF-8 without one: %w", path, driver.Invalid)
+		}
+	}
+	return nil
+}
+
+// sharedCredentials is the path of the file with credentials, which need not exist.
+func (c Config) sharedCredentials() string {
+	return cmp.Or(c.CredentialsFile, os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename())
+}
+
 // keyring loads the configuration with each fetch, as its files may have been replaced.
 func (c Config) keyring() *keyring {
-	file := cmp.Or(c.CredentialsFile, os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename())
-	return &keyring{files: cloud.NewFiles(file), fetch: func(ctx context.Context) (aws.Credentials, error) {
+	return &keyring{files: cloud.NewFiles(c.sharedCredentials()), fetch: func(ctx context.Context) (aws.Credentials, error) {
 		client, err := c.httpClient()
 		if err != nil {
 			return aws.Credentials{}, err

@@ -130,3 +130,47 @@ func TestCredentialsFile(t *testing.T) {
 		}
 	}
 }
+
+// TestUntidyCredentials takes credentials with what files and variables leave at their ends.
+func TestUntidyCredentials(t *testing.T) {
+	const secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "credentials")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, tt := range map[string]struct {
+		env  map[string]string
+		file string
+		want string // in the error; "" is none
+	}{
+		"variables with newlines":     {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKID\n", "AWS_SECRET_ACCESS_KEY": secret + "\r\n"}},
+		"variables in quotes":         {env: map[string]string{"AWS_ACCESS_KEY_ID": "'AKID'", "AWS_SECRET_ACCESS_KEY": `"` + secret + `"`}},
+		"variables with marks":        {env: map[string]string{"AWS_ACCESS_KEY_ID": "\ufeffAKID", "AWS_SECRET_ACCESS_KEY": "\ufeff" + secret}},
+		"a file with quotes":          {file: file("[default]\r\naws_access_key_id = 'AKID'\r\naws_secret_access_key = \"" + secret + "\"\r\n")},
+		"a file with a mark":          {file: file("\ufeff[default]\naws_access_key_id=AKID\naws_secret_access_key=" + secret + "\n"), want: "byte order mark"},
+		"a file of UTF-16":            {file: file("\xff\xfe[\x00d\x00"), want: "byte order mark"},
+		"a file of the SDK's, marked": {env: map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file("\ufeff[default]\naws_access_key_id=AKID\naws_secret_access_key=x\n")}, want: "byte order mark"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("AWS_ACCESS_KEY_ID", "")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+			for k, v := range tt.env {
+				t.Setenv(k, v)
+			}
+			c := Config{Bucket: "b", Region: "r", CredentialsFile: tt.file}
+			b, err := Open(t.Context(), c)
+			if err == nil {
+				got, rerr := b.keys.Retrieve(t.Context())
+				if err = rerr; err == nil && (got.AccessKeyID != "AKID" || got.SecretAccessKey != secret) {
+					t.Errorf("got %q and %q", got.AccessKeyID, got.SecretAccessKey)
+				}
+			}
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -37,7 +36,7 @@ func readCustomerKey(file string) (*customerKey, error) {
 	}
 	if len(key) != customerKeySize {
 		// What the decoder says quotes from the key.
-		if key, err = base64.StdEncoding.DecodeString(strings.TrimSpace(string(key))); err != nil || len(key) != customerKeySize {
+		if key, err = base64.StdEncoding.DecodeString(driver.TrimSecret(string(key))); err != nil || len(key) != customerKeySize {
 			return nil, fmt.Errorf("sse_customer_key_file %s: want %d bytes, or their base64: %w", file, customerKeySize, driver.Invalid)
 		}
 	}

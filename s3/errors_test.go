@@ -371,3 +371,14 @@ func TestUploadsPages(t *testing.T) {
 		t.Errorf("the next page is asked by %+v", got)
 	}
 }
+
+// TestWrongEndpoint lists where no store is: the answer of another server is no empty listing, and
+// no missing key.
+func TestWrongEndpoint(t *testing.T) {
+	for _, code := range []string{"", "NoSuchBucket", "Unheard"} {
+		b, _ := fakeStore(t, reject(404, code, ""))
+		if _, err := b.ListPage(t.Context(), driver.ListRequest{}); !errors.Is(err, driver.NoBucket) {
+			t.Errorf("404 %s: got %v, want %v", code, err, driver.NoBucket)
+		}
+	}
+}

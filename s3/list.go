@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -26,7 +27,12 @@ func (b *Bucket) ListPage(ctx context.Context, q driver.ListRequest) (driver.Pag
 	}
 	l, err := list(ctx, q)
 	if err != nil {
-		return driver.Page[driver.Entry]{}, c.fail(ctx, err)
+		err = c.fail(ctx, err)
+		var e *driver.Error
+		if errors.As(err, &e) && e.Kind == driver.NotFound { // a prefix can't be missing
+			e.Kind, e.Err = driver.NoBucket, fmt.Errorf("bucket %s, or no store is at the endpoint: %w", b.name, e.Err)
+		}
+		return driver.Page[driver.Entry]{}, err
 	}
 	b.seen.Store(true)
 	page, err := b.page(l)

@@ -150,8 +150,8 @@ func (c *copier) ensureBlob(ctx context.Context, d digest.Digest, f found) error
 
 // bad reports that the source has other content under d.
 func (c *copier) bad(d digest.Digest, err error) error {
+	err = c.wrong(c.src.Blob(d), err)
 	c.corrupt.Add(d, err)
-	c.tell(Corrupt, c.src.Blob(d), err)
 	return err
 }
 

@@ -68,18 +68,13 @@ type copier struct {
 	corrupt *lru.Cache[digest.Digest, error]
 	// again is that all of it has been copied once, see lasting.
 	again bool
+	// told are the problems that were reported, so that each is reported once.
+	told *lru.Cache[string, struct{}]
 
 	mu          sync.Mutex // of what follows, and of calls to the caller
 	sum         Summary
 	done, total int64
 	failures    int // since something succeeded
-	told        *lru.Cache[problemAt, struct{}]
-}
-
-// problemAt is what a problem is told once for.
-type problemAt struct {
-	kind Kind
-	key  string
 }
 
 // side is one of the two stores.
@@ -104,7 +99,7 @@ func newCopier(src, dst *blobstore.Store, o Options) *copier {
 	// Their only error is of a size below 1.
 	c.present, _ = lru.New[string, struct{}](known)
 	c.corrupt, _ = lru.New[digest.Digest, error](known)
-	c.told, _ = lru.New[problemAt, struct{}](known)
+	c.told, _ = lru.New[string, struct{}](known)
 	return c
 }
 
@@ -144,15 +139,21 @@ func (c *copier) all(ctx context.Context) error {
 	return nil
 }
 
-// tell reports a problem, unless an earlier pass did.
+// reportedError is an error that was reported where it happened. What it has as a consequence is
+// no problem of its own.
+type reportedError struct{ error }
+
+func (e reportedError) Unwrap() error { return e.error }
+
+func isReported(err error) bool { return errors.As(err, new(reportedError)) }
+
+// tell reports a problem, once.
 func (c *copier) tell(k Kind, key string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := problemAt{k, key}
-	if c.again && c.told.Contains(at) {
+	if before, _ := c.told.ContainsOrAdd(string(k)+" "+key, struct{}{}); before {
 		return
 	}
-	c.told.Add(at, struct{}{})
 	if k.Incomplete() {
 		c.sum.Incomplete++
 	} else {
@@ -163,13 +164,19 @@ func (c *copier) tell(k Kind, key string, err error) {
 	}
 }
 
+// firstLost reports whether a repository's link to d, which the source does not have, is the first.
+func (c *copier) firstLost(repo string, d digest.Digest) bool {
+	before, _ := c.told.ContainsOrAdd(string(Dangling)+" "+repo+"@"+d.String(), struct{}{})
+	return !before
+}
+
 // enough is how many failures in a row are taken for the store's.
 const enough = 50
 
-// fail reports that err kept key from being copied, unless that is ctx's end, and
-// gives up when nothing succeeds any more. It returns err.
+// fail reports that err kept key from being copied, unless that is ctx's end or was reported
+// before, and gives up when nothing succeeds any more. It returns err, marked as reported.
 func (c *copier) fail(ctx context.Context, key string, err error) error {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || isReported(err) {
 		return err
 	}
 	c.tell(Failed, key, err)
@@ -180,7 +187,21 @@ func (c *copier) fail(ctx context.Context, key string, err error) error {
 	if n == enough {
 		c.giveUp(fmt.Errorf("%d failures without a success in between: %w", n, err))
 	}
-	return err
+	return reportedError{err}
+}
+
+// failRead is fail of what was read at key of the source, which may be wrong content.
+func (c *copier) failRead(ctx context.Context, key string, err error) error {
+	if errors.Is(err, driver.Corrupt) && ctx.Err() == nil && !isReported(err) {
+		return c.wrong(key, err)
+	}
+	return c.fail(ctx, key, err)
+}
+
+// wrong reports that the source has wrong content at key. It returns err, marked as reported.
+func (c *copier) wrong(key string, err error) error {
+	c.tell(Corrupt, key, err)
+	return reportedError{err}
 }
 
 // count adds to the summary what has succeeded.

@@ -305,7 +305,7 @@ func TestStrangeKeys(t *testing.T) {
 		l.Root + "/blobs/sha256/note.txt":             transfer.Unknown,
 		l.Repositories() + "a/_manifests/referrers/x": transfer.Unknown,
 		l.LayerLink("a", gone):                        transfer.Dangling,
-		l.TagLink("a", "gone"):                        transfer.Dangling,
+		l.TagLink("a", "gone"):                        transfer.LeftOut,
 		l.RevisionLink("a-b", gone):                   transfer.Dangling,
 		l.LayerLink("a", digest.FromString("bad")):    transfer.Corrupt,
 		l.TagLink("a", "bad"):                         transfer.Corrupt,

@@ -94,11 +94,8 @@ func (c *copier) link(ctx context.Context, l link, whole bool) {
 	switch {
 	case errors.Is(err, driver.NotFound):
 		return // deleted since it was listed
-	case errors.Is(err, driver.Corrupt):
-		c.tell(Corrupt, l.key, err)
-		return
 	case err != nil:
-		_ = c.fail(ctx, l.key, err)
+		_ = c.failRead(ctx, l.key, err)
 		return
 	case l.Kind == layout.TagLink:
 		r := c.repository(l.Repo)
@@ -108,7 +105,7 @@ func (c *copier) link(ctx context.Context, l link, whole bool) {
 	// A referrer is looked up when it is listed, so that it may be gone.
 	if l.Kind != layout.Referrer {
 		if err := c.blob(ctx, target); err != nil {
-			c.leaveOut(l.key, fmt.Errorf("blob %s: %w", target, err))
+			c.leaveOut(l.Name, l.key, target, fmt.Errorf("blob %s: %w", target, err))
 			return
 		}
 	}
@@ -126,10 +123,14 @@ func (c *copier) here(key string) {
 }
 
 // leaveOut counts a link that is not copied, because of what it links to. Why that
-// is not there has been reported, unless nobody has it.
-func (c *copier) leaveOut(key string, err error) {
-	if errors.Is(err, errAbsent) {
+// is not there has been reported, unless nobody has it: then the first such link of a repository
+// is. Of the others, and of those whose reason has been reported, the tags are named.
+func (c *copier) leaveOut(l layout.Name, key string, target digest.Digest, err error) {
+	switch {
+	case errors.Is(err, errAbsent) && c.firstLost(l.Repo, target):
 		c.tell(Dangling, key, err)
+	case l.Kind == layout.TagLink:
+		c.tell(LeftOut, key, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

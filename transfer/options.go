@@ -67,7 +67,8 @@ const (
 	Corrupt Kind = "corrupt" // the source's content is not what its key says
 	Missing Kind = "missing" // was asked for, and the source does not have it
 
-	Dangling Kind = "dangling" // a link to what the source does not have, not copied
+	Dangling Kind = "dangling" // a link to what the source does not have, not copied; the first of a repository
+	LeftOut  Kind = "left-out" // a tag that is not copied for a reason that another Problem tells
 	Unknown  Kind = "unknown"  // a key that has no place in a registry, not copied
 	Replaced Kind = "replaced" // the destination had a blob of another size or content
 	Moved    Kind = "moved"    // the tag was another manifest in the destination

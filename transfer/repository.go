@@ -42,14 +42,17 @@ func (r *repository) has(ctx context.Context, d digest.Digest) error {
 		return nil
 	}
 	_, err := r.dst.bucket.Stat(ctx, key)
-	if errors.Is(err, driver.NotFound) {
+	switch {
+	case errors.Is(err, driver.NotFound):
 		return r.manifest(ctx, d)
+	case err != nil:
+		return r.fail(ctx, key, err)
 	}
-	return err
+	return nil
 }
 
 // manifest copies the manifest d and all that it needs; errAbsent when the source
-// does not have it.
+// does not have it. Other errors are reported.
 func (r *repository) manifest(ctx context.Context, d digest.Digest) error {
 	r.mu.Lock()
 	f, ok := r.manifests[d]
@@ -78,7 +81,8 @@ var errNeeded = errors.New("the source does not have what it needs")
 const fan = 4
 
 func (r *repository) follow(ctx context.Context, d digest.Digest) error {
-	target, err := r.linked(ctx, r.src.RevisionLink(r.name, d))
+	link := r.src.RevisionLink(r.name, d)
+	target, err := r.linked(ctx, link)
 	if err != nil {
 		return err
 	}
@@ -88,7 +92,7 @@ func (r *repository) follow(ctx context.Context, d digest.Digest) error {
 	}
 	m, err := parseManifest(b)
 	if err != nil {
-		return fmt.Errorf("manifest %s: %w", d, err)
+		return r.failRead(ctx, link, err)
 	}
 	var g errgroup.Group
 	g.SetLimit(fan)
@@ -101,7 +105,10 @@ func (r *repository) follow(ctx context.Context, d digest.Digest) error {
 			case part.elsewhere():
 				return nil // as layers of Windows are
 			}
-			return fmt.Errorf("blob %s: %w", part.Digest, errNeeded)
+			// It is the registry's fault, and not the store's.
+			err = fmt.Errorf("blob %s: %w", part.Digest, errNeeded)
+			r.tell(Failed, link, err)
+			return reportedError{err}
 		})
 	}
 	for _, part := range m.Manifests {
@@ -139,7 +146,7 @@ func (r *repository) follow(ctx context.Context, d digest.Digest) error {
 // not write.
 func (r *repository) referrer(ctx context.Context, subject, d digest.Digest) error {
 	target, err := r.linked(ctx, r.src.Referrer(r.name, subject, d))
-	if errors.Is(err, errAbsent) || errors.Is(err, driver.Corrupt) {
+	if errors.Is(err, errAbsent) {
 		return nil
 	}
 	if err != nil {
@@ -155,8 +162,10 @@ func (r *repository) child(ctx context.Context, index, d digest.Digest) error {
 	if errors.Is(err, errAbsent) {
 		err = r.layer(ctx, d)
 	}
-	if errors.Is(err, errAbsent) {
+	if errors.Is(err, errAbsent) && r.firstLost(r.name, d) {
 		r.tell(Dangling, r.src.RevisionLink(r.name, index), fmt.Errorf("index names %s: %w", d, err))
+	}
+	if errors.Is(err, errAbsent) {
 		return nil
 	}
 	return err
@@ -175,16 +184,20 @@ func (r *repository) layer(ctx context.Context, d digest.Digest) error {
 	return r.puts(ctx, r.dst.LayerLink(r.name, d), target)
 }
 
-// linked is target of the source; errAbsent when it does not have the link.
+// linked is target of the source; errAbsent when it does not have the link. Other errors are
+// reported.
 func (r *repository) linked(ctx context.Context, key string) (digest.Digest, error) {
 	d, err := r.target(ctx, r.src, key)
-	if errors.Is(err, driver.NotFound) {
+	switch {
+	case errors.Is(err, driver.NotFound):
 		return "", errAbsent
+	case err != nil:
+		return "", r.failRead(ctx, key, err)
 	}
-	return d, err
+	return d, nil
 }
 
-// puts is put, unless the link is there.
+// puts is put, unless the link is there. Errors are reported.
 func (r *repository) puts(ctx context.Context, key string, d digest.Digest) error {
 	if r.present.Contains(key) {
 		return nil
@@ -195,12 +208,12 @@ func (r *repository) puts(ctx context.Context, key string, d digest.Digest) erro
 		r.here(key)
 		return nil
 	case err != nil && !errors.Is(err, driver.NotFound):
-		return err
+		return r.fail(ctx, key, err)
 	}
 	return r.put(ctx, key, d, func(s *Summary) { s.Links++ })
 }
 
-// content reads a manifest; errAbsent when the source does not have it.
+// content reads a manifest; errAbsent when the source does not have it. Other errors are reported.
 func (r *repository) content(ctx context.Context, d digest.Digest) ([]byte, error) {
 	if err, ok := r.corrupt.Get(d); ok {
 		return nil, err
@@ -210,15 +223,15 @@ func (r *repository) content(ctx context.Context, d digest.Digest) ([]byte, erro
 		return nil, errAbsent
 	}
 	if err != nil {
-		return nil, err
+		return nil, r.fail(ctx, r.src.Blob(d), fmt.Errorf("source: %w", err))
 	}
 	defer body.Close()
 	b, err := io.ReadAll(io.LimitReader(body, maxManifest+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(b) > maxManifest:
-		return nil, fmt.Errorf("manifest %s: more than %s: %w", d, driver.FormatBytes(maxManifest), driver.Invalid)
+	if err == nil && len(b) > maxManifest {
+		err = fmt.Errorf("manifest of more than %s: %w", driver.FormatBytes(maxManifest), driver.Invalid)
+	}
+	if err != nil {
+		return nil, r.fail(ctx, r.src.Blob(d), fmt.Errorf("source: %w", err))
 	}
 	if got := d.Algorithm().FromBytes(b); got != d {
 		return nil, r.bad(d, fmt.Errorf("content has digest %s: %w", got, driver.Corrupt))

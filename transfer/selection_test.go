@@ -117,7 +117,10 @@ func TestIncompleteManifests(t *testing.T) {
 		return p.manifest("app", v1.MediaTypeImageManifest, v1.Manifest{Config: p.random("app", 10), Layers: layers})
 	}
 	p.tag("app", "foreign-layer", image(foreign).Digest)
-	p.tag("app", "other-platforms", p.index("app", p.image("app", nil, 10), absent).Digest)
+	elsewhere := absent
+	elsewhere.Digest = digest.FromString("another platform")
+	platforms := p.index("app", p.image("app", nil, 10), elsewhere)
+	p.tag("app", "other-platforms", platforms.Digest)
 	p.tag("app", "early-signature", p.image("app", &absent, 20).Digest)
 	p.tag("app", "no-layer", image(absent).Digest)
 	p.tag("app", "no-layer-below", p.index("app", image(absent)).Digest)
@@ -134,11 +137,20 @@ func TestIncompleteManifests(t *testing.T) {
 	got := make(map[string]transfer.Kind)
 	for _, p := range problems {
 		n, _ := l.Parse(p.Key)
-		got[n.Tag] = p.Kind
+		switch {
+		case n.Tag != "":
+			got[n.Tag] = p.Kind
+		case n.Digest == platforms.Digest:
+			got["platforms"] = p.Kind
+		case n.Digest == text:
+			got["text"] = p.Kind
+		default:
+			got["image"] = p.Kind
+		}
 	}
 	if diff := cmp.Diff(map[string]transfer.Kind{
-		"": transfer.Dangling, "no-manifest": transfer.Dangling,
-		"no-layer": transfer.Failed, "no-layer-below": transfer.Failed, "no-json": transfer.Failed,
+		"platforms": transfer.Dangling, "no-manifest": transfer.Dangling, "text": transfer.Corrupt, "image": transfer.Failed,
+		"no-layer": transfer.LeftOut, "no-layer-below": transfer.LeftOut, "no-json": transfer.LeftOut,
 	}, got); diff != "" {
 		t.Errorf("problems (-want +got):\n%s\n%v", diff, problems)
 	}

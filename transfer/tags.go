@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/blobdock/blobdock/driver"
+	"github.com/blobdock/blobdock/internal/layout"
 )
 
 // tag makes the tag the manifest want, once need has seen to that. there is false
@@ -33,13 +34,8 @@ func (r *repository) tag(ctx context.Context, tag string, want digest.Digest, th
 		return
 	}
 	if err := need(ctx, want); err != nil {
-		r.leaveOut(source, err)
-		switch {
-		case errors.Is(err, errAbsent), ctx.Err() != nil:
-		case errors.As(err, new(*driver.Error)):
-			_ = r.fail(ctx, source, err)
-		default: // it is the registry's fault, and not the store's
-			r.tell(Failed, source, err)
+		if ctx.Err() == nil {
+			r.leaveOut(layout.Name{Kind: layout.TagLink, Repo: r.name, Tag: tag}, source, want, err)
 		}
 		return
 	}
@@ -60,11 +56,8 @@ func (r *repository) follows(ctx context.Context, tag string) {
 		switch {
 		case errors.Is(err, driver.NotFound):
 			continue // deleted since it was listed
-		case errors.Is(err, driver.Corrupt):
-			r.tell(Corrupt, key, err)
-			continue
 		case err != nil:
-			_ = r.fail(ctx, key, err)
+			_ = r.failRead(ctx, key, err)
 			continue
 		}
 		r.tag(ctx, tag, want, true, func(ctx context.Context, d digest.Digest) error {
@@ -99,13 +92,7 @@ func (r *repository) referrers(ctx context.Context, d digest.Digest) {
 		if !ok {
 			continue
 		}
-		switch err := r.manifest(ctx, n.Digest); {
-		case err == nil, errors.Is(err, errAbsent), ctx.Err() != nil: // a referrer may have been deleted
-		case errors.As(err, new(*driver.Error)):
-			_ = r.fail(ctx, e.Key, err)
-		default:
-			r.tell(Failed, e.Key, err)
-		}
+		_ = r.manifest(ctx, n.Digest) // reported; a referrer may have been deleted
 	}
 }
 

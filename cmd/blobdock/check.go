@@ -155,16 +155,23 @@ func runCheck(ctx context.Context, out, progress io.Writer, storage string, f ch
 	if f.json {
 		printJSON(out, checkedJSON(summary, err == nil))
 	} else {
-		printChecked(out, summary, time.Since(began), err == nil)
+		printChecked(out, summary, o.OlderThan, time.Since(began), err == nil)
 	}
 	if err != nil && f.state != "" {
 		err = fmt.Errorf("%w; the same command goes on where --state %s has it", err, f.state)
 	}
 	switch {
 	case errors.Is(err, check.ErrNoRegistry):
-		return fmt.Errorf("check %s: %w: is the prefix in the URL right?", redact(storage), err)
+		hint := olderLayout(ctx, storage)
+		if hint == "" {
+			hint = "is the prefix in the URL right?"
+		}
+		return fmt.Errorf("check %s: %w: %s", redact(storage), err, hint)
 	case err != nil:
 		return fmt.Errorf("check %s: %w", redact(storage), err)
+	}
+	if hint := olderLayout(ctx, storage); hint != "" {
+		fmt.Fprintln(progress, "notice:", hint)
 	}
 	if err := file.remove(); err != nil {
 		return fmt.Errorf("--state %s: %w", f.state, err)
@@ -217,15 +224,15 @@ func findingJSON(f check.Finding) map[string]any {
 	return v
 }
 
-func printChecked(out io.Writer, s check.Summary, took time.Duration, complete bool) {
+func printChecked(out io.Writer, s check.Summary, olderThan, took time.Duration, complete bool) {
 	fmt.Fprintf(out, "%d blobs (%s), %d repositories, %d links, %d manifests", s.Blobs, size(s.BlobBytes), s.Repositories, s.Links, s.Manifests)
 	if s.Compared > 0 {
 		fmt.Fprintf(out, ", %d blobs compared (%s)", s.Compared, size(s.ComparedBytes))
 	}
-	if s.Young > 0 {
-		fmt.Fprintf(out, ", %d links too young to be judged (--older-than)", s.Young)
-	}
 	fmt.Fprintf(out, " (%s)\n", took.Round(time.Millisecond))
+	if s.Young+s.YoungBlobs > 0 {
+		fmt.Fprintf(out, "not judged: %d links and %d blobs that are younger than %v (--older-than) and may belong to a push under way\n", s.Young, s.YoungBlobs, olderThan)
+	}
 	for _, k := range check.Kinds() {
 		n := s.Found[k]
 		if n == 0 {
@@ -247,7 +254,7 @@ func printChecked(out io.Writer, s check.Summary, took time.Duration, complete b
 func checkedJSON(s check.Summary, complete bool) map[string]any {
 	return map[string]any{
 		"kind": "summary", "complete": complete, "blobs": s.Blobs, "blob_bytes": s.BlobBytes, "repositories": s.Repositories,
-		"links": s.Links, "young": s.Young, "manifests": s.Manifests, "compared": s.Compared, "compared_bytes": s.ComparedBytes,
+		"links": s.Links, "young": s.Young, "young_blobs": s.YoungBlobs, "manifests": s.Manifests, "compared": s.Compared, "compared_bytes": s.ComparedBytes,
 		"orphans": s.Orphans, "orphan_bytes": s.OrphanBytes, "found": s.Found,
 		"damage_found": s.Damaged, "damage_repaired": s.Repaired,
 	}

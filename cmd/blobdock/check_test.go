@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 		want []string // of the output, in order
 		err  string   // "" is none
 	}{
-		{"young", nil, []string{"1 blobs (1B), 1 repositories, 0 links, 0 manifests, 2 links too young to be judged (--older-than) (", "\n0 damaged, 0 repaired\n"}, ""},
+		{"young", nil, []string{"1 blobs (1B), 1 repositories, 0 links, 0 manifests (", "\nnot judged: 2 links and 1 blobs that are younger than 1h0m0s (--older-than) and may belong to a push under way\n0 damaged, 0 repaired\n"}, ""},
 		{"damaged", []string{"--older-than", "0s"}, []string{
 			"tag-missing        docker/registry/v2/repositories/app/_manifests/tags/v1/current/link\n" +
 				"                   in app:v1\n                   sha256:" + manifestHex + " is missing\n",

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -108,8 +109,16 @@ func read(args []string) (config *configuration.Configuration, path string, err 
 		defer file.Close()
 		in, name = file, path
 	}
-	if config, err = configuration.Parse(in); err != nil {
+	text, err := io.ReadAll(in)
+	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", name, err)
+	}
+	config, ignored, err := parse(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", name, err)
+	}
+	if len(ignored) > 0 {
+		slog.Warn("environment variables that name no setting are ignored", "variables", strings.Join(ignored, ", "))
 	}
 	return config, path, nil
 }

@@ -85,6 +85,9 @@ func place(storage string) string {
 	}
 	q := u.Query()
 	where := path.Join("/", u.Path)
+	if u.Scheme == azureScheme && strings.HasPrefix(u.Path, "//") {
+		where = "/" + where // keys that begin with a slash are others
+	}
 	if abs, err := filepath.Abs(u.Host + u.Path); err == nil && u.Scheme == "file" {
 		return abs
 	}
@@ -149,6 +152,10 @@ func runCopy(ctx context.Context, out, terminal io.Writer, from, to string, f co
 		return nil
 	case ctx.Err() != nil:
 		err = errors.New("interrupted; run it again to go on")
+	case errors.Is(err, transfer.ErrEmpty):
+		if hint := olderLayout(ctx, from); hint != "" {
+			err = fmt.Errorf("%w: %s", err, hint)
+		}
 	case errors.Is(err, transfer.ErrIncomplete):
 		err = fmt.Errorf("%w: %d problems", err, sum.Incomplete)
 	}

@@ -92,8 +92,8 @@ func runDoctor(ctx context.Context, out io.Writer, target string, f doctorFlags)
 	return nil
 }
 
-// configured is what serve makes of a configuration file, or of a storage URL.
-func configured(target string) (*configuration.Configuration, error) {
+// configurationOf is what serve makes of a configuration file, or of a storage URL.
+func configurationOf(target string) (*configuration.Configuration, error) {
 	serve, f := serveCommand(), serveFlags{storage: defaultStorage, listen: defaultListen, redirect: "on", logLevel: "warn"}
 	if !strings.Contains(target, "://") {
 		return configure(serve, f, []string{target})
@@ -108,7 +108,7 @@ func configured(target string) (*configuration.Configuration, error) {
 // examine fills the report in. What fails is a problem on it.
 func (r *report) examine(ctx context.Context, target string, f doctorFlags) {
 	r.sieve = environmentSecrets()
-	config, err := configured(target)
+	config, err := configurationOf(target)
 	if err != nil {
 		r.problem("configuration", errors.New(hideQuoted(err.Error())))
 		return
@@ -246,7 +246,7 @@ func (r *report) checkSample(ctx context.Context, store *blobstore.Store, most i
 		return
 	}
 	var err error
-	s.Summary, err = check.Run(ctx, store.Bucket(), check.Options{Repositories: s.Repositories, OnFinding: func(found check.Finding) {
+	s.Summary, err = check.Run(ctx, store.Bucket(), check.Options{Repositories: s.Repositories, OlderThan: sampleAge, OnFinding: func(found check.Finding) {
 		if found.Kind.Damage() && len(s.Findings) < findingsKept {
 			s.Findings = append(s.Findings, found)
 		}

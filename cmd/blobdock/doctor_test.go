@@ -210,7 +210,7 @@ func TestEffects(t *testing.T) {
 		{"mem://x", "auth: {htpasswd: {realm: r, path: /p}}\n", "access", "by auth htpasswd"},
 		{"mem://x", "proxy: {remoteurl: \"https://u:pass@example.com\"}\n", "cache", "is a pull-through cache of https://REDACTED@example.com"},
 	} {
-		config, err := configured(configFile(t, tt.storage, tt.more))
+		config, err := configurationOf(configFile(t, tt.storage, tt.more))
 		if err != nil {
 			t.Fatalf("%+v: %v", tt, err)
 		}

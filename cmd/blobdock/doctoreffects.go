@@ -46,7 +46,11 @@ func onOff(on bool, yes, no string) string {
 }
 
 func listens(config *configuration.Configuration) string {
-	text := scheme(config) + "://" + config.HTTP.Addr + config.HTTP.Prefix
+	scheme := "http"
+	if t := config.HTTP.TLS; t.Certificate != "" || t.LetsEncrypt.CacheFile != "" {
+		scheme = "https"
+	}
+	text := scheme + "://" + config.HTTP.Addr + config.HTTP.Prefix
 	if config.HTTP.Net == "unix" {
 		text = "on the unix socket " + config.HTTP.Addr
 	}

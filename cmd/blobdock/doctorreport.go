@@ -60,7 +60,11 @@ type sample struct {
 	Took         time.Duration
 }
 
-const findingsKept = 20
+const (
+	findingsKept = 20
+	// sampleAge is the age from which on objects are judged.
+	sampleAge = time.Hour
+)
 
 func newReport(readOnly bool) *report {
 	return &report{At: time.Now().UTC(), Machine: thisMachine(), ReadOnly: readOnly}
@@ -159,7 +163,7 @@ func (r *report) print(out io.Writer) error {
 		for _, found := range s.Findings {
 			checkFlags{}.print(&page, found)
 		}
-		printChecked(&page, s.Summary, s.Took, s.Complete)
+		printChecked(&page, s.Summary, sampleAge, s.Took, s.Complete)
 	}
 	if len(r.Effects) > 0 {
 		section("WHAT THE CONFIGURATION DOES")

@@ -128,13 +128,17 @@ func TestKubernetes(t *testing.T) {
 	if *deployment.Spec.Replicas < 2 || !*pod.SecurityContext.RunAsNonRoot || !*c.SecurityContext.ReadOnlyRootFilesystem || *c.SecurityContext.AllowPrivilegeEscalation {
 		t.Error("want replicas, and no more rights than they need")
 	}
+	if links := pod.EnableServiceLinks; links == nil || *links {
+		t.Error("a service named registry-storage would set variables that the registry reads as its own")
+	}
 	for path, probe := range map[string]*core.Probe{"/livez": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
 		if probe.HTTPGet.Path != path || probe.HTTPGet.Port.String() != "debug" || time.Duration(probe.TimeoutSeconds)*time.Second <= readyTime {
 			t.Errorf("probe %+v, want %s on the debug address, which has %v", probe.HTTPGet, path, readyTime)
 		}
 	}
-	if s := c.StartupProbe; time.Duration(s.PeriodSeconds*s.FailureThreshold)*time.Second < checkTimeout {
-		t.Errorf("the startup probe gives up before the look at the store does, after %v", checkTimeout)
+	longest := checkTimeout + blobdock.DefaultStorageWait
+	if s := c.StartupProbe; time.Duration(s.PeriodSeconds*s.FailureThreshold)*time.Second < longest {
+		t.Errorf("the startup probe gives up before the look at the store does, after %v", longest)
 	}
 }
 

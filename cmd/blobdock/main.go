@@ -60,7 +60,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), doctorCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), versionCommand(), manCommand())
+	root.AddCommand(serveCommand(), doctorCommand(), probeCommand(), sweepCommand(), checkCommand(), usageCommand(), gcCommand(), garbageCollectCommand(), copyCommand(), upstreamCommand(), versionCommand(), manCommand())
 	root.InitDefaultCompletionCmd()
 	complete(root)
 	return root

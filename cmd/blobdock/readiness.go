@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -63,20 +60,6 @@ func newReadiness(ctx context.Context, config *configuration.Configuration) (*re
 		return nil, err
 	}
 	return &readiness{bucket: b}, nil
-}
-
-// watch has nothing be ready from the signal on that has the registry drain, which it
-// must be waiting for already: who asks to be told of a signal keeps it from ending
-// the process. It returns at stop.
-func (r *readiness) watch(stop <-chan struct{}) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	select {
-	case <-signals:
-		r.draining.Store(true)
-	case <-stop:
-	}
 }
 
 var errDraining = errors.New("the registry is stopping")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/file"
+	"github.com/blobdock/blobdock/driver/mem"
 )
 
 // TestMissingDirectory checks that no command but serve, and copy for its destination,
@@ -74,7 +76,7 @@ func serving(storage string) *configuration.Configuration {
 // TestServeMakesDirectory checks that the look at the store makes the directory.
 func TestServeMakesDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
-	if err := checkStorage(t.Context(), serving("file://"+dir)); err != nil {
+	if err := awaitStorage(t.Context(), serving("file://"+dir)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(dir); err != nil {
@@ -98,8 +100,39 @@ func TestServeRefusesFileSystem(t *testing.T) {
 			return unable{b}, err
 		}, p.Err()
 	})
-	err := checkStorage(t.Context(), serving("unable://"+t.TempDir()))
+	err := awaitStorage(t.Context(), serving("unable://"+t.TempDir()))
 	if !errors.Is(err, file.ErrFileSystem) || !strings.Contains(err.Error(), "no hard links") {
-		t.Errorf("checkStorage: %v", err)
+		t.Errorf("awaitStorage: %v", err)
+	}
+}
+
+// watched is a store that tells of each call that writes.
+type watched struct {
+	driver.Bucket
+	writes *atomic.Int64
+}
+
+func (w watched) Put(ctx context.Context, key string, body *io.SectionReader, o driver.WriteOptions) (driver.Object, error) {
+	w.writes.Add(1)
+	return w.Bucket.Put(ctx, key, body, o)
+}
+
+// TestServeReadOnlyWritesNothing checks that the look at the store tries nothing out that writes
+// where the registry is read-only, and does so elsewhere.
+func TestServeReadOnlyWritesNothing(t *testing.T) {
+	var writes atomic.Int64
+	driver.Register("watched", func(_ context.Context, _ *url.URL, p *driver.Params) (func() (driver.Bucket, error), error) {
+		return func() (driver.Bucket, error) { return watched{mem.New(), &writes}, nil }, p.Err()
+	})
+	for _, enabled := range []bool{false, true} {
+		config := serving("watched://bucket")
+		config.Storage["maintenance"] = configuration.Parameters{"readonly": map[any]any{"enabled": enabled}}
+		writes.Store(0)
+		if err := awaitStorage(t.Context(), config); err != nil {
+			t.Fatal(err)
+		}
+		if n := writes.Load(); (n == 0) != enabled {
+			t.Errorf("read-only is %t, and it wrote %d times", enabled, n)
+		}
 	}
 }

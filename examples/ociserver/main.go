@@ -28,6 +28,6 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	server := ociserver.New(oci.New(store, oci.Options{Redirect: true}), &ociserver.Options{LocationsForDescriptor: oci.Locations})
+	server := ociserver.New(oci.New(store, oci.Options{Redirect: true}), &ociserver.Options{LocationsForDescriptor: oci.Locations, WriteError: oci.WriteError})
 	log.Fatal(http.ListenAndServe("127.0.0.1:5000", oci.Handler(server))) //nolint:gosec // an example
 }

@@ -63,10 +63,29 @@ func Configure(n driver.Network) (func(*http.Transport), error) {
 	}, nil
 }
 
+// KeyPair is tls.LoadX509KeyPair of files that may begin with a byte order mark.
+func KeyPair(certFile, keyFile string) (tls.Certificate, error) {
+	cert, err := ReadPEM(certFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := ReadPEM(keyFile)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// ReadPEM reads a file in PEM form, whose reader does not know byte order marks.
+func ReadPEM(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	return []byte(driver.TrimSecret(string(text))), err
+}
+
 func tlsConfig(n driver.Network) (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: n.SkipVerify}
 	if n.ClientCertFile != "" {
-		own, err := tls.LoadX509KeyPair(n.ClientCertFile, n.ClientKeyFile)
+		own, err := KeyPair(n.ClientCertFile, n.ClientKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("client_cert_file and client_key_file: %w: %w", err, driver.Invalid)
 		}
@@ -75,7 +94,7 @@ func tlsConfig(n driver.Network) (*tls.Config, error) {
 	if n.CAFile == "" {
 		return conf, nil
 	}
-	pem, err := os.ReadFile(n.CAFile)
+	pem, err := ReadPEM(n.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("ca_file: %w: %w", err, driver.Invalid)
 	}

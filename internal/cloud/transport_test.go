@@ -73,6 +73,18 @@ func TestClientCertificate(t *testing.T) {
 	if err := get(driver.Network{ClientCertFile: cert, ClientKeyFile: key}); err != nil {
 		t.Errorf("with a certificate: %v", err)
 	}
+	for _, path := range []string{cert, key} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, append([]byte("\ufeff"), text...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := get(driver.Network{ClientCertFile: cert, ClientKeyFile: key, CAFile: cert}); err != nil {
+		t.Errorf("with a certificate behind a byte order mark: %v", err)
+	}
 	if err := get(driver.Network{}); err == nil {
 		t.Error("without a certificate: no error")
 	}
