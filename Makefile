@@ -25,9 +25,9 @@ IN_DOCKER_LOG := $(or $(TMPDIR),/tmp)/blobdock-in-docker.log
 # in any case; what measures memory; and what has no goroutines that other tests don't
 # race: the conformance suite on emulators, clients, uploads behind laws, the fault matrix,
 # our registry beside distribution's, the verification of emulators, the upload engine's
-# random requests and its uploads of ten thousand pieces, and the model of garbage collection; and
-# clients that must stall for a second, and not because there is no processor.
-PLAIN := TestCommitsOfTwoReplicas|TestUseAfterEnd|TestCommitEveryCall|TestFileCommitEveryCall|TestDistributionSuite|TestDriver|TestDriverUnderLaws|TestCrane|TestORAS|TestCopyTags|TestMetrics|TestConditionsIgnored|TestStockSection|TestWaits|TestWrongChecksum|TestUploadMovesBetweenReplicas|TestAppendBlobs|TestFaultMatrix|TestNoSecretShows|TestServeRefuses|TestCheckRefused|TestModel|TestTenThousandPieces|TestCheckpointsInMemory|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients|TestStalledBody|TestTricklingBody|TestProtocol|TestEachRuleIsNeeded|TestAdaptUnderLaws|TestAzureKept|TestSoak|TestSimulation|TestScale
+# random requests and its uploads of ten thousand pieces, the model of garbage collection, and most
+# seeds of simulations; and clients that must stall for a second, and not because there is no processor.
+PLAIN := TestCommitsOfTwoReplicas|TestUseAfterEnd|TestCommitEveryCall|TestFileCommitEveryCall|TestDistributionSuite|TestDriver|TestDriverUnderLaws|TestCrane|TestORAS|TestCopyTags|TestMetrics|TestConditionsIgnored|TestStockSection|TestWaits|TestWrongChecksum|TestUploadMovesBetweenReplicas|TestAppendBlobs|TestFaultMatrix|TestNoSecretShows|TestServeRefuses|TestCheckRefused|TestModel|TestTenThousandPieces|TestCheckpointsInMemory|TestBudgets|TestMemory|TestOverload|TestKills|TestKill|TestCopy|TestCutNetwork|TestInterop|TestDriverWrapped|TestVerifyCloud|TestThousandsOfStalledClients|TestStalledBody|TestTricklingBody|TestProtocol|TestEachRuleIsNeeded|TestAdaptUnderLaws|TestAzureKept|TestSoak|TestSimulation|TestScale|TestSystem
 
 # The module transport is built without C libraries: the program runs anywhere, and its tests
 # need no compiler. Its library would look for GPGME otherwise.
@@ -40,7 +40,7 @@ FAST := -ldflags=-w -vet=off
 TESTFLAGS ?= -race -p 3 -parallel 6 -timeout 25m $(FAST)
 FUZZTIME  ?= 20s
 
-.PHONY: all build test test-race test-plain test-bench test-transport test-full test-stores test-clients mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test simulate test-race test-plain test-bench test-transport test-full test-stores test-clients mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -101,12 +101,18 @@ SOAK ?= 30m
 soak: provision
 	BLOBDOCK_SOAK=$(SOAK) $(GO) test -timeout 3h -count=1 -parallel 3 -run '^TestSoak$$' -v ./integration
 
+# All of blobdock in one process, from seeds: some twenty of them take a second.
+SEEDS ?= 100000
+simulate:
+	$(GO) test -timeout 12h -count=1 -run '^TestSystem$$' -v ./simulation -args -sim.seeds=$(SEEDS)
+
 # Puts each fault of a list into the upload engine, and has the test that is named there
 # find it: docs/track-record.md. So with faults of garbage collection, and its simulation.
 mutants: export BLOBDOCK_TEST_FULL = 1
 mutants:
 	$(GO) test -timeout 60m -count=1 -run TestMutants -v ./blobstore/internal/upload
 	$(GO) test -timeout 60m -count=1 -parallel 2 -run TestMutants -v ./gc
+	$(GO) test -timeout 60m -count=1 -parallel 2 -run TestMutants -v ./simulation
 
 # S3 servers that others make. Most are built from pinned Go modules, which takes minutes, once;
 # Swift and Ceph are packages of Debian 12, which root downloads by apt-get.

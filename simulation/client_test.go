@@ -31,8 +31,17 @@ func (c *client) run(steps int) {
 		if c.t.Failed() {
 			return
 		}
-		c.think(c.age)
 		repo, m := pick(c.rand, c.world.Repos), pick(c.rand, c.world.Some)
+		if c.rand.IntN(2) == 0 {
+			c.think(c.age)
+		} else if d, ok := c.condemned(); ok {
+			for range 10 {
+				if m.Names(d) {
+					break
+				}
+				m = pick(c.rand, c.world.Some)
+			}
+		}
 		switch n := c.rand.IntN(100); {
 		case n < 45:
 			var tag string
@@ -49,6 +58,25 @@ func (c *client) run(steps int) {
 		default:
 			pick(c.rand, mischief)(c, repo)
 		}
+	}
+}
+
+// condemned waits until a collector is about to condemn or delete something, and perhaps for some
+// time of that which this then has.
+func (c *client) condemned() (digest.Digest, bool) {
+	timeout := time.NewTimer(c.age)
+	defer timeout.Stop()
+	select {
+	case d := <-c.doomed:
+		switch c.rand.IntN(4) {
+		case 0:
+			time.Sleep(time.Duration(c.rand.Float64() * 1.2 * float64(c.wait)))
+		case 1:
+			time.Sleep(time.Duration(c.rand.Float64() * 10 * float64(time.Second)))
+		}
+		return d, true
+	case <-timeout.C:
+		return "", false
 	}
 }
 

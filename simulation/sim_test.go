@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -44,7 +45,12 @@ var keys = layout.Layout{Root: layout.DefaultRoot}
 //   - At the end a copy in another bucket is whole, too; a check finds no damage; and what the sweeper and the
 //     collector leave is what something refers to.
 //   - Memory and goroutines go back to nothing.
-func TestSystem(t *testing.T) {
+func TestSystem(t *testing.T) { system(t, *from, *seeds) }
+
+// TestSystemRaced is a few seeds of TestSystem, for the race detector, which takes ten times as long.
+func TestSystemRaced(t *testing.T) { system(t, 1_000_000, 10*len(imitated)) }
+
+func system(t *testing.T, from uint64, seeds int) {
 	began := time.Now()
 	done := 0
 	for _, name := range imitated {
@@ -52,8 +58,7 @@ func TestSystem(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			last := *from + uint64(*seeds/len(imitated))
-			first := *from
+			first, last := from, from+uint64(seeds/len(imitated))
 			if *onlySeed != 0 {
 				first, last = *onlySeed, *onlySeed+1
 			}
@@ -83,6 +88,8 @@ type sim struct {
 	jumps     bool // the store's clock does
 	upgrade   bool // replicas come back as a version that writes another format
 	world     *storm.World
+	hollow    map[digest.Digest]bool // blobs that begin empty, or cut short
+	doomed    chan digest.Digest     // of what a collector is about to condemn or to delete, for clients that want it
 	storm.Ledger
 
 	mu       sync.Mutex
@@ -96,7 +103,7 @@ const day = 24 * time.Hour
 
 func simulate(t *testing.T, store string, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 1))
-	s := &sim{t: t, store: store, seed: seed, rand: r, wait: 12 * time.Minute, age: time.Hour}
+	s := &sim{t: t, store: store, seed: seed, rand: r, wait: 12 * time.Minute, age: time.Hour, doomed: make(chan digest.Digest)}
 	var err error
 	s.world, err = storm.NewWorld(r, []string{"a", "b/c"}[:1+r.IntN(2)], []string{"v1", nightly}[:1+r.IntN(2)], texts())
 	if err != nil {
@@ -117,6 +124,9 @@ func simulate(t *testing.T, store string, seed uint64) {
 	inPieces := func(f *driver.Features) { f.PartSize = partSize }
 	s.bucket, s.backup = s.clocked(driver.WithFeatures(mem.NewWith(o), inPieces)), driver.WithFeatures(mem.NewWith(o), inPieces)
 
+	if r.IntN(3) == 0 {
+		s.leaveHollow()
+	}
 	for i := range 1 + r.IntN(3) {
 		s.replicas = append(s.replicas, nil)
 		s.start(i, 0)
@@ -138,6 +148,22 @@ func simulate(t *testing.T, store string, seed uint64) {
 	s.end()
 	for _, r := range s.all {
 		r.close()
+	}
+}
+
+// leaveHollow puts what other registries have left at the keys of some layers: nothing, or a part.
+func (s *sim) leaveHollow() {
+	s.hollow = make(map[digest.Digest]bool)
+	for _, layer := range s.world.Layers {
+		d, text := layer.Digest, s.world.Texts[layer.Digest]
+		if text == "" || s.rand.IntN(2) == 0 {
+			continue
+		}
+		short := text[:s.rand.IntN(2)*len(text)/2]
+		if _, err := s.bucket.Put(s.t.Context(), keys.Blob(d), io.NewSectionReader(strings.NewReader(short), 0, int64(len(short))), driver.WriteOptions{}); err != nil {
+			s.t.Fatal(err)
+		}
+		s.hollow[d] = true
 	}
 }
 

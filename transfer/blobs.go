@@ -96,7 +96,8 @@ func stat(ctx context.Context, s side, d digest.Digest) (*driver.Object, error) 
 	return &obj, err
 }
 
-// ensureBlob copies the blob d, unless it is there. Errors are reported.
+// ensureBlob copies the blob d, unless it is there. errAbsent when the source has it no more; other
+// errors are reported.
 func (c *copier) ensureBlob(ctx context.Context, d digest.Digest, f found) error {
 	key := c.dst.Blob(d)
 	if err, ok := c.corrupt.Get(d); ok {
@@ -139,6 +140,12 @@ func (c *copier) ensureBlob(ctx context.Context, d digest.Digest, f found) error
 		if err := c.transfer(ctx, d, size, o); err != nil {
 			if errors.As(err, new(distribution.ErrBlobInvalidDigest)) {
 				return c.bad(d, err)
+			}
+			if errors.Is(err, driver.NotFound) {
+				// Garbage may be collected in the source. If its links say that it has the blob, they tell.
+				if src, serr := stat(ctx, c.src, d); serr == nil && src == nil {
+					return errAbsent
+				}
 			}
 			return c.fail(ctx, c.src.Blob(d), err)
 		}

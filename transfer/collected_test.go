@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/mem"
 	"github.com/blobdock/blobdock/gc"
@@ -151,4 +153,24 @@ func TestCopyThatTakesTooLong(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
+}
+
+// TestCopyFromCollected copies from where a blob is collected that was listed: nothing refers to it, and
+// nothing is missing.
+func TestCopyFromCollected(t *testing.T) {
+	src, dst := registry(t), newBucket()
+	orphan := digest.FromString("linked by none")
+	gone := driver.Wrap(src, func(ctx context.Context, call *driver.Call, next func(context.Context) error) error {
+		if call.Op == driver.OpOpen && call.Key == l.Blob(orphan) {
+			if err := src.Delete(ctx, call.Key, driver.DeleteOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+		return next(ctx)
+	})
+	sum, problems, err := copies(t, gone, dst, transfer.Options{})
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%+v, %v, %v", sum, problems, err)
+	}
+	wantSame(t, contents(t, dst), contents(t, src))
 }
