@@ -33,7 +33,6 @@ const (
 var mutants = []mutant{
 	{"a collector deletes what was pushed meanwhile", whilePushing, "gc/collect.go", "	if err := m.all(ctx); err != nil {\n		return err\n	}\n", "	_ = m.all\n"},
 	{"a collector does not wait for pushes", readOnly, "gc/collect.go", "undecided && rest > 0; rest =", "undecided && rest < 0; rest ="},
-	{"a collector condemns what is young", whilePushing, "gc/run.go", "		if !r.old(o) {\n			return\n		}\n", ""},
 	{"two collectors: what another has condemned is not waited for", readOnly, "gc/collect.go", "	c.acked = time.Now()\n	has :=", "	c.acked = time.Now().Add(-c.options.Wait)\n	has :="},
 	{"a paused collector deletes late", readOnly, "internal/tombstone/delete.go", "		o.NotAfter = s.NotAfter\n", ""},
 	{"a push counts on what is condemned", afterCollection, "internal/tombstone/watch.go", "				err := t.Change(ctx, w.bucket, func(t *Tombstone) { t.State = Rescued })\n", "				err := error(nil)\n"},
