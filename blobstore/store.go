@@ -18,6 +18,7 @@ import (
 	"github.com/blobdock/blobdock/blobstore/internal/upload"
 	"github.com/blobdock/blobdock/driver"
 	"github.com/blobdock/blobdock/driver/retry"
+	"github.com/blobdock/blobdock/driver/share"
 	"github.com/blobdock/blobdock/internal/friend"
 	"github.com/blobdock/blobdock/internal/layout"
 	"github.com/blobdock/blobdock/internal/tombstone"
@@ -158,10 +159,11 @@ type Store struct {
 	cacheEpoch atomic.Uint64
 }
 
-// New makes a Store on b, which it wraps with retries. It sends no request.
+// New makes a Store on b, which it wraps with retries, and has readers of the same small object at the same
+// time share requests. It sends no request.
 // Invalid when the options contradict each other or the store's limits.
 func New(b driver.Bucket, o Options) (*Store, error) {
-	b = retry.Wrap(b, o.Retry)
+	b = share.Wrap(retry.Wrap(b, o.Retry))
 	f := b.Features()
 	o = o.defaults(f)
 	switch {
