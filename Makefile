@@ -40,7 +40,7 @@ FAST := -ldflags=-w -vet=off
 TESTFLAGS ?= -race -p 3 -parallel 6 -timeout 25m $(FAST)
 FUZZTIME  ?= 20s
 
-.PHONY: all build test simulate test-race test-plain test-bench test-transport test-full test-stores test-clients mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
+.PHONY: all build test check simulate test-race test-plain test-bench test-transport test-full test-stores test-clients mutants test-docker verify-cloud provision lint vet vuln fmt cover fuzz bench bench-table clean clean-cache
 
 all: build vet lint test
 
@@ -53,14 +53,32 @@ build:
 # container, if a Docker engine can be had. One that is started for these is none of the
 # others' business. The race detector has the machine to itself: stores that throttle and
 # networks that stall are a matter of time.
-test: provision test-names test-race
-	BLOBDOCK_EMULATOR=$${BLOBDOCK_EMULATOR:-$$(docker info >/dev/null 2>&1 || echo native)} \
-		$(MAKE) --no-print-directory -j3 test-plain test-bench test-transport test-docker
+# At its end it tells what ran, in which way, and for how long.
+test: provision test-names
+	@report=$$(mktemp); failed=0; \
+	run() { \
+		began=$$(date +%s); \
+		$(MAKE) --no-print-directory $$1 && printf '%-15s %4d s  %s\n' $$1 $$(($$(date +%s) - began)) "$$2" >>$$report; \
+	}; \
+	emulators=$${BLOBDOCK_EMULATOR:-$$(docker info >/dev/null 2>&1 || echo native)}; \
+	run test-race "all packages, with the race detector" || exit 1; \
+	export BLOBDOCK_EMULATOR=$$emulators; \
+	run test-plain "what takes processes, memory or many seeds, without it" & plain=$$!; \
+	{ run test-bench "the bench" && run test-transport "images without a registry"; } & others=$$!; \
+	run test-docker "a sample with emulators in containers, if an engine can be had" & docker=$$!; \
+	wait $$plain || failed=1; wait $$others || failed=1; wait $$docker || failed=1; \
+	echo; echo "what ran, with emulators $${emulators:-in containers}"; cat $$report; rm -f $$report; exit $$failed
+
+# For the way of working, in less than a minute: vet, what the linter finds in what is not committed,
+# and the tests that need no store but those in memory and in directories.
+check: vet test-names $(GOLANGCI)
+	$(GOLANGCI) run --new-from-rev=HEAD
+	$(GO) test $(FAST) -timeout 5m -skip '^($(PLAIN))$$' $$($(GO) list ./... | grep -vE '/(integration|registry|simulation|gcs|azure|s3)(/|$$)')
 
 # One test must not be left out because another package has its name.
 .PHONY: test-names
 test-names:
-	@elsewhere=$$(grep -rlE '^func ($(PLAIN))\(' --include='*_test.go' . | grep -vE '^\./(registry|gc|gc/internal/protocol|blobstore/internal/upload|integration|integration/verify)/[^/]*$$'); \
+	@elsewhere=$$(grep -rlE '^func ($(PLAIN))\(' --include='*_test.go' . | grep -vE '^\./(registry|gc|gc/internal/protocol|simulation|blobstore/internal/upload|integration|integration/verify)/[^/]*$$'); \
 		[ -z "$$elsewhere" ] || { echo "a name in PLAIN, which test-plain does not run there: $$elsewhere"; exit 1; }
 
 # The packages that wait most come first, so that the others have the processors meanwhile.
@@ -70,7 +88,7 @@ test-race: provision
 	$(GO) test $(TESTFLAGS) -skip '^($(PLAIN))$$' $(WAITING) ./...
 
 test-plain: provision
-	GOMEMLIMIT=8GiB $(GO) test -timeout 20m $(FAST) -parallel 6 -run '^($(PLAIN))$$' ./registry ./gc ./gc/internal/protocol ./blobstore/internal/upload ./integration ./integration/verify
+	GOMEMLIMIT=8GiB $(GO) test -timeout 20m $(FAST) -parallel 6 -run '^($(PLAIN))$$' ./registry ./gc ./gc/internal/protocol ./simulation ./blobstore/internal/upload ./integration ./integration/verify
 
 test-bench: provision
 	cd bench && $(GO) test -timeout 10m $(FAST) ./...
