@@ -115,14 +115,14 @@ func (c *client) ask(method, target string, header map[string]string, body *sent
 	c.mu.Lock()
 	r := pick(c.rand, c.replicas)
 	c.mu.Unlock()
-	got := c.askOf(r, c.t.Context(), method, target, header, body)
+	got := c.askOf(c.t.Context(), r, method, target, header, body)
 	c.tell("%s at %s: %s %s: %d%s %.100s", c.name, r.Name, method, target, got.code, map[bool]string{true: " (excused)"}[got.excused],
 		map[bool]string{true: got.body}[!got.ok() && got.code != http.StatusNotFound])
 	return got
 }
 
 // askOf sends a request to a replica.
-func (s *sim) askOf(r *replica, ctx context.Context, method, target string, header map[string]string, body *sent) (got reply) {
+func (s *sim) askOf(ctx context.Context, r *replica, method, target string, header map[string]string, body *sent) (got reply) {
 	at, err := url.Parse(target)
 	if err != nil {
 		s.fail(nil, "%s %s: %v", method, target, err)
@@ -168,7 +168,7 @@ func (c *client) want(r reply, about digest.Digest, what string, codes ...int) b
 	}
 	// A state that a newer version wrote is for replicas of that.
 	newer := c.upgrade && r.code == http.StatusServiceUnavailable
-	if !(r.excused || newer) || !r.failed() {
+	if excused := r.excused || newer; !excused || !r.failed() {
 		c.fail([]digest.Digest{about}, "%s: %s: %d, want one of %v: %s", c.name, what, r.code, codes, r.body)
 	}
 	return false
@@ -239,7 +239,9 @@ func (c *client) pull(repo, tag string) {
 			header["Range"] = fmt.Sprintf("bytes=%d-", off)
 		}
 		r := c.ask(http.MethodGet, blobURL(repo, d), header, nil)
-		if r.ok() && r.body != c.world.Texts[d][off:] && !(r.excused && strings.HasPrefix(c.world.Texts[d][off:], r.body)) {
+		text := c.world.Texts[d][off:]
+		cut := r.excused && strings.HasPrefix(text, r.body)
+		if r.ok() && r.body != text && !cut {
 			c.fail([]digest.Digest{d}, "%s: GET of %s from %d has %d bytes that are not its own", c.name, d, off, len(r.body))
 		}
 		_, kept := c.Kept(storm.TagName(repo, tag), got.Digest)

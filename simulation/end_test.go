@@ -81,12 +81,12 @@ func (s *sim) whole(r *replica, repo, ref string, m *storm.Thing, since time.Tim
 
 // read reads all of m but what clients have deleted since.
 func (s *sim) read(r *replica, repo, ref string, m *storm.Thing, since time.Time) ([]digest.Digest, error) {
-	got := s.askOf(r, s.t.Context(), http.MethodGet, manifestURL(repo, ref), accept, nil)
+	got := s.askOf(s.t.Context(), r, http.MethodGet, manifestURL(repo, ref), accept, nil)
 	if got.code != http.StatusOK || digest.FromString(got.body) != m.Digest {
 		return []digest.Digest{m.Digest}, fmt.Errorf("it is %d, %.200s", got.code, got.body)
 	}
 	for _, d := range m.Layers {
-		got := s.askOf(r, s.t.Context(), http.MethodGet, blobURL(repo, d), nil, nil)
+		got := s.askOf(s.t.Context(), r, http.MethodGet, blobURL(repo, d), nil, nil)
 		if got.code != http.StatusOK || got.body != s.world.Texts[d] {
 			return []digest.Digest{d, m.Digest}, fmt.Errorf("layer %s: %d, %d bytes", d, got.code, len(got.body))
 		}
@@ -122,7 +122,7 @@ func (s *sim) garbage(collects bool) string {
 	r := s.fresh(s.bucket)
 	defer r.close()
 	wanted, err := s.world.Wanted(s.t.Context(), s.bucket, keys, s.untagged, func(repo, tag string) (digest.Digest, bool) {
-		got := s.askOf(r, s.t.Context(), http.MethodGet, manifestURL(repo, tag), accept, nil)
+		got := s.askOf(s.t.Context(), r, http.MethodGet, manifestURL(repo, tag), accept, nil)
 		return digest.FromString(got.body), got.code == http.StatusOK
 	})
 	if err != nil {

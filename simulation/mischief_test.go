@@ -64,7 +64,7 @@ var mischief = []func(c *client, repo string){
 			hangUp()
 			return io.ErrUnexpectedEOF
 		}))
-		c.askOf(r, ctx, http.MethodPatch, at, nil, &sent{body, -1})
+		c.askOf(ctx, r, http.MethodPatch, at, nil, &sent{body, -1})
 	},
 	// Two requests that continue the same state, one after the other.
 	func(c *client, repo string) {

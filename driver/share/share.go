@@ -50,12 +50,13 @@ func (b *bucket) Open(ctx context.Context, key string, r driver.Range, o driver.
 		if err != nil || rd.Object.Size > small {
 			return content{rd: rd}, err != nil, err
 		}
-		p, err := io.ReadAll(rd)
-		if err != nil { // which the caller's own read is to find
-			rd.ReadCloser = broken{io.MultiReader(bytes.NewReader(p), failing{err}), rd.ReadCloser}
-			return content{rd: rd}, false, nil
+		p, broke := io.ReadAll(rd)
+		if broke == nil {
+			return content{p, rd}, true, rd.Close()
 		}
-		return content{p, rd}, true, rd.Close()
+		// The caller's own read is to find that.
+		rd.ReadCloser = broken{io.MultiReader(bytes.NewReader(p), failing{broke}), rd.ReadCloser}
+		return content{rd: rd}, false, nil
 	})
 	if err != nil || c.bytes == nil {
 		return c.rd, err
