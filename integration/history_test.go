@@ -1,0 +1,129 @@
+package integration_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+const (
+	historyReplicas = 3
+	historyClients  = 6
+	historyKeyCount = 5
+	historyRound    = 8 * time.Second
+	historyLeast    = 300 // operations of a round, for which it goes on
+	historyMost     = 40 * time.Second
+	// historyTTL is what DefaultLookupTTL is in a history: shorter than a round.
+	historyTTL = 1500 * time.Millisecond
+	// historySeedVar has a run begin with a seed.
+	historySeedVar = "BLOBDOCK_HISTORY_SEED"
+)
+
+// TestHistories records what clients of several processes see while these are killed, stopped and
+// cut off from the store, and has porcupine check that each tag, manifest and blob could have been
+// a register: docs/reliability.md. Full runs go on for 5 minutes on each store.
+func TestHistories(t *testing.T) {
+	t.Parallel()
+	onAll(t, clouds, func(t *testing.T, _ store, c cloud) {
+		seed, rounds := uint64(1), time.Duration(0)
+		if full() {
+			rounds = 5 * time.Minute
+		}
+		if text := os.Getenv(historySeedVar); text != "" {
+			n, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				t.Fatalf("%s=%q: want a number", historySeedVar, text)
+			}
+			seed = n
+		}
+		bucket := c.newBucket(t)
+		into := &history{start: time.Now()}
+		replicas := newReplicas(t, c, bucket, historyReplicas, fmt.Sprintf("&retry_total=1s&lookup_ttl=%v", historyTTL), into)
+		started := historyReplicas
+		for began := time.Now(); ; seed++ {
+			started = historyOf(t, replicas, into, started, seed)
+			if t.Failed() || time.Since(began) >= rounds {
+				return
+			}
+		}
+	})
+}
+
+// historyOf makes a history and checks it. It returns how many processes have run by then.
+func historyOf(t *testing.T, replicas []*historyReplica, into *history, started int, seed uint64) int {
+	t.Helper()
+	into.reset()
+	began, keys := time.Now(), newHistoryKeys(t, seed, historyKeyCount)
+	for _, kind := range []string{"tags", "manifests"} {
+		push(t, replicas[0].running.url, keys.repo+"/"+kind, content{historyConfig, 1}, 0)
+	}
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range historyClients {
+		c := &historyClient{t, i, rand.New(rand.NewPCG(seed, uint64(i))), replicas, keys, into}
+		wg.Go(func() { c.run(over) })
+	}
+	n := &nemesis{t, replicas, rand.New(rand.NewPCG(seed, historyClients)), into, started, make(map[string]int)}
+	n.run(func() bool {
+		took := time.Since(began)
+		return took >= historyRound && into.count() >= historyLeast || took >= historyMost
+	})
+	close(over)
+	wg.Wait()
+	if !t.Failed() {
+		lookAtAll(t, &historyClient{t, historyClients, nil, replicas, keys, into})
+	}
+	judgeHistory(t, into, seed)
+	t.Logf("seed %d: %s; faults %v", seed, into.counts(), n.counts)
+	return n.started
+}
+
+// lookAtAll looks at all keys by all replicas, which answer now.
+func lookAtAll(t *testing.T, c *historyClient) {
+	t.Helper()
+	for _, r := range c.replicas {
+		for kind := tagRegister; kind <= blobRegister; kind++ {
+			for key := range c.keys.blobs {
+				for _, op := range []operation{opHead, opRead} {
+					var e event
+					if !within(time.Minute, func() bool {
+						e = c.do(r, event{registerName: registerName{kind, key}, op: op})
+						return e.answered()
+					}) {
+						t.Errorf("nothing is wrong any more, and no answer: %s", e)
+					}
+				}
+			}
+		}
+	}
+}
+
+// judgeHistory checks each register's history. A page that shows one that could not have been is
+// kept after the test.
+func judgeHistory(t *testing.T, h *history, seed uint64) {
+	t.Helper()
+	for name, events := range h.of() {
+		result, info := porcupine.CheckOperationsVerbose(register, stepsOf(events, h.lost, historyTTL), time.Minute)
+		if result == porcupine.Ok {
+			continue
+		}
+		dir, err := os.MkdirTemp("", "blobdock-history-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := filepath.Join(dir, fmt.Sprintf("%s%d.html", name.kind, name.key))
+		info.AddAnnotations(h.annotations())
+		if err := porcupine.VisualizePath(register, info, page); err != nil {
+			t.Error(err)
+		}
+		t.Errorf("no order of what was done with %s %d explains what clients saw (%s): %s\nonce more: %s=%d BLOBDOCK_EMULATOR=%s go test -count=1 -run '^%s$' ./integration\n%s",
+			name.kind, name.key, result, page, historySeedVar, seed, os.Getenv("BLOBDOCK_EMULATOR"), t.Name(), listed(events))
+	}
+}
