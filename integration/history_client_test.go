@@ -79,7 +79,7 @@ func (c *historyClient) run(over <-chan struct{}) {
 		select {
 		case <-over:
 			return
-		case <-time.After(time.Duration(c.random.IntN(60)) * time.Millisecond):
+		case <-time.After(time.Duration(c.random.IntN(40)) * time.Millisecond):
 		}
 	}
 }

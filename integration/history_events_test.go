@@ -84,7 +84,7 @@ func (e event) over() time.Duration {
 type lostReply struct {
 	process int
 	at      time.Duration // it was sent
-	cut     int           // which of the cuts took it; of one cut a write loses one reply
+	fault   int           // that took it; of one fault a write loses one reply
 	// abandoned is that the replica did not wait for the reply: the store may carry the write out
 	// later.
 	abandoned bool

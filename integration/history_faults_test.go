@@ -22,10 +22,23 @@ type historyReplica struct {
 	mu      sync.Mutex
 	running *process
 	process int // which of all processes it is
-	cut     bool
-	cuts    int // and mends
+	way     wayToStore
+	changes int // of way
+	lossy   map[string]bool
 	into    *history
 }
+
+// wayToStore is how the network between a replica and the store is.
+type wayToStore int
+
+const (
+	joined wayToStore = iota
+	cutOff            // no request comes to the store, and no reply back
+	losing            // writes come to the store, but for the first of each path no reply comes back
+)
+
+// storeDelay bounds the time that a request takes to the store, which is random.
+const storeDelay = 15 * time.Millisecond
 
 // at is where the replica is, and which process.
 func (r *historyReplica) at() (url string, process int) {
@@ -41,36 +54,53 @@ func (r *historyReplica) begin(process int) {
 	r.running, r.process = p, process
 }
 
-func (r *historyReplica) setCut(cut bool) {
+func (r *historyReplica) set(way wayToStore) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cut = cut
-	r.cuts++
+	r.way, r.lossy = way, make(map[string]bool)
+	r.changes++
 }
 
-// state is which process the replica is, whether it is cut off, and how often that has changed.
-func (r *historyReplica) state() (process int, cut bool, cuts int) {
+// sent is which process sends a request to the store. It is false where the request does not get
+// there.
+func (r *historyReplica) sent() (process int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.process, r.cut, r.cuts
+	return r.process, r.way != cutOff
 }
 
-// between stands between the replica and the store. While the replica is cut off no request comes
-// to the store. One that is there by then is carried out, and its reply is lost.
+// loses reports whether the reply to req does not get to the replica, and after which change.
+func (r *historyReplica) loses(req *http.Request) (lost bool, change int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lost = r.way == cutOff
+	if r.way == losing && !reads(req) {
+		at := req.Method + req.URL.Path
+		lost, r.lossy[at] = !r.lossy[at], true
+	}
+	return lost, r.changes
+}
+
+func reads(req *http.Request) bool {
+	return req.Method == http.MethodGet || req.Method == http.MethodHead
+}
+
+// between stands between the replica and the store. A request that has come to the store is
+// carried out, whatever becomes of the replica.
 func (r *historyReplica) between(w http.ResponseWriter, req *http.Request, next http.Handler) {
-	process, cut, _ := r.state()
-	if cut {
+	time.Sleep(rand.N(storeDelay))
+	process, ok := r.sent()
+	if !ok {
 		panic(http.ErrAbortHandler)
 	}
-	reads, at := req.Method == http.MethodGet || req.Method == http.MethodHead, r.into.now()
-	reply := httptest.NewRecorder()
+	at, reply := r.into.now(), httptest.NewRecorder()
 	next.ServeHTTP(reply, req.WithContext(context.WithoutCancel(req.Context())))
-	_, cut, cuts := r.state()
+	lost, change := r.loses(req)
 	gone := req.Context().Err() != nil
-	if !reads && (cut || gone || reply.Code >= 500) {
-		r.into.lose(lostReply{process, at, cuts, gone})
+	if !reads(req) && (lost || gone || reply.Code >= 500) {
+		r.into.lose(lostReply{process, at, change, gone})
 	}
-	if cut {
+	if lost {
 		panic(http.ErrAbortHandler)
 	}
 	for name, values := range reply.Header() {
@@ -84,14 +114,21 @@ func (r *historyReplica) between(w http.ResponseWriter, req *http.Request, next 
 func newReplicas(t *testing.T, store cloud, bucket string, n int, options string, into *history) []*historyReplica {
 	t.Helper()
 	all := make([]*historyReplica, n)
+	var wg sync.WaitGroup
 	for i := range all {
 		r := &historyReplica{slot: i, into: into}
 		c, proxy := store.through(t)
 		proxy.Intercept(r.between)
 		env, config := store.env(t), byFile(t, c.bare(bucket)+options)
 		r.launch = func() *process { return serving(t, env, config) }
-		r.begin(i)
+		wg.Go(func() { r.begin(i) })
 		all[i] = r
+	}
+	wg.Wait()
+	for _, r := range all {
+		if r.running == nil {
+			t.FailNow() // serving has told why
+		}
 	}
 	return all
 }
@@ -108,24 +145,25 @@ type nemesis struct {
 	counts   map[string]int
 }
 
-// run goes on until at least each fault was done once, and over says so.
+// run goes on until each fault was done once, and over says so.
 func (n *nemesis) run(over func() bool) {
 	faults := []struct {
 		name string
 		do   func(r *historyReplica)
-	}{{"kill", n.kill}, {"cut", n.cut}, {"pause", n.pause}, {"outage", n.outage}}
-	for !n.t.Failed() {
-		for _, i := range n.random.Perm(len(faults)) {
-			n.wait(200, 700)
-			r := n.replicas[n.random.IntN(len(n.replicas))]
-			from := n.into.now()
-			faults[i].do(r)
-			n.into.fault(faultWindow{r.slot, faults[i].name, from, n.into.now()})
-			n.counts[faults[i].name]++
+	}{{"kill", n.kill}, {"cut", n.cut}, {"lost replies", n.lose}, {"pause", n.pause}, {"outage", n.outage}}
+	var order []int
+	for !n.t.Failed() && (len(n.counts) < len(faults) || !over()) {
+		if len(order) == 0 {
+			order = n.random.Perm(len(faults))
 		}
-		if over() {
-			return
-		}
+		f := faults[order[0]]
+		order = order[1:]
+		n.wait(100, 500)
+		r := n.replicas[n.random.IntN(len(n.replicas))]
+		from := n.into.now()
+		f.do(r)
+		n.into.fault(faultWindow{r.slot, f.name, from, n.into.now()})
+		n.counts[f.name]++
 	}
 }
 
@@ -144,19 +182,26 @@ func (n *nemesis) kill(r *historyReplica) {
 
 // cut cuts one replica off from the store, shorter and longer than requests are repeated.
 func (n *nemesis) cut(r *historyReplica) {
-	r.setCut(true)
+	r.set(cutOff)
 	n.wait(100, 2000)
-	r.setCut(false)
+	r.set(joined)
+}
+
+// lose has replies of the store get lost.
+func (n *nemesis) lose(r *historyReplica) {
+	r.set(losing)
+	n.wait(200, 1000)
+	r.set(joined)
 }
 
 // outage cuts all replicas off.
 func (n *nemesis) outage(*historyReplica) {
 	for _, r := range n.replicas {
-		r.setCut(true)
+		r.set(cutOff)
 	}
 	n.wait(100, 1000)
 	for _, r := range slices.Backward(n.replicas) {
-		r.setCut(false)
+		r.set(joined)
 	}
 }
 

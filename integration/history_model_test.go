@@ -103,7 +103,7 @@ func stepsOf(events []event, lost []lostReply, ttl time.Duration) []porcupine.Op
 			add(e.began, e.returned(), s)
 			again := make(map[lostReply]bool)
 			for _, l := range lost {
-				once := lostReply{cut: l.cut, abandoned: l.abandoned}
+				once := lostReply{fault: l.fault, abandoned: l.abandoned}
 				if !l.concerns(e) || again[once] {
 					continue
 				}

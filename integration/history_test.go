@@ -17,7 +17,7 @@ const (
 	historyReplicas = 3
 	historyClients  = 6
 	historyKeyCount = 5
-	historyRound    = 8 * time.Second
+	historyRound    = 7 * time.Second
 	historyLeast    = 300 // operations of a round, for which it goes on
 	historyMost     = 40 * time.Second
 	// historyTTL is what DefaultLookupTTL is in a history: shorter than a round.
