@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/blobdock/blobdock/driver"
 )
 
 const (
@@ -46,9 +48,9 @@ func TestHistories(t *testing.T) {
 		bucket := c.newBucket(t)
 		into := &history{start: time.Now()}
 		replicas := newReplicas(t, c, bucket, historyReplicas, fmt.Sprintf("&retry_total=1s&lookup_ttl=%v", historyTTL), into)
-		started := historyReplicas
+		started, compares := historyReplicas, look(t, c, bucket).Features().Conds.Delete&driver.CondIfMatch != 0
 		for began := time.Now(); ; seed++ {
-			started = historyOf(t, replicas, into, started, seed)
+			started = historyOf(t, replicas, into, started, seed, compares)
 			if t.Failed() || time.Since(began) >= rounds {
 				return
 			}
@@ -57,10 +59,10 @@ func TestHistories(t *testing.T) {
 }
 
 // historyOf makes a history and checks it. It returns how many processes have run by then.
-func historyOf(t *testing.T, replicas []*historyReplica, into *history, started int, seed uint64) int {
+func historyOf(t *testing.T, replicas []*historyReplica, into *history, started int, seed uint64, compares bool) int {
 	t.Helper()
 	into.reset()
-	began, keys := time.Now(), newHistoryKeys(t, seed, historyKeyCount)
+	began, keys := time.Now(), newHistoryKeys(t, seed, historyKeyCount, compares)
 	for _, kind := range []string{"tags", "manifests"} {
 		push(t, replicas[0].running.url, keys.repo+"/"+kind, content{historyConfig, 1}, 0)
 	}
