@@ -158,7 +158,7 @@ func (e event) sighted(events []event, ttl time.Duration) time.Duration {
 	}
 	for _, o := range events {
 		if o.process == e.process && o.op == opDelete && o.answered() && o.ended < e.began {
-			earliest = max(earliest, o.ended)
+			earliest = max(earliest, o.ended+1) // porcupine takes what touches for simultaneous
 		}
 	}
 	return earliest
