@@ -55,3 +55,33 @@ func TestDeleteSparesMovedTag(t *testing.T) {
 		})
 	}
 }
+
+// TestDeleteFindsTagWithoutHistory has a tag deleted while it is pushed, after its history is written
+// and before it is. The push was acknowledged, and the tag is there, without a history. Deleting the
+// manifest takes it along: no tag leads nowhere.
+func TestDeleteFindsTagWithoutHistory(t *testing.T) {
+	inner := mem.New()
+	other := newReplica(t, inner)
+	m := other.pushed("a", nil)
+	d := m.Descriptor().Digest
+	r := newReplica(t, driver.Wrap(inner, func(ctx context.Context, c *driver.Call, do func(context.Context) error) error {
+		if c.Op == driver.OpPut && c.Key == keys.TagLink("a", "v1") {
+			if err := other.repository("a", deleting).Tags().Untag(t.Context(), "v1"); err != nil {
+				t.Errorf("Untag: %v", err)
+			}
+		}
+		return do(ctx)
+	}))
+	if err := r.repository("a", deleting).Push(t.Context(), m, "v1"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := other.repository("a", deleting).Tags().Get(t.Context(), "v1"); err != nil || got.Digest != d {
+		t.Fatalf("the tag is %s, %v", got.Digest, err)
+	}
+	if err := other.repository("a", deleting).Delete(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if left := under(t, inner, keys.Manifests("a")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -241,7 +241,9 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		if was != "" {
 			open.refs = append(open.refs, driver.ObjectRef{Key: was})
 		}
-		if was != "" || is {
+		// A deletion of the tag while it was pushed may have left the link alone.
+		alone := open.link.Key != "" && len(open.refs) == 0
+		if was != "" || is || alone {
 			candidates, certain = append(candidates, open), append(certain, is)
 		}
 	}
