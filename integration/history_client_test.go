@@ -90,17 +90,15 @@ func (c *historyClient) run(over <-chan struct{}) {
 // one does one operation at some replica.
 func (c *historyClient) one() {
 	e := event{registerName: registerName{registerKind(c.random.IntN(3)), c.random.IntN(len(c.keys.blobs))}}
-	switch n := c.random.IntN(20); {
-	case n < 7:
-		e.op = opPut
-	case n < 13:
+	weights := [...]int{opPut: 4, opRead: 10, opHead: 3, opDelete: 2} // caches are emptied by deletions
+	if e.kind == tagRegister {
+		weights = [...]int{opPut: 6, opRead: 6, opHead: 3, opDelete: 2}
+	}
+	for n := c.random.IntN(20); int(e.op) < len(weights) && n >= weights[e.op]; e.op++ {
+		n -= weights[e.op]
+	}
+	if e.op == opDeleteDigest && (e.kind != tagRegister || !c.keys.compares) {
 		e.op = opRead
-	case n < 16:
-		e.op = opHead
-	case n < 18 || e.kind != tagRegister || !c.keys.compares:
-		e.op = opDelete
-	default:
-		e.op = opDeleteDigest
 	}
 	c.do(c.replicas[c.random.IntN(len(c.replicas))], e)
 }

@@ -22,8 +22,9 @@ const (
 	historyRound    = 5 * time.Second
 	historyLeast    = 300 // operations of a round, for which it goes on
 	historyMost     = 40 * time.Second
-	// historyTTL is what DefaultLookupTTL is in a history: shorter than a round.
-	historyTTL = 1500 * time.Millisecond
+	// historyTTL is what DefaultLookupTTL is in a history: so short that it passes between deletions,
+	// which empty caches.
+	historyTTL = 400 * time.Millisecond
 	// historySeedVar has a run begin with a seed.
 	historySeedVar = "BLOBDOCK_HISTORY_SEED"
 )
