@@ -12,18 +12,20 @@ import (
 
 // told is an operation that lasts from one millisecond to another and is answered. 404 finds
 // nothing.
-func told(op operation, process int, from, to time.Duration, status int, value string) event {
+func told(op operation, process, from, to, status int, value string) event {
 	found := status < http.StatusNotFound
 	if !found && op != opDeleteDigest {
 		value = absent
 	}
-	return event{process: process, op: op, began: from * time.Millisecond, ended: to * time.Millisecond, status: status, value: value, found: found}
+	return event{process: process, op: op, began: millis(from), ended: millis(to), status: status, value: value, found: found}
 }
 
 // untold is one without an answer.
-func untold(op operation, process int, from, to time.Duration, value string) event {
-	return event{process: process, op: op, began: from * time.Millisecond, ended: to * time.Millisecond, value: value}
+func untold(op operation, process, from, to int, value string) event {
+	return event{process: process, op: op, began: millis(from), ended: millis(to), value: value}
 }
+
+func millis(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // TestHistoriesRefused has the checker refuse histories that no promise allows, and pass those
 // that one does.
@@ -31,7 +33,7 @@ func TestHistoriesRefused(t *testing.T) {
 	const v1, v2 = "sha256:1111111111111111", "sha256:2222222222222222"
 	const put, get, head, del, delDigest = opPut, opRead, opHead, opDelete, opDeleteDigest
 	const ttl = 1000 // ms
-	during := func(ms time.Duration) []lostReply { return []lostReply{{process: 1, at: ms * time.Millisecond}} }
+	during := func(ms int) []lostReply { return []lostReply{{process: 1, at: millis(ms)}} }
 	tag := []registerKind{tagRegister}
 	entities := []registerKind{manifestRegister, blobRegister}
 	all := slices.Concat(tag, entities)
@@ -82,7 +84,7 @@ func TestHistoriesRefused(t *testing.T) {
 			for i := range events {
 				events[i].kind = kind
 			}
-			result, _ := porcupine.CheckOperationsVerbose(register, stepsOf(events, tt.lost, ttl*time.Millisecond), time.Minute)
+			result, _ := porcupine.CheckOperationsVerbose(register, stepsOf(events, tt.lost, millis(ttl)), time.Minute)
 			if result != tt.want {
 				t.Errorf("%s: %s: %s, want %s\n%s", kind, strings.TrimSpace(tt.name), result, tt.want, listed(events))
 			}
