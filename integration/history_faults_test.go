@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/blobdock/blobdock/integration/wire"
 )
 
 // historyReplica is one of the processes that serve a bucket, and its own way to the store.
@@ -90,9 +88,9 @@ func reads(req *http.Request) bool {
 // between stands between the replica and the store. A request that has come to the store is
 // carried out, whatever becomes of the replica.
 func (r *historyReplica) between(w http.ResponseWriter, req *http.Request, next http.Handler) {
+	process, _ := r.sent()
 	time.Sleep(rand.N(storeDelay))
-	process, ok := r.sent()
-	if !ok {
+	if _, ok := r.sent(); !ok {
 		panic(http.ErrAbortHandler)
 	}
 	at, reply := r.into.now(), httptest.NewRecorder()
@@ -134,8 +132,6 @@ func newReplicas(t *testing.T, store cloud, bucket string, n int, options string
 	}
 	return all
 }
-
-var _ wire.Interceptor = (*historyReplica)(nil).between
 
 // nemesis does harm to replicas, one fault after the other.
 type nemesis struct {

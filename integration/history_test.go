@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -84,6 +85,9 @@ func historyOf(t *testing.T, replicas []*historyReplica, into *history, started 
 	wg.Wait()
 	if !t.Failed() {
 		lookAtAll(t, &historyClient{t, historyClients, nil, replicas, keys, into})
+	}
+	if !slices.ContainsFunc(into.events, func(e event) bool { return e.op == opPut && e.answered() }) {
+		t.Error("the history tells nothing")
 	}
 	strict := judgeHistory(t, into, seed)
 	t.Logf("seed %d: %s; faults %v; %d of %d keys were strictly linearizable", seed, into.counts(), n.counts, strict, len(into.of()))
