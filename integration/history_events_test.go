@@ -128,6 +128,12 @@ func (h *history) lose(l lostReply) {
 	h.lost = append(h.lost, l)
 }
 
+func (h *history) lostReplies() []lostReply {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.lost)
+}
+
 func (h *history) fault(f faultWindow) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
