@@ -49,10 +49,9 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 	if err != nil {
 		return fmt.Errorf("manifest %s: %w", d, err)
 	}
-	var refs []driver.ObjectRef
-	for _, t := range tags {
-		r.forgetHistory(t.tag)
-		refs = append(refs, t.refs...)
+	refs, err := r.untagAll(ctx, d, tags)
+	if err != nil {
+		return fmt.Errorf("manifest %s: %w", d, err)
 	}
 	if subject != "" {
 		refs = append(refs, driver.ObjectRef{Key: r.layout.Referrer(r.name, subject, d)})
@@ -65,6 +64,70 @@ func (r *Repository) Delete(ctx context.Context, d digest.Digest) error {
 	defer r.mu.Unlock()
 	r.removed[d] = true
 	return nil
+}
+
+// untagAll takes away the tags that are the manifest d, and returns what is left of them. A tag that
+// has become another manifest meanwhile stays as it is.
+func (r *Repository) untagAll(ctx context.Context, d digest.Digest, tags []tagKeys) (left []driver.ObjectRef, err error) {
+	moved := make([]bool, len(tags))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookups)
+	for i, t := range tags {
+		if t.half {
+			continue
+		}
+		g.Go(func() (err error) {
+			moved[i], err = r.untagOne(gctx, d, t)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	for i, t := range tags {
+		if !moved[i] {
+			r.forgetHistory(t.tag)
+			left = append(left, t.refs...)
+		}
+	}
+	return left, nil
+}
+
+// untagOne deletes the link of a tag that is the manifest d, and reports whether the tag has become
+// another manifest meanwhile: that push was acknowledged, and its tag must stay. Where the store does
+// not compare on a deletion, the link is read right before, and a push between both is lost.
+func (r *Repository) untagOne(ctx context.Context, d digest.Digest, t tagKeys) (moved bool, err error) {
+	key, version := r.layout.TagLink(r.name, t.tag), r.comparable(t.link)
+	for try := 1; ; try++ {
+		if version == "" || try > 1 {
+			s, link, err := r.readLink(ctx, key)
+			switch {
+			case errors.Is(err, driver.NotFound):
+				return false, nil
+			case err != nil:
+				return false, fmt.Errorf("tag %s: %w", t.tag, err)
+			case s.target != d:
+				return true, nil
+			}
+			version = r.comparable(link)
+		}
+		err := r.bucket.Delete(ctx, key, driver.DeleteOptions{IfVersion: version})
+		if err == nil {
+			return false, nil
+		}
+		if try == rounds || !errors.Is(err, driver.Mismatch) {
+			return false, fmt.Errorf("tag %s: %w", t.tag, err)
+		}
+	}
+}
+
+// comparable is the version by which the store deletes link and no other, "" where there is none. A
+// versioned S3 bucket would show again what was below a version that is named.
+func (r *Repository) comparable(link driver.Object) string {
+	if r.bucket.Features().Conds.Delete&driver.CondIfMatch == 0 || link.Version != "" && link.Version != link.ETag {
+		return ""
+	}
+	return link.ETag
 }
 
 // subjectOf is the subject of a manifest that is to be deleted, "" where it has none or can't be

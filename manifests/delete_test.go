@@ -159,7 +159,7 @@ func TestDeleteRequests(t *testing.T) {
 	if err := r.repository("a", deleting).Delete(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if got := calls.Total().Calls; got > 6 {
+	if got := calls.Total().Calls; got > 8 {
 		t.Errorf("%d requests:\n%s", got, &calls)
 	}
 	if got := len(under(t, b, keys.Tags("a"))); got != 2199*2 {

@@ -221,7 +221,8 @@ func (t Tags) Lookup(ctx context.Context, desc v1.Descriptor) ([]string, error) 
 // that it once was the manifest.
 type tagKeys struct {
 	tag  string
-	half bool // a deletion has left of it what it once was
+	half bool          // a deletion has left of it what it once was
+	link driver.Object // that says what it is, as it was seen; refs are all others
 	refs []driver.ObjectRef
 }
 
@@ -240,7 +241,9 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 		if was != "" {
 			open.refs = append(open.refs, driver.ObjectRef{Key: was})
 		}
-		if was != "" || is {
+		// A deletion of the tag while it was pushed may have left the link alone.
+		alone := open.link.Key != "" && len(open.refs) == 0
+		if was != "" || is || alone {
 			candidates, certain = append(candidates, open), append(certain, is)
 		}
 	}
@@ -260,8 +263,11 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 			was = e.Key
 			continue
 		}
+		if n.Kind == layout.TagLink {
+			open.link, is = e.Object, e.ETag == sum
+			continue
+		}
 		open.refs = append(open.refs, driver.ObjectRef{Key: e.Key})
-		is = is || n.Kind == layout.TagLink && e.ETag == sum
 	}
 	end()
 	g, gctx := errgroup.WithContext(ctx)
@@ -271,13 +277,16 @@ func (r *Repository) tagsOf(ctx context.Context, d digest.Digest) ([]tagKeys, er
 			continue
 		}
 		g.Go(func() error {
-			s, _, err := r.readLink(gctx, r.layout.TagLink(r.name, c.tag))
+			s, link, err := r.readLink(gctx, r.layout.TagLink(r.name, c.tag))
 			switch {
 			case errors.Is(err, driver.NotFound):
 				candidates[i].half, certain[i] = true, true
 				return nil
 			case errors.Is(err, driver.Corrupt):
 				return nil
+			}
+			if link.ETag != c.link.ETag { // what was listed has no version that S3 would delete for good
+				candidates[i].link = link
 			}
 			certain[i] = s.target == d
 			return err

@@ -102,11 +102,38 @@ func anyOf(expressions []string) *regexp.Regexp {
 // Get implements distribution.ManifestService.
 func (m *manifestService) Get(ctx context.Context, d digest.Digest, options ...distribution.ManifestServiceOption) (distribution.Manifest, error) {
 	got, err := m.Repository.Get(ctx, d, options...)
+	if errors.As(err, new(distribution.ErrManifestUnknownRevision)) {
+		d, got, err = m.getMoved(ctx, d, options, err)
+	}
 	if err != nil {
 		return nil, recordError(ctx, err)
 	}
 	m.namespace.notePull(ctx, m.Name(), d.String())
 	return handOver(ctx, d, got), nil
+}
+
+// getMoved is Get by a tag that was d when distribution read it. By now d is unknown: the tag may have
+// become another manifest, and what it was deleted. The tag has been there all the time, so the answer
+// is what it is now. Elsewhere the error is unknown.
+func (m *manifestService) getMoved(ctx context.Context, d digest.Digest, options []distribution.ManifestServiceOption, unknown error) (digest.Digest, distribution.Manifest, error) {
+	a, ok := ctx.Value(answerKey{}).(*answer)
+	for _, o := range options {
+		tag, tagged := o.(distribution.WithTagOption)
+		if !ok || a.pull == nil || !tagged {
+			continue
+		}
+		now, err := m.Repository.Tags().Get(ctx, tag.Tag)
+		switch {
+		case errors.As(err, new(distribution.ErrTagUnknown)), err == nil && now.Digest == d:
+			return d, nil, unknown
+		case err != nil:
+			return d, nil, err
+		}
+		got, err := m.Repository.Get(ctx, now.Digest, options...)
+		a.pull.digest = now.Digest
+		return now.Digest, got, err
+	}
+	return d, nil, unknown
 }
 
 // Exists implements distribution.ManifestService.

@@ -57,7 +57,8 @@ func init() {
 
 // manifestPull is what a GET or HEAD of a manifest answers.
 type manifestPull struct {
-	mediaType string // the manifest's own, where distribution is told another
+	mediaType string        // the manifest's own, where distribution is told another
+	digest    digest.Digest // that the tag has become since distribution read it
 }
 
 // handOver is a manifest that is pulled as distribution can notify others of it. The answer
@@ -75,7 +76,8 @@ func handOver(ctx context.Context, d digest.Digest, m distribution.Manifest) dis
 	return &rawManifest{payload, d, mediaType}
 }
 
-// answerManifestPull gives the answer the media type of the manifest that was handed over.
+// answerManifestPull gives the answer the media type and the digest of the manifest that was handed
+// over, where distribution has been told others.
 func (e *exchange) answerManifestPull() {
 	a, ok := e.r.Context().Value(answerKey{}).(*answer)
 	if !ok || !e.readsManifest() {
@@ -86,6 +88,10 @@ func (e *exchange) answerManifestPull() {
 	e.answers = append(e.answers, func(r *reply) {
 		if p.mediaType != "" && r.status == http.StatusOK {
 			r.header.Set("Content-Type", p.mediaType)
+		}
+		if p.digest != "" && r.status == http.StatusOK {
+			r.header.Set("Docker-Content-Digest", p.digest.String())
+			r.header.Set("Etag", `"`+p.digest.String()+`"`)
 		}
 	})
 }
